@@ -1,0 +1,47 @@
+// Who may import whom (docs/concepts.md, "The house"): one row per folder of src, everything else in src is forbidden.
+const house = {
+  domain: [],
+  ports: ['domain'],
+  process: ['domain', 'ports'],
+  streams: ['domain', 'ports'],
+  catalog: ['domain', 'ports'],
+  journal: ['domain', 'ports'],
+  operations: ['domain', 'ports', 'journal'],
+  config: ['domain', 'adapters/registry.ts', 'adapters/[^/]+/[^/]+/config.ts'],
+  cli: ['domain', 'ports', 'operations', 'config'],
+};
+const rules = Object.entries(house).map(([folder, allowed]) => ({
+  name: `${folder}-imports`,
+  comment: `${folder} may import: itself${allowed.map((name) => `, ${name}`).join('')}`,
+  severity: 'error',
+  from: { path: `^src/${folder}/` },
+  to: { path: '^src/', pathNot: [folder, ...allowed].map((name) => `^src/${name}${name.endsWith('.ts') ? '$' : '/'}`) },
+}));
+
+module.exports = {
+  forbidden: [
+    ...rules,
+    {
+      name: 'adapters-stand-alone',
+      comment: 'an adapter may import domain, ports, process, streams and its own folder, never another adapter',
+      severity: 'error',
+      from: { path: '^src/adapters/([^/]+/[^/]+)/' },
+      to: { path: '^src/', pathNot: ['^src/(domain|ports|process|streams)/', '^src/adapters/$1/'] },
+    },
+    {
+      name: 'domain-is-pure',
+      comment: 'domain knows no file system, no clock, no process',
+      severity: 'error',
+      from: { path: '^src/domain/' },
+      to: { dependencyTypes: ['core'] },
+    },
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
+    { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
+  ],
+  options: {
+    parser: 'swc',
+    tsPreCompilationDeps: true,
+    doNotFollow: { path: 'node_modules' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'] },
+  },
+};

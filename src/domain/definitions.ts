@@ -1,0 +1,46 @@
+/** What the configuration declares, in the words of the domain: durations in seconds, sizes in bytes. */
+
+export type Tier = 'critical' | 'important' | 'replaceable';
+
+export interface Retention {
+  readonly latest?: number;
+  readonly hourly?: number;
+  readonly daily?: number;
+  readonly weekly?: number;
+  readonly monthly?: number;
+  readonly yearly?: number;
+  /** Seconds before the newest passed, unheld, own point that is not in the future. */
+  readonly within?: number;
+}
+
+/** Shares: 0.5 is 50 %. `false` switches the detection off. */
+export type AnomalyBounds = { readonly shrink: number; readonly grow: number } | false;
+
+export interface PlanDefinition {
+  readonly name: string;
+  readonly services: readonly string[];
+  readonly repositories: readonly string[];
+  readonly retention: Retention;
+  /** IANA name; days, weeks and names of archives are cut in it. */
+  readonly timezone: string;
+  readonly anomaly: AnomalyBounds;
+  readonly verify: { readonly level: 'readable' | 'sound' } | null;
+}
+
+export interface SourceDefinition {
+  readonly name: string;
+  readonly kind: string;
+  /** The kind's own settings, already checked by its schema. */
+  readonly settings: unknown;
+}
+
+export interface ServiceDefinition {
+  readonly name: string;
+  readonly host: string;
+  readonly tier: Tier;
+  readonly sources: readonly SourceDefinition[];
+  /** Declared units and checks as configured; the adapters of later versions read them. */
+  readonly units: readonly unknown[];
+  readonly checks: readonly unknown[];
+  readonly stopDuring: { readonly backup: boolean | 'sharing'; readonly restore: boolean };
+}

@@ -1,0 +1,50 @@
+/** What can be counted in the same instant as the capture; a drill compares it exactly. Which keys are there depends
+ *  on the kind of the source (interface, section 4). All numbers are exact counts; `bytes` is in bytes. */
+export interface Facts {
+  /** Rows by table, keys `schema.table`, `main.table` for SQLite, `database.table` for MariaDB. */
+  readonly tables?: Readonly<Record<string, number>>;
+  /** Tables that were beyond the budget: said, and not compared. */
+  readonly uncounted?: readonly string[];
+  readonly entries?: number;
+  readonly keys?: number;
+  readonly documents?: Readonly<Record<string, number>>;
+  /** Names of regular files; every hard link counts. */
+  readonly files?: number;
+  /** The roots count too. */
+  readonly directories?: number;
+  /** Symbolic links. */
+  readonly links?: number;
+  /** Devices, FIFOs. Sockets are never stored. */
+  readonly others?: number;
+  /** Apparent sizes, each inode once. */
+  readonly bytes?: number;
+}
+
+/** One fact that is not what was recorded. */
+export interface Difference {
+  readonly fact: string;
+  readonly expected: number | null;
+  readonly actual: number | null;
+}
+
+function flat(facts: Facts): Map<string, number> {
+  const rows = new Map<string, number>();
+  for (const [key, value] of Object.entries<Facts[keyof Facts]>(facts)) {
+    if (typeof value === 'number') rows.set(key, value);
+    else if (key !== 'uncounted')
+      for (const [name, count] of Object.entries<number>(value)) rows.set(`${key} ${name}`, count);
+  }
+  return rows;
+}
+
+/** Compares two sets of facts exactly. Tables that either side did not count are left out. */
+export function compareFacts(expected: Facts, actual: Facts): readonly Difference[] {
+  const skipped = new Set([...(expected.uncounted ?? []), ...(actual.uncounted ?? [])].map((name) => `tables ${name}`));
+  const [left, right] = [flat(expected), flat(actual)];
+  const differences: Difference[] = [];
+  for (const fact of new Set([...left.keys(), ...right.keys()])) {
+    const [before, after] = [left.get(fact) ?? null, right.get(fact) ?? null];
+    if (!skipped.has(fact) && before !== after) differences.push({ fact, expected: before, actual: after });
+  }
+  return differences;
+}

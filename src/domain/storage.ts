@@ -1,0 +1,13 @@
+import type { Secret } from './secret.ts';
+
+/** How an item's bytes are packed. `level`: zstd 1–19, gzip 1–9. */
+export type Compression =
+  | { readonly format: 'zstd'; readonly level: number }
+  | { readonly format: 'gzip'; readonly level: number }
+  | { readonly format: 'none' };
+
+/** How they are sealed. `identities` are the texts of age identity files, needed only to read. */
+export type Sealing =
+  | { readonly kind: 'age'; readonly recipients: readonly string[]; readonly identities: readonly Secret[] }
+  | { readonly kind: 'gpg'; readonly recipients: readonly string[] }
+  | { readonly kind: 'gpg-passphrase'; readonly passphrase: Secret };

@@ -1,0 +1,108 @@
+import type { Facts } from '../domain/facts.ts';
+import type { Root, Tool } from '../domain/manifest.ts';
+import type { Bytes } from './bytes.ts';
+
+/** What is known of an item once its bytes have passed. */
+export interface Captured {
+  readonly facts: Facts;
+  /** What changed or vanished while it was read, sockets, names left out: the item is still `passed`. At most 100
+   *  lines, the last one saying how many more there were. */
+  readonly warnings: readonly string[];
+  /** Names that could not be read: the item is stored without them and is `partial`. At most 100, as above. */
+  readonly unreadable: readonly string[];
+}
+
+interface CapturedItem {
+  /** Unique in the point, `[A-Za-z0-9._%-]`: `files_data`, `sqlite_notes`. */
+  readonly name: string;
+  readonly kind: string;
+  readonly tool: Tool | null;
+  /** What is expected to come, for progress and for the free space check; null when it cannot be told. */
+  readonly estimatedBytes: number | null;
+  /** Valid once the bytes were read to their end; before that it throws. */
+  completed(): Captured;
+}
+
+/** One stream of bytes: a dump. */
+export interface CapturedStream extends CapturedItem {
+  readonly type: 'stream';
+  /** The name of the stored file before compression and sealing add theirs: `postgres_authelia.dump`. */
+  readonly file: string;
+  /** True when the tool compresses by itself, so that the repository does not. */
+  readonly compressed: boolean;
+  bytes(signal: AbortSignal): Bytes;
+}
+
+/** How the members of a tar are named. `absolute`: the path without its leading slash. `prefixed`: `prefix` (which ends
+ *  with a slash) before the path below the root when there is one root, before the absolute path when there are several. */
+export type TreeNaming = { readonly style: 'absolute' } | { readonly style: 'prefixed'; readonly prefix: string };
+
+/** Folders and files. An engine that stores tar reads `tar`; one that reads folders itself uses `paths`. */
+export interface CapturedTree extends CapturedItem {
+  readonly type: 'tree';
+  readonly exclude: readonly string[];
+  /** Equal for two captures of the same names, sizes, times and inode numbers; null where it cannot be told. */
+  readonly fingerprint: string | null;
+  /** Where each root stands in a tar of this naming. */
+  roots(naming: TreeNaming): readonly Root[];
+  /** A POSIX (pax) tar, ending with its two zero blocks. */
+  tar(naming: TreeNaming, signal: AbortSignal): Bytes;
+}
+
+/** One consistent capture. Hold it with `await using`: disposing removes what it made (a copy, a snapshot). */
+export interface Capture extends AsyncDisposable {
+  readonly items: readonly (CapturedStream | CapturedTree)[];
+}
+
+export interface CaptureContext {
+  /** A folder of mode 0700 that is removed after the capture. */
+  readonly workspace: string;
+  /** Paths that are never captured: the repositories, the state folder, staging. Left out with a warning. */
+  readonly forbidden: readonly string[];
+  /** True when the source's units are down or what is read is an atomic snapshot: databases in trees hold still. */
+  readonly quiescent: boolean;
+}
+
+/** Something that a restore in place exchanges by rename: `path` is replaced by what the point has as `stored`. */
+export interface InPlacePath {
+  readonly path: string;
+  readonly stored: string;
+  /** Paths that belong to the old state and are moved aside with it: `-wal`, `-shm`, `-journal`. */
+  readonly companions: readonly string[];
+  /** True when no process may hold the path while it is exchanged. */
+  readonly exclusive: boolean;
+}
+
+/** One thing to capture for a service. What every implementation owes (test/contracts/source.ts proves it):
+ *  - what is not there is SourceMissing, never an empty item;
+ *  - the bytes of an item throw at their end when the producer failed, however much was read;
+ *  - after disposal nothing of the capture is left on the host, also when it was aborted;
+ *  - facts are exact for the bytes that were read. */
+export interface Source {
+  readonly name: string;
+  readonly kind: string;
+  /** `inPlace`: {@link Source.placements} answers. Read before anything is stopped. */
+  readonly capabilities: { readonly tree: boolean; readonly inPlace: boolean };
+  /** The names of the items that a capture would have: what fails as a whole is reported under these. */
+  readonly itemNames: readonly string[];
+  capture(context: CaptureContext, signal: AbortSignal): Promise<Capture>;
+  /** Which paths a restore in place of an item exchanges. */
+  placements(roots: readonly Root[], signal: AbortSignal): Promise<readonly InPlacePath[]>;
+}
+
+export interface Finding {
+  readonly name: string;
+  readonly outcome: 'passed' | 'failed' | 'inconclusive';
+  readonly detail: string;
+}
+
+/** What an item's bytes are, by its kind: known without any configuration, so that a repository can be read alone. */
+export interface ItemFormat {
+  readonly kind: string;
+  readonly tree: boolean;
+  /** Proves the structure of an item without a server: reads `bytes` to their end and compares with the facts.
+   *  Damage is a finding and no exception; what `bytes` throws is passed on. `workspace` is a 0700 folder. */
+  inspect(bytes: Bytes, recorded: Facts, workspace: string, signal: AbortSignal): Promise<readonly Finding[]>;
+  /** Counts a restored copy: the file, or for a tree the folder that holds `stored` names of `roots`. */
+  facts(path: string, roots: readonly Root[], signal: AbortSignal): Promise<Facts>;
+}
