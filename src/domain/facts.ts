@@ -27,14 +27,11 @@ export interface Difference {
   readonly actual: number | null;
 }
 
-function flat(facts: Facts): Map<string, number> {
-  const rows = new Map<string, number>();
-  for (const [key, value] of Object.entries<Facts[keyof Facts]>(facts)) {
-    if (typeof value === 'number') rows.set(key, value);
-    else if (key !== 'uncounted')
-      for (const [name, count] of Object.entries<number>(value)) rows.set(`${key} ${name}`, count);
-  }
-  return rows;
+/** Every count under a name of its own: `files`, `tables public.users`, `documents vault`. */
+function flat({ tables = {}, documents = {}, uncounted: _, ...counts }: Facts): Map<string, number> {
+  const named = (kind: string, rows: Readonly<Record<string, number>>): [string, number][] =>
+    Object.entries(rows).map(([name, count]) => [`${kind} ${name}`, count]);
+  return new Map([...Object.entries(counts), ...named('tables', tables), ...named('documents', documents)]);
 }
 
 /** Compares two sets of facts exactly. Tables that either side did not count are left out. */
