@@ -1,0 +1,36 @@
+import type { PlanDefinition, ServiceDefinition, SourceDefinition } from '../domain/definitions.ts';
+import type { Catalog } from '../ports/catalog.ts';
+import type { Clock, Identifiers } from '../ports/clock.ts';
+import type { Host } from '../ports/host.ts';
+import type { Progress } from '../ports/progress.ts';
+import type { Repository } from '../ports/repository.ts';
+import type { ItemFormat, Source } from '../ports/source.ts';
+
+/** All that an operation can reach. Each names the part it uses: `Pick<Context, 'catalog' | 'clock'>`. */
+export interface Context {
+  readonly clock: Clock;
+  readonly identifiers: Identifiers;
+  readonly catalog: Catalog;
+  readonly progress: Progress;
+  /** The id of this state folder (interface, section 10, line 5). */
+  readonly origin: string;
+  readonly version: string;
+  readonly stateFolder: string;
+  readonly services: ReadonlyMap<string, ServiceDefinition>;
+  readonly plans: ReadonlyMap<string, PlanDefinition>;
+  /** In the order of the configuration. */
+  readonly repositoryNames: readonly string[];
+  /** Paths that no source may capture: local repositories, the state folder, staging. */
+  readonly forbiddenPaths: readonly string[];
+  /** The merged configuration with its secrets masked, stored in each manifest. */
+  readonly configuration: unknown;
+  /** Opened at the first call: secrets are resolved, the marker is looked for. Later calls get the same one.
+   *  @throws RepositoryNotFound, WrongPassword, SecretMissing, Unsupported; ConfigurationInvalid for an unknown name */
+  repository(name: string): Promise<Repository>;
+  /** @throws Unsupported for a kind that is not built */
+  source(service: ServiceDefinition, source: SourceDefinition): Promise<Source>;
+  /** By the kind that a manifest has. @throws Unsupported */
+  format(kind: string): Promise<ItemFormat>;
+  /** @throws Unsupported for a host that is not built */
+  host(name: string): Promise<Host>;
+}
