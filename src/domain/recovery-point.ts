@@ -1,4 +1,4 @@
-import type { Manifest } from './manifest.ts';
+import type { Item, Manifest } from './manifest.ts';
 
 /** What has been proved about a point, weakest first. */
 export const EVIDENCE = ['stored', 'readable', 'sound', 'restored'] as const;
@@ -26,10 +26,12 @@ export interface PointReference {
   readonly location: string;
 }
 
-/** One recovery point as a repository holds it. `manifest` is null for a foreign archive. */
-export interface RecoveryPoint extends PointReference {
+/** An item as lists and retention see it. `size`: bytes as stored. */
+export type PointItem = Pick<Item, 'name' | 'source' | 'outcome' | 'size'>;
+
+/** What lists, retention and health need of a point, without its manifest: ten thousand of these are quickly read. */
+export interface PointSummary extends PointReference {
   readonly timestamp: Temporal.Instant;
-  readonly manifest: Manifest | null;
   readonly outcome: 'passed' | 'partial';
   /** Bytes of its items as stored; of the archive file where the point is foreign. */
   readonly totalSize: number;
@@ -37,6 +39,25 @@ export interface RecoveryPoint extends PointReference {
   readonly evidenceAt: Temporal.Instant;
   readonly held: Hold | null;
   readonly foreign: boolean;
+  /** Null for a point that was made by hand, and for a foreign one. */
+  readonly plan: string | null;
+  readonly type: Manifest['type'];
+  /** Null for a foreign point. */
+  readonly origin: string | null;
+  /** None for a foreign point. */
+  readonly items: readonly PointItem[];
+}
+
+/** One recovery point as a repository holds it. `manifest` is null for a foreign archive. */
+export interface RecoveryPoint extends PointSummary {
+  readonly manifest: Manifest | null;
+}
+
+/** The fields of a point that its manifest says; null is a foreign archive, which says nothing. */
+export function summaryOf(manifest: Manifest | null): Pick<PointSummary, 'plan' | 'type' | 'origin' | 'items'> {
+  if (manifest === null) return { plan: null, type: 'regular', origin: null, items: [] };
+  const items = manifest.items.map(({ name, source, outcome, size }) => ({ name, source, outcome, size }));
+  return { plan: manifest.plan, type: manifest.type, origin: manifest.origin, items };
 }
 
 /** A row of a repository's list that could not be read as a point: shown, and hiding no other. */

@@ -1,4 +1,4 @@
-import type { Evidence, Hold, Outcome, PointReference, RecoveryPoint } from '../domain/recovery-point.ts';
+import type { Evidence, Hold, Outcome, PointReference, PointSummary, RecoveryPoint } from '../domain/recovery-point.ts';
 
 /** One execution of anything. Durations in milliseconds. */
 export interface Run {
@@ -18,26 +18,111 @@ export interface CatalogPointQuery {
   readonly repository?: string;
 }
 
+export interface MissingPoint extends PointReference {
+  readonly since: Temporal.Instant;
+}
+
+export interface EvidenceRecord {
+  readonly evidence: Evidence;
+  readonly at: Temporal.Instant;
+}
+
+/** A present state that a recovery moved aside, to be removed when its time is over. */
+export interface KeptState {
+  readonly host: string;
+  readonly path: string;
+  readonly until: Temporal.Instant;
+}
+
+/** Something that was taken back: a service, or a subvolume of a pool. */
+export interface Recovery {
+  readonly id: string;
+  readonly subject: { readonly kind: 'service' | 'subvolume'; readonly name: string };
+  /** The id of the point, or the name of the snapshot. */
+  readonly restored: string;
+  readonly reason: 'manual-recovery' | 'command-failed' | 'validation-failed';
+  readonly startedAt: Temporal.Instant;
+  readonly durationMs: number;
+  readonly outcome: 'success' | 'failed';
+  readonly kept: readonly KeptState[];
+}
+
+/** An instant local copy by the file system, as `history --json` shows it (interface, section 5). */
+export interface Snapshot {
+  readonly pool: string;
+  /** The name of its folder, unique in the pool. */
+  readonly name: string;
+  readonly subvolume: string;
+  readonly type: 'pre-operation' | 'scheduled' | 'manual';
+  /** As it was typed; null for a snapshot that precedes no operation. */
+  readonly operation: string | null;
+  readonly madeAt: Temporal.Instant;
+  readonly outcome: 'pending' | 'success' | 'command_failed' | 'validation_failed' | 'rolled_back' | 'rollback_failed';
+  /** Null where it cannot be told, as without quotas. */
+  readonly sizeBytes: number | null;
+}
+
+/** One measurement: what grows towards a threshold, or how busy the machine was. */
+export interface Sample {
+  readonly at: Temporal.Instant;
+  /** What was measured: `repository-bytes`, `pool-share`, `load`. */
+  readonly series: string;
+  /** Of what: the repository, the pool; empty for the machine. */
+  readonly subject: string;
+  readonly value: number;
+}
+
 /** What this machine remembers: fast, and rebuilt from the repositories when lost, because they are right and it is not.
  *  What every implementation owes (test/contracts/catalog.ts proves it): a call that resolved is durable; each call is
- *  atomic; two processes may use it at once. */
+ *  atomic; two processes may use it at once. A point is known by its repository and location: a folder that was copied
+ *  by hand is a second point with the same id. */
 export interface Catalog extends AsyncDisposable {
   /** Newest first, ties by id. */
-  points(query: CatalogPointQuery): Promise<readonly RecoveryPoint[]>;
-  /** By id, or by the beginning of one. */
-  pointsById(prefix: string): Promise<readonly RecoveryPoint[]>;
-  /** Adds points or replaces what was known of them. */
+  points(query: CatalogPointQuery): Promise<readonly PointSummary[]>;
+  /** By id, or by the beginning of one, in upper or lower case. Newest first. */
+  pointsById(prefix: string): Promise<readonly PointSummary[]>;
+  /** With its manifest; null when it is not known, or missing. */
+  load(point: PointReference): Promise<RecoveryPoint | null>;
+  /** Adds points or replaces what was known of them; one that was missing is there again. */
   remember(points: readonly RecoveryPoint[]): Promise<void>;
+  /** Points that are not known are no error. */
   forget(points: readonly PointReference[]): Promise<void>;
-  /** A point that was known and is gone, though nobody removed it: kept for `health`, and out of every list. */
+  /** A point that was known and is gone, though nobody removed it: kept for `health`, and out of every list. The first
+   *  `since` stays. Points that are not known are no error. */
   markMissing(points: readonly PointReference[], since: Temporal.Instant): Promise<void>;
-  missing(): Promise<readonly (PointReference & { readonly since: Temporal.Instant })[]>;
+  missing(): Promise<readonly MissingPoint[]>;
+  /** @throws PointNotFound */
   setEvidence(point: PointReference, evidence: Evidence, at: Temporal.Instant): Promise<void>;
+  /** What was proved of a point and when, newest first. */
+  evidenceOf(point: PointReference): Promise<readonly EvidenceRecord[]>;
+  /** @throws PointNotFound */
   setHold(point: PointReference, hold: Hold | null): Promise<void>;
+  /** Makes these points all that is known of a repository, missing ones included: `catalog rebuild`. The history of
+   *  evidence of those that stay is kept. */
+  replaceRepository(repository: string, points: readonly RecoveryPoint[]): Promise<void>;
 
+  /** The id of one that is recorded replaces it. */
   recordRun(run: Run): Promise<void>;
   /** Newest first. */
   runs(query: { readonly verb?: string; readonly limit: number }): Promise<readonly Run[]>;
-  /** Replaces all points of a repository in one transaction: `catalog rebuild`. */
-  replaceRepository(repository: string, points: readonly RecoveryPoint[]): Promise<void>;
+
+  recordRecovery(recovery: Recovery): Promise<void>;
+  /** Newest first. */
+  recoveries(query: { readonly limit: number }): Promise<readonly Recovery[]>;
+  /** Those whose time is over at `at`, oldest first. */
+  keptStates(query: { readonly endedBy: Temporal.Instant }): Promise<readonly KeptState[]>;
+  /** Once it was removed. */
+  forgetKeptState(kept: Pick<KeptState, 'host' | 'path'>): Promise<void>;
+
+  /** One with this pool and name is replaced. */
+  recordSnapshot(snapshot: Snapshot): Promise<void>;
+  forgetSnapshot(snapshot: Pick<Snapshot, 'pool' | 'name'>): Promise<void>;
+  /** Newest first. */
+  snapshots(query: { readonly subvolume?: string }): Promise<readonly Snapshot[]>;
+
+  recordSamples(samples: readonly Sample[]): Promise<void>;
+  /** Oldest first, `since` included. */
+  samples(query: { readonly series: string; readonly since: Temporal.Instant }): Promise<readonly Sample[]>;
+  /** Removes what is older. */
+  forgetSamples(before: Temporal.Instant): Promise<void>;
 }
