@@ -13,6 +13,7 @@ export const ERRORS = {
   PathNotFound: { exit: 1, hint: 'See the names in an item with: holdfast ls POINT ITEM' },
   ServiceNotFound: { exit: 1, hint: 'See the services with: holdfast config show' },
   Damaged: { exit: 1, hint: 'Restore from another point or repository, and look at the disk' },
+  PlanNotFound: { exit: 1, hint: 'See the plans with: holdfast config show' },
   SourceMissing: { exit: 1, hint: 'Look whether its disk is mounted and its path is right; the last good point stays' },
   SourceFailed: { exit: 1, hint: 'See the whole output of the program with: --verbose' },
   SourceChanged: { exit: 1, hint: 'Stop its units during the backup, or dump the database with a source of its own' },

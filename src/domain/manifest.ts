@@ -14,8 +14,9 @@ const facts = z.object({
   bytes: z.number().exactOptional(),
 });
 
-/** A folder or file that a tree item holds: where it was, and the name under which the tar has it. */
-const root = z.object({ path: z.string(), stored: z.string() });
+/** A folder or file that a tree item holds: where it was, and the name under which the tar has it. `files`: names of
+ *  regular files at or below it, so that a path that had files and has none is seen among several. */
+const root = z.object({ path: z.string(), stored: z.string(), files: z.number().exactOptional() });
 
 const item = z.object({
   /** Unique in the point: `files_data`, `sqlite_notes`, `postgres_authelia`. */

@@ -96,8 +96,13 @@ export interface Repository {
   readonly name: string;
   readonly engine: string;
   /** `reuse`: an unchanged item costs no bytes. `partial`: `--path` and `cat` do not read the whole item. `local`: the
-   *  folder on this machine that must not be inside a source, else null. */
-  readonly capabilities: { readonly reuse: boolean; readonly partial: boolean; readonly local: string | null };
+   *  folder on this machine that must not be inside a source, else null. `adopt`: foreign points may be pruned by age. */
+  readonly capabilities: {
+    readonly reuse: boolean;
+    readonly partial: boolean;
+    readonly local: string | null;
+    readonly adopt: boolean;
+  };
 
   /** Creates an empty repository and proves that its key opens what it seals. Refuses one that exists. */
   initialize(signal: AbortSignal): Promise<{ readonly id: string }>;
