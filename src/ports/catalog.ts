@@ -44,6 +44,7 @@ export interface Recovery {
   readonly startedAt: Temporal.Instant;
   readonly durationMs: number;
   readonly outcome: 'success' | 'failed';
+  /** Those that are still there. */
   readonly kept: readonly KeptState[];
 }
 

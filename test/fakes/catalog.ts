@@ -1,0 +1,148 @@
+import { HoldfastError } from '../../src/domain/errors.ts';
+import type { PointReference, PointSummary, RecoveryPoint } from '../../src/domain/recovery-point.ts';
+import type {
+  Catalog,
+  EvidenceRecord,
+  KeptState,
+  MissingPoint,
+  Recovery,
+  Run,
+  Sample,
+  Snapshot,
+} from '../../src/ports/catalog.ts';
+
+interface Known {
+  point: RecoveryPoint;
+  missingSince: Temporal.Instant | null;
+  /** Oldest first. */
+  evidence: EvidenceRecord[];
+}
+
+const keyOf = ({ repository, location }: PointReference): string => JSON.stringify([repository, location]);
+const referenceOf = ({ id, repository, service, location }: PointReference): PointReference => ({
+  id,
+  repository,
+  service,
+  location,
+});
+const samePlace = (one: Pick<KeptState, 'host' | 'path'>, other: Pick<KeptState, 'host' | 'path'>): boolean =>
+  one.host === other.host && one.path === other.path;
+const byText = (one: string, other: string): number => Number(one > other) - Number(one < other);
+const newestFirst = (one: PointSummary, other: PointSummary): number =>
+  Temporal.Instant.compare(other.timestamp, one.timestamp) || byText(one.id, other.id);
+const withoutManifest = ({ manifest: _, ...summary }: RecoveryPoint): PointSummary => summary;
+
+/** A catalog in memory, for the tests of operations. It passes the suite of the real one. */
+export function memoryCatalog(): Catalog {
+  const known = new Map<string, Known>();
+  const runs = new Map<string, Run>();
+  const recoveries = new Map<string, Recovery>();
+  let kept: KeptState[] = [];
+  const snapshots = new Map<string, Snapshot>();
+  let samples: Sample[] = [];
+
+  const present = (): RecoveryPoint[] =>
+    [...known.values()].filter(({ missingSince }) => missingSince === null).map(({ point }) => point);
+  const summaries = (wanted: (point: RecoveryPoint) => boolean): PointSummary[] =>
+    present().filter(wanted).map(withoutManifest).toSorted(newestFirst);
+
+  function remember(point: RecoveryPoint): void {
+    const evidence = known.get(keyOf(point))?.evidence ?? [];
+    const last = evidence.at(-1);
+    if (last?.evidence !== point.evidence || !last.at.equals(point.evidenceAt))
+      evidence.push({ evidence: point.evidence, at: point.evidenceAt });
+    known.set(keyOf(point), { point, missingSince: null, evidence });
+  }
+  function find(point: PointReference): Known {
+    const found = known.get(keyOf(point));
+    if (found && found.missingSince === null) return found;
+    throw new HoldfastError('PointNotFound', `The catalog does not know the point ${point.location}.`, point.id);
+  }
+
+  return {
+    points: async ({ service, repository }) =>
+      summaries(
+        (point) =>
+          (service === undefined || point.service === service) &&
+          (repository === undefined || point.repository === repository),
+      ),
+    pointsById: async (prefix) => summaries(({ id }) => id.startsWith(prefix.toUpperCase())),
+    load: async (point) => {
+      const found = known.get(keyOf(point));
+      return found && found.missingSince === null ? found.point : null;
+    },
+    remember: async (points) => points.forEach(remember),
+    forget: async (points) => {
+      for (const point of points) known.delete(keyOf(point));
+    },
+    markMissing: async (points, since) => {
+      for (const point of points) {
+        const found = known.get(keyOf(point));
+        if (found) found.missingSince ??= since;
+      }
+    },
+    missing: async () =>
+      [...known.values()].flatMap(({ point, missingSince }): MissingPoint[] =>
+        missingSince === null ? [] : [{ ...referenceOf(point), since: missingSince }],
+      ),
+    setEvidence: async (reference, evidence, at) => {
+      const found = find(reference);
+      found.point = { ...found.point, evidence, evidenceAt: at };
+      found.evidence.push({ evidence, at });
+    },
+    evidenceOf: async (point) =>
+      (known.get(keyOf(point))?.evidence ?? []).toReversed().toSorted((a, b) => Temporal.Instant.compare(b.at, a.at)),
+    setHold: async (reference, hold) => {
+      const found = find(reference);
+      found.point = { ...found.point, held: hold };
+    },
+    replaceRepository: async (repository, points) => {
+      const kept = new Set(points.map(keyOf));
+      for (const [key, { point }] of known) if (point.repository === repository && !kept.has(key)) known.delete(key);
+      points.forEach(remember);
+    },
+
+    recordRun: async (run) => void runs.set(run.id, run),
+    runs: async ({ verb, limit }) =>
+      [...runs.values()]
+        .filter((run) => verb === undefined || run.verb === verb)
+        .toSorted((a, b) => Temporal.Instant.compare(b.startedAt, a.startedAt) || byText(b.id, a.id))
+        .slice(0, limit),
+
+    recordRecovery: async (recovery) => {
+      kept = [...kept.filter((state) => !recovery.kept.some((other) => samePlace(state, other))), ...recovery.kept];
+      recoveries.set(recovery.id, recovery);
+    },
+    recoveries: async ({ limit }) =>
+      [...recoveries.values()]
+        .toSorted((a, b) => Temporal.Instant.compare(b.startedAt, a.startedAt) || byText(b.id, a.id))
+        .slice(0, limit)
+        .map((recovery) => ({ ...recovery, kept: kept.filter((state) => recovery.kept.includes(state)) })),
+    keptStates: async ({ endedBy }) =>
+      kept
+        .filter(({ until }) => Temporal.Instant.compare(until, endedBy) <= 0)
+        .toSorted((a, b) => Temporal.Instant.compare(a.until, b.until) || byText(a.path, b.path)),
+    forgetKeptState: async (place) => {
+      kept = kept.filter((state) => !samePlace(state, place));
+    },
+
+    recordSnapshot: async (snapshot) => void snapshots.set(JSON.stringify([snapshot.pool, snapshot.name]), snapshot),
+    forgetSnapshot: async ({ pool, name }) => void snapshots.delete(JSON.stringify([pool, name])),
+    snapshots: async ({ subvolume }) =>
+      [...snapshots.values()]
+        .filter((snapshot) => subvolume === undefined || snapshot.subvolume === subvolume)
+        .toSorted((a, b) => Temporal.Instant.compare(b.madeAt, a.madeAt) || byText(a.name, b.name)),
+
+    recordSamples: async (more) => {
+      samples = [...samples, ...more];
+    },
+    samples: async ({ series, since }) =>
+      samples
+        .filter((sample) => sample.series === series && Temporal.Instant.compare(sample.at, since) >= 0)
+        .toSorted((a, b) => Temporal.Instant.compare(a.at, b.at) || byText(a.subject, b.subject)),
+    forgetSamples: async (before) => {
+      samples = samples.filter(({ at }) => Temporal.Instant.compare(at, before) >= 0);
+    },
+    [Symbol.asyncDispose]: async () => {},
+  };
+}
