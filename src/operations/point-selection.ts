@@ -1,0 +1,133 @@
+import { HoldfastError, messageOf } from '../domain/errors.ts';
+import { parsePointInTime } from '../domain/point-in-time.ts';
+import type { PointSummary, RecoveryPoint } from '../domain/recovery-point.ts';
+import type { Repository } from '../ports/repository.ts';
+import type { Context } from './context.ts';
+
+export interface PointQuery {
+  /** A service, or a point: its id, the unique beginning of one, or its location (`mealie/20261120_020000`). */
+  readonly what: string;
+  /** With a service: the newest point at or before this time, see `parsePointInTime`. */
+  readonly at?: string | undefined;
+  /** Only this repository; in the order of the configuration when left out. */
+  readonly repository?: string | undefined;
+}
+
+/** A point whose manifest was just read from the repository that holds it. */
+export interface SelectedPoint {
+  readonly repository: Repository;
+  readonly point: RecoveryPoint;
+}
+
+type Ports = Pick<Context, 'clock' | 'catalog' | 'progress' | 'services' | 'repositoryNames' | 'repository'>;
+
+/** A clock may be this far behind the one that made a point (interface, section 10, line 6). */
+const TOLERATED_SKEW = { minutes: 10 } as const;
+const ID_PREFIX = /^[0-9A-HJKMNP-TV-Z]{1,26}$/i; // https://github.com/ulid/spec, Crockford's alphabet
+
+/** Finds the point that is meant. By service: the newest that passed, is not held, was not made for safety, does not lie
+ *  in the future and whose last check did not fail. By id or location: that one, whatever it is.
+ *  @throws PointNotFound; Usage for a time with a point, or a beginning that several points share;
+ *  RepositoryNotFound and the like for a repository that was asked for by name */
+export async function selectPoint(query: PointQuery, context: Ports, signal: AbortSignal): Promise<SelectedPoint> {
+  const { points, failures } = await presentPoints(query, context, signal);
+  const named = points.filter(({ service }) => service === query.what);
+  if (context.services.has(query.what) || named.length > 0) {
+    const found = await newestUsable(query, named, context, signal);
+    if (found !== null) return found;
+    throw noneUsable(query, named, failures);
+  }
+  const [found] = pointsOf(query.what, points);
+  if (found === undefined) throw unknownPoint(query, failures);
+  if (query.at !== undefined) {
+    throw new HoldfastError('Usage', `--at takes a service, and ${query.what} is a recovery point.`, query.what);
+  }
+  const repository = await context.repository(found.repository);
+  return { repository, point: await repository.find(found, signal) };
+}
+
+interface Present {
+  readonly points: readonly PointSummary[];
+  readonly failures: readonly unknown[];
+}
+
+/** What the repositories hold at this moment: the catalog's rows for what it knows, one listing for the rest. */
+async function presentPoints(query: PointQuery, context: Ports, signal: AbortSignal): Promise<Present> {
+  const names = query.repository === undefined ? context.repositoryNames : [query.repository];
+  const points: PointSummary[] = [];
+  const failures: unknown[] = [];
+  for (const name of names) {
+    try {
+      const repository = await context.repository(name);
+      const known = await context.catalog.points({ repository: name });
+      const listing = await repository.list({ known: new Set(known.map(({ location }) => location)) }, signal);
+      points.push(...known.filter(({ location }) => listing.locations.has(location)), ...listing.points);
+    } catch (error) {
+      if (signal.aborted || query.repository !== undefined) throw error;
+      failures.push(error); // another repository may hold the same point
+      context.progress({ type: 'warning', subject: name, text: messageOf(error) });
+    }
+  }
+  return { points, failures };
+}
+
+async function newestUsable(
+  query: PointQuery,
+  points: readonly PointSummary[],
+  context: Ports,
+  signal: AbortSignal,
+): Promise<SelectedPoint | null> {
+  const now = context.clock.now();
+  const latest = now.add(TOLERATED_SKEW);
+  const at = query.at === undefined ? latest : parsePointInTime(query.at, now, Temporal.Now.timeZoneId());
+  const limit = Temporal.Instant.compare(at, latest) > 0 ? latest : at;
+  const candidates = points
+    .filter((point) => whyUnusable(point) === null && Temporal.Instant.compare(point.timestamp, limit) <= 0)
+    .toSorted((left, right) => Temporal.Instant.compare(right.timestamp, left.timestamp)); // stable: repositories stay in order
+  for (const candidate of candidates) {
+    const repository = await context.repository(candidate.repository);
+    const point = await repository.find(candidate, signal); // the repository is right and the catalog may be old
+    const reason = whyUnusable(point);
+    if (reason === null) return { repository, point };
+    context.progress({ type: 'warning', subject: point.id, text: `passed over: ${reason}` });
+  }
+  return null;
+}
+
+/** Why a point is not taken by itself; null when it may be. */
+function whyUnusable(point: PointSummary): string | null {
+  if (point.foreign) return 'made by another tool';
+  if (point.type === 'safety') return 'a safety point';
+  if (point.held !== null) return `held: ${point.held.reason}`;
+  if (point.outcome !== 'passed') return 'partial';
+  return point.evidence === 'failed' ? 'its last check failed' : null;
+}
+
+/** One point may lie in several repositories: the first one counts. @throws Usage when it is not one point */
+function pointsOf(what: string, points: readonly PointSummary[]): readonly PointSummary[] {
+  const byLocation = points.filter(({ location }) => location === what);
+  const prefix = what.toUpperCase();
+  const found =
+    byLocation.length > 0 || !ID_PREFIX.test(what) ? byLocation : points.filter(({ id }) => id.startsWith(prefix));
+  const ids = [...new Set(found.map(({ id }) => id))];
+  if (ids.length <= 1) return found;
+  const shown = found.slice(0, 10).map(({ id, service, timestamp }) => `  ${id}  ${service}  ${timestamp}`);
+  const words = [`"${what}" may be any of ${ids.length} recovery points:`, ...shown].join('\n');
+  throw new HoldfastError('Usage', words, what, { hint: 'Give more of its id' });
+}
+
+function noneUsable({ what, at }: PointQuery, points: readonly PointSummary[], failures: readonly unknown[]): Error {
+  const when = at === undefined ? '' : ` at or before ${at}`;
+  const others = points
+    .slice(0, 5)
+    .map((point) => `  ${point.id}  ${point.timestamp}  ${whyUnusable(point) ?? 'later'}`);
+  const words = `No recovery point of ${what}${when} that passed and is not held.`;
+  const lines = others.length === 0 ? [words] : [words, 'There are, to be restored by id:', ...others];
+  return new HoldfastError('PointNotFound', lines.join('\n'), what, { cause: failures[0] });
+}
+
+/** A repository that could not be asked is the likelier reason than a wrong name. */
+function unknownPoint({ what }: PointQuery, failures: readonly unknown[]): unknown {
+  if (failures.length > 0) return failures[0];
+  return new HoldfastError('PointNotFound', `No service or recovery point is called "${what}".`, what);
+}
