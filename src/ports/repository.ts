@@ -1,5 +1,5 @@
 import type { Manifest } from '../domain/manifest.ts';
-import type { Hold, PointReference, RecoveryPoint, UnreadablePoint } from '../domain/recovery-point.ts';
+import type { Evidence, Hold, PointReference, RecoveryPoint, UnreadablePoint } from '../domain/recovery-point.ts';
 import type { Bytes } from './bytes.ts';
 import type { CapturedStream, CapturedTree } from './source.ts';
 
@@ -37,6 +37,15 @@ export interface Draft extends AsyncDisposable {
   commit(manifest: Manifest, hold: Hold | null, signal: AbortSignal): Promise<RecoveryPoint>;
   /** No signal: it must work after an abort too, and sets its own limit. */
   [Symbol.asyncDispose](): Promise<void>;
+}
+
+export type ReportName = 'verification-report' | 'dr-drill-report';
+
+/** What a stored report says besides its own fields: the point's evidence once this check was counted, and since when.
+ *  The catalog is rebuilt from it. `evidenceAt`: ISO 8601. */
+export interface ReportFields {
+  readonly evidence: Evidence;
+  readonly evidenceAt: string;
 }
 
 export interface Listing {
@@ -125,8 +134,14 @@ export interface Repository {
 
   hold(point: PointReference, hold: Hold, signal: AbortSignal): Promise<void>;
   release(point: PointReference, signal: AbortSignal): Promise<void>;
-  /** Stores `<name>.txt` and `<name>.json` beside the point; both replace older ones at once. */
-  writeReport(point: PointReference, name: string, text: string, json: object, signal: AbortSignal): Promise<void>;
+  /** Stores `<name>.txt` and `<name>.json` beside the point, each replacing an older one at once; the JSON last. */
+  writeReport(
+    point: PointReference,
+    name: ReportName,
+    text: string,
+    json: object & ReportFields,
+    signal: AbortSignal,
+  ): Promise<void>;
   /** Removes this point and nothing else; it must be held off by no lock. One that is gone is no error. */
   remove(point: PointReference, signal: AbortSignal): Promise<void>;
 

@@ -15,6 +15,8 @@ export interface Captured {
 interface CapturedItem {
   /** Unique in the point, `[A-Za-z0-9._%-]`: `files_data`, `sqlite_notes`. */
   readonly name: string;
+  /** The source it was captured from: the folder of a `single` archive that holds it. */
+  readonly source: string;
   readonly kind: string;
   readonly tool: Tool | null;
   /** What is expected to come, for progress and for the free space check; null when it cannot be told. */
