@@ -1,8 +1,9 @@
 import { z } from 'zod';
+import { pathSetting } from '../../../domain/settings.ts';
 
 /** A source of kind `files`: `{ files: [/opt/mealie/data], exclude: ['*.log'] }`. Patterns: domain/exclude.ts. */
 export const filesSchema = z.strictObject({
-  files: z.array(z.string().min(1)).min(1).describe('Folders and files. A path that is a symbolic link is followed.'),
+  files: z.array(pathSetting).min(1).describe('Folders and files. A path that is a symbolic link is followed.'),
   exclude: z
     .array(z.string().regex(/^[^!]/, 'A pattern has no negation and is not empty'))
     .exactOptional()
