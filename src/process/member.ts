@@ -1,0 +1,69 @@
+import type { Readable, Writable } from 'node:stream';
+import { execa } from 'execa';
+import type { Command, Finished } from '../ports/host.ts';
+import { type Account, asAccount } from './account.ts';
+import { childEnvironment } from './environment.ts';
+import { notFoundBySetpriv, notStarted } from './failure.ts';
+import { endGroup, signalGroup } from './group.ts';
+import { readStderr } from './stderr.ts';
+
+export interface MemberSettings {
+  readonly stdin: 'pipe' | 'ignore';
+  readonly stdout: 'pipe' | 'ignore';
+  /** Null for the caller's own. */
+  readonly account: Account | null;
+  readonly graceMs: number;
+  readonly onStderr: (line: string) => void;
+}
+
+/** One program of a pipeline, running. */
+export interface Member {
+  readonly stdin: Writable | null;
+  /** It has to be read to its end, or destroyed, before `ended` resolves. */
+  readonly stdout: Readable | null;
+  /** Whatever its exit code was. @throws ToolMissing, ProcessFailed when it never started */
+  readonly ended: Promise<Finished>;
+  /** Ends the program and its descendants, and closes what is left of its streams. */
+  stop(): Promise<void>;
+}
+
+/** Starts a program as the leader of a process group of its own. Its stdout waits until it is read. */
+export function startMember(command: Command, settings: MemberSettings): Member {
+  const { program } = command;
+  const asked = settings.account === null ? command : asAccount(command, settings.account);
+  const started = performance.now();
+  const child = execa(asked.program, asked.args, {
+    env: childEnvironment(command, settings.account),
+    extendEnv: false,
+    ...(asked.workingFolder === undefined ? {} : { cwd: asked.workingFolder }),
+    stdio: [settings.stdin, settings.stdout, 'pipe'],
+    buffer: false,
+    encoding: 'buffer',
+    reject: false,
+    killDescendants: true, // a process group of its own, which also ends when this process exits
+  });
+  child.stdout?.pause(); // execa throws away what nobody began to read at once
+  const stderr = readStderr(settings.onStderr);
+  child.stderr?.on('data', (chunk: Uint8Array) => stderr.write(chunk));
+  let groupIsGone = child.pid === undefined;
+
+  async function ended(): Promise<Finished> {
+    const result = await child;
+    // The number of a group that is gone may be given to another one; while one process is left in it, it is ours.
+    groupIsGone ||= child.pid !== undefined && !signalGroup(child.pid, 0);
+    const { exitCode = null, signal = null } = result;
+    if (exitCode === null && signal === null) throw notStarted(program, 'cause' in result ? result.cause : result);
+    const durationMs = Math.round(performance.now() - started);
+    const finished = { program, exitCode, signal, stderrTail: stderr.end(), durationMs };
+    const missing = settings.account === null ? null : notFoundBySetpriv(program, finished);
+    if (missing !== null) throw missing;
+    return finished;
+  }
+
+  async function stop(): Promise<void> {
+    if (!groupIsGone && child.pid !== undefined) await endGroup(child.pid, settings.graceMs);
+    // A descendant that left the group may still hold the other ends.
+    for (const stream of [child.stdin, child.stdout, child.stderr]) stream?.destroy();
+  }
+  return { stdin: child.stdin ?? null, stdout: child.stdout ?? null, ended: ended(), stop };
+}
