@@ -1,11 +1,13 @@
 import { z } from 'zod';
-import { pathSetting, pathSetting } from '../../../domain/settings.ts';
+import { pathSetting } from '../../../domain/settings.ts';
 
 /** A source of kind `files`: `{ files: [/opt/mealie/data], exclude: ['*.log'] }`. Patterns: domain/exclude.ts. */
 export const filesSchema = z.strictObject({
   files: z.array(pathSetting).min(1).describe('Folders and files. A path that is a symbolic link is followed.'),
   exclude: z
-    .array(z.string().regex(/^[^!]/, 'A pattern is not empty and has no negation; a name that begins with ! is written \\\\!'))
+    .array(
+      z.string().regex(/^[^!]/, 'A pattern is not empty and has no negation. Write \\! for a name that begins so.'),
+    )
     .exactOptional()
     .describe('`*.log`: a name at any depth. `cache/tmp`: below a path of `files`. `/opt/x/cache`: an absolute path.'),
   crossMounts: z.boolean().exactOptional().describe('Also what is mounted, and nested subvolumes, inside these paths.'),

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { pathSetting, pathSetting } from '../../../domain/settings.ts';
+import { pathSetting } from '../../../domain/settings.ts';
 
 /** A source of kind `sqlite`: `{ sqlite: /opt/wishlist/data/wishlist.db }`. */
 export const sqliteSchema = z.strictObject({
