@@ -1,0 +1,134 @@
+import { HoldfastError, messageOf } from '../domain/errors.ts';
+import { stateNewer } from '../domain/state-error.ts';
+import { confirmNew, type ForwardStep, perform, type Step, type StepPorts, undo } from './step.ts';
+import type { EntryRow, JournalStore } from './store.ts';
+
+/** Taking back one step may remove a tree of millions of files; a host that hangs must still not hold us for ever. */
+const STEP_LIMIT_MS = 10 * 60_000;
+
+/** One operation that moves things. Hold it with `await using`: leaving the block without `done` takes back every step,
+ *  newest first, or, after `forwardOnly`, performs what remains. Both run on a signal of their own, because the
+ *  caller's is often aborted by then. What cannot be put right throws JournalOpen, and the entry stays for a repair. */
+export interface JournalEntry extends AsyncDisposable {
+  readonly id: string;
+  /** Records the step durably, then runs `take`. One step at a time.
+   *  @throws TargetExists, before anything is recorded, when what the step makes is there already
+   *  @throws StateBusy when another process took the entry over */
+  step(step: Step, take: () => Promise<void>): Promise<void>;
+  /** The point of no return: from here a failure, or the next start, only goes on. `remaining` is what is still to be
+   *  done, in this order; it must be harmless to do again, and the caller does it before `done`. */
+  forwardOnly(remaining?: readonly ForwardStep[]): Promise<void>;
+  /** Closes the entry: nothing of it is taken back or performed any more. */
+  done(): Promise<void>;
+}
+
+/** The entry that `row` names, which this process owns and which is in the store already. */
+export function journalEntry(row: EntryRow, store: JournalStore, ports: StepPorts): JournalEntry {
+  let closed = false;
+  let position = 0;
+  let forward = false;
+  const confirmOurs = (): void => {
+    if (closed || !isOurs(row, store)) throw takenOver(row);
+  };
+  return {
+    id: row.id,
+    async step(step, take) {
+      if (forward) throw new Error(`A step was recorded after the point of no return of ${row.verb}.`);
+      await confirmNew(step, ports, AbortSignal.timeout(STEP_LIMIT_MS));
+      store.write(() => {
+        confirmOurs();
+        insertStep(store, row.id, ++position, step);
+      });
+      await take();
+    },
+    async forwardOnly(remaining = []) {
+      store.write(() => {
+        confirmOurs();
+        store.change('DELETE FROM steps WHERE entry = ?', row.id);
+        store.change(`UPDATE entries SET direction = 'forward' WHERE id = ?`, row.id);
+        for (const step of remaining) insertStep(store, row.id, ++position, step);
+      });
+      forward = true;
+    },
+    async done() {
+      store.write(() => {
+        confirmOurs();
+        store.change('DELETE FROM entries WHERE id = ?', row.id);
+      });
+      closed = true;
+    },
+    async [Symbol.asyncDispose]() {
+      if (closed) return;
+      confirmOurs();
+      closed = true;
+      await settle({ ...row, direction: forward ? 'forward' : 'back' }, store, ports, new AbortController().signal);
+    },
+  };
+}
+
+/** Takes back or performs, whichever is the entry's direction, all steps that it still has; then closes it. Each step is
+ *  forgotten durably before the next one, so that none is taken back again after those before it.
+ *  @throws JournalOpen at the first step that fails: those before it stand on its result. The entry is then free for a
+ *  repair by any process. */
+export async function settle(
+  row: EntryRow,
+  store: JournalStore,
+  ports: StepPorts,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const settled: string[] = [];
+  try {
+    const rows = store.steps(row.id);
+    for (const { position, step } of row.direction === 'back' ? rows.toReversed() : rows) {
+      signal.throwIfAborted();
+      const limited = AbortSignal.any([signal, AbortSignal.timeout(STEP_LIMIT_MS)]);
+      if (row.direction === 'back') await undo(parseStep(step, store.path), ports, limited);
+      else await perform(parseForwardStep(step, store.path), ports, limited);
+      store.change('DELETE FROM steps WHERE entry = ? AND position = ?', row.id, position);
+      settled.push(step);
+    }
+    store.change('DELETE FROM entries WHERE id = ?', row.id);
+    return settled;
+  } catch (cause) {
+    const failure = openStill(row, cause);
+    try {
+      store.change('UPDATE entries SET working = 0 WHERE id = ?', row.id);
+    } catch (error) {
+      throw new SuppressedError(error, failure, 'The journal cannot be written either.');
+    }
+    throw failure;
+  }
+}
+
+function insertStep(store: JournalStore, entry: string, position: number, step: Step | ForwardStep): void {
+  store.change('INSERT INTO steps (entry, position, step) VALUES (?, ?, ?)', entry, position, JSON.stringify(step));
+}
+
+const isOurs = (row: EntryRow, store: JournalStore): boolean =>
+  store.entries().some(({ id, owner, working }) => id === row.id && owner === row.owner && working === 1);
+
+const takenOver = ({ verb, subject }: EntryRow): HoldfastError =>
+  new HoldfastError('StateBusy', `Another process took over what ${verb} ${subject} had begun.`, subject);
+
+function openStill({ verb, subject, direction }: EntryRow, cause: unknown): HoldfastError {
+  const could = direction === 'back' ? 'taken back' : 'brought to its end';
+  const message = `What ${verb} had begun with ${subject} could not be ${could}: ${messageOf(cause)}`;
+  const hint = cause instanceof HoldfastError ? { hint: cause.hint } : {};
+  return new HoldfastError('JournalOpen', message, subject, { cause, ...hint });
+}
+
+const BACK = { 'path-renamed': true, 'path-made': true } as const satisfies Record<Step['kind'], true>;
+const FORWARD = { 'path-renamed': true, 'path-removed': true } as const satisfies Record<ForwardStep['kind'], true>;
+
+/** @throws StateNewer for a kind of step that a later version recorded */
+function parseStep(text: string, path: string): Step {
+  const step: { kind: string } = JSON.parse(text);
+  if (Object.hasOwn(BACK, step.kind)) return step as Step;
+  throw stateNewer('journal', path, `a step ${step.kind}`);
+}
+
+function parseForwardStep(text: string, path: string): ForwardStep {
+  const step: { kind: string } = JSON.parse(text);
+  if (Object.hasOwn(FORWARD, step.kind)) return step as ForwardStep;
+  throw stateNewer('journal', path, `a step ${step.kind}`);
+}

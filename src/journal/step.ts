@@ -1,0 +1,77 @@
+import { HoldfastError } from '../domain/errors.ts';
+import type { HostFiles } from '../ports/host.ts';
+
+/** A path got another name on the same file system. */
+interface PathRenamed {
+  readonly kind: 'path-renamed';
+  readonly host: string;
+  readonly from: string;
+  /** Nothing is there before the step. */
+  readonly to: string;
+}
+
+/** A folder or file of our own was made, to be filled. */
+interface PathMade {
+  readonly kind: 'path-made';
+  readonly host: string;
+  /** Nothing is there before the step. */
+  readonly path: string;
+}
+
+/** What was made is removed, once it is of no use. There is no way back, so it is a step forward only. */
+interface PathRemoved {
+  readonly kind: 'path-removed';
+  readonly host: string;
+  readonly path: string;
+}
+
+/** Something that can be taken back: plain data, because after a crash there is no closure left to call. */
+export type Step = PathRenamed | PathMade;
+
+/** Something that is still to be done after the point of no return, and can be done again. */
+export type ForwardStep = PathRenamed | PathRemoved;
+
+/** What steps are taken back and performed with. */
+export interface StepPorts {
+  host(name: string): Promise<{ readonly files: Pick<HostFiles, 'status' | 'rename' | 'remove'> }>;
+}
+
+/** Looks, before a step is recorded, whether its undo could ever touch what is not its own.
+ *  @throws TargetExists */
+export async function confirmNew(step: Step, ports: StepPorts, signal: AbortSignal): Promise<void> {
+  const path = step.kind === 'path-made' ? step.path : step.to;
+  const { files } = await ports.host(step.host);
+  if ((await files.status(path, signal)) !== null)
+    throw new HoldfastError('TargetExists', `${path} exists already, so it cannot be made or renamed to.`, path);
+}
+
+/** Takes a step back. It may run twice, or for a step that was only intended; the end state is the same.
+ *  @throws Refused when both names of a renamed path exist, since none of them may be overwritten */
+export async function undo(step: Step, ports: StepPorts, signal: AbortSignal): Promise<void> {
+  const { files } = await ports.host(step.host);
+  if (step.kind === 'path-renamed') return renameOnce(step.to, step.from, files, signal);
+  if (step.kind === 'path-made') return files.remove(step.path, signal);
+  return step satisfies never; // a new kind of step without its undo does not compile
+}
+
+/** Does a step, or sees that it was done already. */
+export async function perform(step: ForwardStep, ports: StepPorts, signal: AbortSignal): Promise<void> {
+  const { files } = await ports.host(step.host);
+  if (step.kind === 'path-renamed') return renameOnce(step.from, step.to, files, signal);
+  if (step.kind === 'path-removed') return files.remove(step.path, signal);
+  return step satisfies never;
+}
+
+async function renameOnce(
+  from: string,
+  to: string,
+  files: Pick<HostFiles, 'status' | 'rename'>,
+  signal: AbortSignal,
+): Promise<void> {
+  if ((await files.status(from, signal)) === null) return;
+  if ((await files.status(to, signal)) !== null) {
+    const message = `${from} cannot be renamed to ${to}, because something was made there meanwhile.`;
+    throw new HoldfastError('Refused', message, to, { hint: `Move ${to} away, then: holdfast unlock` });
+  }
+  await files.rename(from, to, signal);
+}

@@ -1,0 +1,38 @@
+import { lstat, rename, rm } from 'node:fs/promises';
+import { type Step, type StepPorts, undo } from '../../src/journal/step.ts';
+
+type Files = Awaited<ReturnType<StepPorts['host']>>['files'];
+
+/** The real file system, as far as steps use it. */
+export const localFiles: Files = {
+  async status(path) {
+    const found = await lstat(path, { bigint: true }).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return null;
+      throw error;
+    });
+    return (
+      found && {
+        type: found.isDirectory() ? 'directory' : 'file',
+        size: Number(found.size),
+        mode: Number(found.mode),
+        uid: Number(found.uid),
+        gid: Number(found.gid),
+        device: found.dev,
+        inode: found.ino,
+        modifiedNs: found.mtimeNs,
+        changedNs: found.ctimeNs,
+      }
+    );
+  },
+  rename: (from, to) => rename(from, to),
+  remove: (path) => rm(path, { recursive: true, force: true }),
+};
+
+export const localPorts: StepPorts = { host: async () => ({ files: localFiles }) };
+
+/** A local file system on which some calls fail. */
+export const portsWith = (faults: Partial<Files>): StepPorts => ({
+  host: async () => ({ files: { ...localFiles, ...faults } }),
+});
+
+export const undoLocally = (step: Step): Promise<void> => undo(step, localPorts, new AbortController().signal);
