@@ -3,7 +3,7 @@ import { HoldfastError } from './errors.ts';
 
 const facts = z.object({
   tables: z.record(z.string(), z.number()).exactOptional(),
-  uncounted: z.array(z.string()).exactOptional(),
+  uncounted: z.array(z.string()).readonly().exactOptional(),
   entries: z.number().exactOptional(),
   keys: z.number().exactOptional(),
   documents: z.record(z.string(), z.number()).exactOptional(),

@@ -1,5 +1,13 @@
-import type { ErrorCode } from '../domain/errors.ts';
+import type { AnomalyBounds, PlanDefinition, ServiceDefinition } from '../domain/definitions.ts';
+import { HoldfastError } from '../domain/errors.ts';
 import type { RecoveryPoint } from '../domain/recovery-point.ts';
+import type { Repository } from '../ports/repository.ts';
+import type { Source } from '../ports/source.ts';
+import { capture } from './capture.ts';
+import type { Context } from './context.ts';
+import { copyPoint } from './copy-point.ts';
+import { type Failure, failureOf, throwCommonFailure } from './failure.ts';
+import { recorded } from './recorded.ts';
 
 export interface BackupRequest {
   /** All services, or all of the plan, when empty. */
@@ -14,15 +22,6 @@ export interface BackupRequest {
   readonly lockWaitMs: number;
 }
 
-/** What could not be done. `repository` is null when the service failed before any was written. */
-export interface Failure {
-  readonly service: string;
-  readonly repository: string | null;
-  readonly code: ErrorCode;
-  readonly message: string;
-  readonly hint: string;
-}
-
 /** Outcome: `passed` when every item of every service is in every repository and nothing is held; `partial` when there
  *  is a point and something failed or is held; `failed` when there is no point. */
 export interface BackupReport {
@@ -32,4 +31,161 @@ export interface BackupReport {
   /** One for each service and repository, in the order they were made. */
   readonly points: readonly RecoveryPoint[];
   readonly failures: readonly Failure[];
+}
+
+/** Bounds for what no plan has (interface, section 1). */
+const DEFAULT_ANOMALY: AnomalyBounds = { shrink: 0.5, grow: 3 };
+
+/** Makes recovery points. Each service is read once, into its first repository; the others are filled from that point.
+ *  Only where the first failed is the service read for the next. A failed service stops no other.
+ *  @throws ServiceNotFound, PlanNotFound, Usage before anything is done; when there is no point at all and every failure
+ *  is the same, that one (RepositoryNotFound, RepositoryLocked, WrongPassword, Unsupported); the signal's reason */
+export async function backup(request: BackupRequest, context: Context, signal: AbortSignal): Promise<BackupReport> {
+  const plan = request.plan === null ? null : planNamed(request.plan, context);
+  const services = servicesOf(request.services, plan, context);
+  const jobs = services.map((service) => ({ service, repositories: repositoriesOf(service, request, plan, context) }));
+  const what = { verb: 'backup', plan: request.plan, services: services.map(({ name }) => name) };
+  const perform = async (): Promise<Omit<BackupReport, 'run' | 'durationMs'>> => {
+    const points: RecoveryPoint[] = [];
+    const failures: Failure[] = [];
+    for (const { service, repositories } of jobs) {
+      context.progress({ type: 'step', subject: service.name, text: 'backup' });
+      await backUpService(service, repositories, { request, plan, points, failures }, context, signal);
+    }
+    if (points.length === 0) throwCommonFailure(failures);
+    return { outcome: outcomeOf(points, failures), points, failures };
+  };
+  return recorded(what, context, perform, ({ points, failures }) => ({
+    points: points.map(({ id, repository, service, outcome, totalSize, held }) => ({
+      ...{ id, repository, service, outcome, totalSize },
+      held: held?.reason ?? null,
+    })),
+    failures,
+  }));
+}
+
+interface Progressing {
+  readonly request: BackupRequest;
+  readonly plan: PlanDefinition | null;
+  readonly points: RecoveryPoint[];
+  readonly failures: Failure[];
+}
+
+async function backUpService(
+  service: ServiceDefinition,
+  repositories: readonly string[],
+  { request, plan, points, failures }: Progressing,
+  context: Context,
+  signal: AbortSignal,
+): Promise<void> {
+  let sources: readonly Source[];
+  try {
+    sources = await sourcesOf(service, context);
+  } catch (error) {
+    signal.throwIfAborted();
+    failures.push(failureOf(error, service.name, null));
+    return;
+  }
+  const timezone = plan?.timezone ?? Temporal.Now.timeZoneId();
+  const { lockWaitMs } = request;
+  let made: { readonly point: RecoveryPoint; readonly repository: Repository } | null = null;
+  for (const [index, name] of repositories.entries()) {
+    let point: RecoveryPoint;
+    try {
+      const repository = await context.repository(name);
+      if (made === null) {
+        const wanted = {
+          ...{ service, sources, timezone, lockWaitMs },
+          plan: plan?.name ?? null,
+          anomaly: anomalyOf(service, plan, context),
+          lossAccepted: request.acceptLoss.includes(service.name),
+          anotherRepository: index < repositories.length - 1,
+        };
+        point = await capture(wanted, repository, context, signal);
+        made = { point, repository };
+      } else {
+        const options = { timezone, lockWaitMs };
+        ({ point } = await copyPoint(made.point, made.repository, repository, options, context, signal));
+      }
+    } catch (error) {
+      signal.throwIfAborted();
+      failures.push(failureOf(error, service.name, name));
+      // The sources are to blame: the next repository would see the same.
+      if (error instanceof HoldfastError && error.code === 'NothingDone') return;
+      continue;
+    }
+    points.push(point);
+    try {
+      await context.catalog.remember([point]);
+    } catch (error) {
+      failures.push(failureOf(error, service.name, name)); // the point is there; the catalog does not know it
+    }
+  }
+}
+
+/** What the service needs is looked at before its first step, so that nothing is half done for want of an adapter. */
+async function sourcesOf(service: ServiceDefinition, context: Context): Promise<readonly Source[]> {
+  const { name, units, stopDuring } = service;
+  if (units.length > 0 && stopDuring.backup !== false)
+    throw new HoldfastError('Unsupported', `${name} wants its units stopped, which this version cannot.`, name, {
+      hint: 'Say `stopDuring: { backup: false }`, or use a version that stops units',
+    });
+  if (service.sources.length === 0)
+    throw new HoldfastError('ConfigurationInvalid', `${name} has no sources: there is nothing to capture.`, name);
+  const sources: Source[] = [];
+  for (const source of service.sources) sources.push(await context.source(service, source));
+  return sources;
+}
+
+export function planNamed(name: string, { plans }: Pick<Context, 'plans'>): PlanDefinition {
+  const plan = plans.get(name);
+  if (plan !== undefined) return plan;
+  throw new HoldfastError('PlanNotFound', `No plan is called "${name}".`, name);
+}
+
+function servicesOf(
+  names: readonly string[],
+  plan: PlanDefinition | null,
+  { services }: Context,
+): readonly ServiceDefinition[] {
+  const wanted = names.length > 0 ? [...new Set(names)] : (plan?.services ?? [...services.keys()]);
+  if (wanted.length === 0)
+    throw new HoldfastError('ConfigurationInvalid', 'There is no service to back up.', plan?.name ?? 'services');
+  return wanted.map((name) => {
+    const service = services.get(name);
+    if (service === undefined) throw new HoldfastError('ServiceNotFound', `No service is called "${name}".`, name);
+    if (plan !== null && !plan.services.includes(name))
+      throw new HoldfastError('Usage', `Service ${name} is not in plan ${plan.name}.`, name);
+    return service;
+  });
+}
+
+const plansOf = (service: ServiceDefinition, { plans }: Pick<Context, 'plans'>): readonly PlanDefinition[] =>
+  [...plans.values()].filter(({ services }) => services.includes(service.name));
+
+function repositoriesOf(
+  service: ServiceDefinition,
+  { repositories }: BackupRequest,
+  plan: PlanDefinition | null,
+  context: Context,
+): readonly string[] {
+  const declared = plan?.repositories ?? plansOf(service, context).flatMap((other) => other.repositories);
+  const [wanted] = [repositories, declared, context.repositoryNames].filter(({ length }) => length > 0);
+  const unknown = wanted?.find((name) => !context.repositoryNames.includes(name));
+  if (wanted === undefined || unknown !== undefined)
+    throw new HoldfastError('ConfigurationInvalid', `No repository "${unknown ?? ''}" is configured.`, unknown ?? '');
+  return [...new Set(wanted)];
+}
+
+/** Of points made by hand: the bounds of the first plan that has the service. */
+export const anomalyOf = (
+  service: ServiceDefinition,
+  plan: PlanDefinition | null,
+  context: Pick<Context, 'plans'>,
+): AnomalyBounds => (plan ?? plansOf(service, context)[0])?.anomaly ?? DEFAULT_ANOMALY;
+
+function outcomeOf(points: readonly RecoveryPoint[], failures: readonly Failure[]): BackupReport['outcome'] {
+  if (points.length === 0) return 'failed';
+  const whole = points.every(({ outcome, held }) => outcome === 'passed' && held === null);
+  return whole && failures.length === 0 ? 'passed' : 'partial';
 }

@@ -1,6 +1,6 @@
 import type { ServiceDecisions } from '../domain/pruning.ts';
 import type { PointSummary } from '../domain/recovery-point.ts';
-import type { Failure } from './backup.ts';
+import type { Failure } from './failure.ts';
 
 export interface PruneRequest {
   /** All configured plans when null; also the name of one that is no longer configured. */

@@ -1,0 +1,167 @@
+import { anomaliesOf, POINTS_BEFORE_ANOMALIES } from '../domain/anomaly.ts';
+import { clockProblem } from '../domain/clock-guard.ts';
+import type { AnomalyBounds, ServiceDefinition } from '../domain/definitions.ts';
+import { HoldfastError, messageOf } from '../domain/errors.ts';
+import type { Item, Manifest } from '../domain/manifest.ts';
+import type { Hold, RecoveryPoint } from '../domain/recovery-point.ts';
+import { rereadsAlways } from '../domain/reuse.ts';
+import type { Draft, PointHeader, Repository } from '../ports/repository.ts';
+import type { Source } from '../ports/source.ts';
+import { beginWaiting } from './begin.ts';
+import type { Context } from './context.ts';
+import { type EarlierPoints, earlierPoints } from './earlier-points.ts';
+import { refresh } from './refresh.ts';
+import { failedItem, storeItem } from './store-item.ts';
+
+export interface CaptureRequest {
+  readonly service: ServiceDefinition;
+  /** One for each source of the service, in their order. */
+  readonly sources: readonly Source[];
+  readonly plan: string | null;
+  readonly timezone: string;
+  readonly anomaly: AnomalyBounds;
+  readonly lossAccepted: boolean;
+  readonly lockWaitMs: number;
+  /** Another repository can still take the point: a failure of this one gives the point up. */
+  readonly anotherRepository: boolean;
+}
+
+/** Reads the sources of a service into one new point of a repository. A failed item is a row of its manifest and stops
+ *  no other. @throws NothingDone when no item could be stored: such a point is not made; what the repository throws */
+export async function capture(
+  request: CaptureRequest,
+  repository: Repository,
+  context: Context,
+  signal: AbortSignal,
+): Promise<RecoveryPoint> {
+  const { service, plan } = request;
+  const header = (): PointHeader => {
+    const now = context.clock.now();
+    const timestamp = now.round({ smallestUnit: 'second', roundingMode: 'floor' });
+    const { origin, identifiers } = context;
+    const { timezone } = request;
+    return { id: identifiers.next(now), service: service.name, plan, type: 'regular', origin, timestamp, timezone };
+  };
+  const begun = await beginWaiting(repository, header, request.lockWaitMs, context.clock, signal);
+  await using draft = begun.draft;
+  const from = context.clock.monotonicMs();
+  const { timestamp } = begun.header;
+  const { points } = await refresh(repository, service.name, context, signal);
+  const clock = clockProblem(points, context.origin, timestamp);
+  const own = points.filter(({ origin, type }) => origin === context.origin && type === 'regular');
+  const earlier = earlierPoints(own, repository, signal);
+  const items: Item[] = [];
+  for (const [index, source] of request.sources.entries()) {
+    const reread = rereadsAlways(service.sources[index]?.settings);
+    items.push(...(await captureSource(source, { request, repository, draft, earlier, reread }, context, signal)));
+  }
+  refuseNothing(service.name, items);
+  const durationMs = Math.round(context.clock.monotonicMs() - from);
+  const manifest = manifestOf(begun.header, service.host, items, durationMs, context);
+  const hold = await holdOf(request, manifest, earlier, clock);
+  return draft.commit(manifest, hold, signal);
+}
+
+interface SourceCapture {
+  readonly request: CaptureRequest;
+  readonly repository: Repository;
+  readonly draft: Draft;
+  readonly earlier: EarlierPoints;
+  readonly reread: boolean;
+}
+
+async function captureSource(
+  source: Source,
+  { request, repository, draft, earlier, reread }: SourceCapture,
+  context: Context,
+  signal: AbortSignal,
+): Promise<readonly Item[]> {
+  const { lossAccepted, anotherRepository } = request;
+  const options = { draft, repository, earlier, reread, lossAccepted, giveUpOnRepositoryFailure: anotherRepository };
+  const from = context.clock.monotonicMs();
+  const readAt = `${context.clock.now()}`;
+  const items: Item[] = [];
+  let repositoryError: unknown = null;
+  try {
+    const wanted = { workspace: draft.workspace, forbidden: context.forbiddenPaths, quiescent: false };
+    await using captured = await source.capture(wanted, signal);
+    for (const item of captured.items) {
+      try {
+        items.push(await storeItem(item, options, context, signal));
+      } catch (error) {
+        repositoryError = error;
+        throw error;
+      }
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    if (repositoryError !== null) throw repositoryError;
+    const { name, kind } = source;
+    const seen = { size: 0, durationMs: Math.round(context.clock.monotonicMs() - from), readAt };
+    const missing = source.itemNames.filter((item) => items.every((row) => row.name !== item));
+    for (const item of missing) {
+      items.push(failedItem({ name: item, source: name, kind, tool: null }, error, seen));
+      context.progress({ type: 'item-finished', subject: item, outcome: 'failed', detail: messageOf(error) });
+    }
+    // Everything is stored and only the clean-up failed: what it left behind has to be known.
+    if (missing.length === 0) context.progress({ type: 'warning', subject: name, text: messageOf(error) });
+  }
+  return items;
+}
+
+function refuseNothing(service: string, items: readonly Item[]): void {
+  if (items.some(({ outcome }) => outcome !== 'failed')) return;
+  const reasons = items.map(({ name, error }) => `${name}: ${error}`).join('; ');
+  throw new HoldfastError('NothingDone', `No item of ${service} could be stored: ${reasons}`, service);
+}
+
+function manifestOf(
+  { id, service, plan, type, origin, timestamp }: PointHeader,
+  host: string,
+  items: Item[],
+  durationMs: number,
+  { version, configuration }: Context,
+): Manifest {
+  const failed = items.filter(({ outcome }) => outcome === 'failed').length;
+  return {
+    format: 1,
+    id,
+    service,
+    plan,
+    type,
+    host,
+    origin,
+    timestamp: `${timestamp}`,
+    // Not the clock again, which may have jumped meanwhile.
+    completedAt: `${timestamp.add({ milliseconds: durationMs })}`,
+    durationMs,
+    outcome: items.every(({ outcome }) => outcome === 'passed') ? 'passed' : 'partial',
+    holdfast: version,
+    counts: { succeeded: items.length - failed, failed },
+    totalSize: totalSizeOf(items),
+    items,
+    configuration,
+  };
+}
+
+/** The sum of the sizes of what is stored. */
+export const totalSizeOf = (items: readonly Item[]): number =>
+  items.reduce((sum, { outcome, size }) => (outcome === 'failed' ? sum : sum + size), 0);
+
+async function holdOf(
+  { anomaly, lossAccepted }: CaptureRequest,
+  { items, timestamp }: Manifest,
+  earlier: EarlierPoints,
+  clock: string | null,
+): Promise<Hold | null> {
+  const at = Temporal.Instant.from(timestamp);
+  if (clock !== null) return { by: 'clock', at, reason: clock };
+  if (earlier.unheld < POINTS_BEFORE_ANOMALIES) return null;
+  const references = new Map<string, Item>();
+  for (const { name } of items) {
+    const found = await earlier.reference(name);
+    if (found !== null) references.set(name, found.item);
+  }
+  const found = anomaliesOf(items, (name) => references.get(name), anomaly, lossAccepted);
+  return found.length > 0 ? { by: 'anomaly', at, reason: found.join('; ') } : null;
+}
