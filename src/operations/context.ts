@@ -1,4 +1,5 @@
 import type { PlanDefinition, ServiceDefinition, SourceDefinition } from '../domain/definitions.ts';
+import type { Journal } from '../journal/journal.ts';
 import type { Catalog } from '../ports/catalog.ts';
 import type { Clock, Identifiers } from '../ports/clock.ts';
 import type { Host } from '../ports/host.ts';
@@ -33,4 +34,6 @@ export interface Context {
   format(kind: string): Promise<ItemFormat>;
   /** @throws Unsupported for a host that is not built */
   host(name: string): Promise<Host>;
+  /** Opened at the first call, and closed by whoever made the context: only what moves things needs it. */
+  journal(): Promise<Journal>;
 }

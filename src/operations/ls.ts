@@ -1,4 +1,5 @@
 import { HoldfastError } from '../domain/errors.ts';
+import { isBelow } from '../domain/tree-path.ts';
 import type { TreeEntry } from '../ports/repository.ts';
 import type { Context } from './context.ts';
 import { namedItem, type ReadableItem, readableItems } from './point-items.ts';
@@ -34,13 +35,6 @@ export async function* ls(request: LsRequest, context: Context, signal: AbortSig
   }
   if (request.path === undefined || found) return;
   throw new HoldfastError('PathNotFound', `Nothing is called ${request.path} in ${point.id}.`, request.path);
-}
-
-/** Compares names as `ls` prints them: `path` is the folder or file itself, or lies in it. */
-export function isBelow(path: string, folder: string): boolean {
-  const wanted = folder.replace(/^\/+|\/+$/g, '');
-  const name = path.replace(/\/+$/, '');
-  return wanted === '' || name === wanted || name.startsWith(`${wanted}/`);
 }
 
 /** A dump looks like one file of its plain size, as old as its bytes. */

@@ -3,6 +3,7 @@ import { parsePointInTime } from '../domain/point-in-time.ts';
 import type { PointSummary, RecoveryPoint } from '../domain/recovery-point.ts';
 import type { Repository } from '../ports/repository.ts';
 import type { Context } from './context.ts';
+import { refresh } from './refresh.ts';
 
 export interface PointQuery {
   /** A service, or a point: its id, the unique beginning of one, or its location (`mealie/20261120_020000`). */
@@ -51,17 +52,15 @@ interface Present {
   readonly failures: readonly unknown[];
 }
 
-/** What the repositories hold at this moment: the catalog's rows for what it knows, one listing for the rest. */
+/** What the repositories hold at this moment, those that come first in the configuration first. */
 async function presentPoints(query: PointQuery, context: Ports, signal: AbortSignal): Promise<Present> {
   const names = query.repository === undefined ? context.repositoryNames : [query.repository];
   const points: PointSummary[] = [];
   const failures: unknown[] = [];
   for (const name of names) {
     try {
-      const repository = await context.repository(name);
-      const known = await context.catalog.points({ repository: name });
-      const listing = await repository.list({ known: new Set(known.map(({ location }) => location)) }, signal);
-      points.push(...known.filter(({ location }) => listing.locations.has(location)), ...listing.points);
+      const { points: present } = await refresh(await context.repository(name), undefined, context, signal);
+      points.push(...present);
     } catch (error) {
       if (signal.aborted || query.repository !== undefined) throw error;
       failures.push(error); // another repository may hold the same point

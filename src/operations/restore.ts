@@ -1,4 +1,10 @@
-import type { PointQuery } from './point-selection.ts';
+import { HoldfastError } from '../domain/errors.ts';
+import { formatBytes } from '../domain/size.ts';
+import type { Context } from './context.ts';
+import { type PointQuery, type SelectedPoint, selectPoint } from './point-selection.ts';
+import { recorded } from './recorded.ts';
+import { type Chosen, choose } from './restore-choice.ts';
+import { type FolderPlan, planFolder, restoreToFolder } from './restore-folder.ts';
 
 export const OVERWRITE = ['always', 'if-newer', 'never'] as const;
 /** What happens to a file that is already there: replaced, replaced when the stored one was changed later, left as it is. */
@@ -45,7 +51,8 @@ export interface RestoredItem {
 
 /** What would be, or was, done; each line says one thing in words. */
 export interface RestoreReport {
-  readonly run: string;
+  /** Null for a dry run, which is not recorded. */
+  readonly run: string | null;
   /** `partial`: the point holds nothing of an item that was asked for, see `missing`. A failure throws. */
   readonly outcome: 'passed' | 'partial';
   readonly dryRun: boolean;
@@ -66,4 +73,87 @@ export interface RestoreReport {
   readonly steps: readonly string[];
   readonly warnings: readonly string[];
   readonly durationMs: number;
+}
+
+type Answer = Omit<RestoreReport, 'run' | 'durationMs'>;
+
+/** Restores a service, items or a path of a point to a folder or in place, and proves what it wrote before it moves it
+ *  into place. With `dryRun` it finds out all that can be known beforehand, refuses what the restore would refuse, and
+ *  writes nothing. The point's shared lock is held until the end.
+ *  @throws as `selectPoint`, `choose`, `planFolder` and `planInPlace`; Damaged; Unsupported for a database */
+export async function restore(request: RestoreRequest, context: Context, signal: AbortSignal): Promise<RestoreReport> {
+  const from = context.clock.monotonicMs();
+  const selected = await selectPoint(request, context, signal);
+  const { repository, point } = selected;
+  await using _ = await repository.lock({ kind: 'point', id: point.id }, 'shared', 0, signal);
+  const chosen = await choose(request, selected, context, signal);
+  const perform = (): Promise<Answer> => {
+    const { target } = request;
+    if (target.kind === 'folder') return toFolder({ ...request, target }, selected, chosen, context, signal);
+    throw new HoldfastError('Unsupported', 'Restoring into a database server is not built yet.', target.kind);
+  };
+  if (request.dryRun) {
+    return { ...(await perform()), run: null, durationMs: Math.round(context.clock.monotonicMs() - from) };
+  }
+  const what = { verb: 'restore', plan: null, services: [point.service] };
+  return recorded(what, context, perform, ({ point: { id }, target, items, kept }) => ({
+    point: id,
+    target,
+    items,
+    kept,
+  }));
+}
+
+type FolderRequest = RestoreRequest & { readonly target: Extract<RestoreTarget, { readonly kind: 'folder' }> };
+
+async function toFolder(
+  { target, dryRun = false }: FolderRequest,
+  selected: SelectedPoint,
+  chosen: Chosen,
+  context: Context,
+  signal: AbortSignal,
+): Promise<Answer> {
+  const { point } = selected;
+  const id = context.identifiers.next(context.clock.now());
+  const plan = await planFolder(target, chosen.choices, selected, { id, context }, signal);
+  const answer = { ...answerFor(selected, chosen), target, dryRun, steps: folderSteps(plan) };
+  if (dryRun) return answer;
+  const journal = await context.journal();
+  await using entry = await journal.begin({
+    verb: 'restore',
+    subject: point.service,
+    detail: { point: point.id, target },
+  });
+  const result = await restoreToFolder(
+    plan,
+    target.keepPartial ?? false,
+    { selected, context, journal: entry },
+    signal,
+  );
+  return { ...answer, ...result };
+}
+
+function folderSteps({ choices, folder, conflicts, overwrite }: FolderPlan): readonly string[] {
+  const written = choices.map(({ name, path, bytes }) => {
+    const what = path === null ? name : `${path} of ${name}`;
+    return `Restore ${what} (${formatBytes(bytes)}) to ${folder}`;
+  });
+  if (conflicts.count === 0) return written;
+  const fate = { always: 'replaced', 'if-newer': 'replaced where the stored one is newer', never: 'left as they are' };
+  return [...written, `${conflicts.count} names are there already: ${fate[overwrite ?? 'never']}`];
+}
+
+function answerFor({ point }: SelectedPoint, { missing }: Chosen): Omit<Answer, 'target' | 'dryRun' | 'steps'> {
+  return {
+    outcome: missing.length === 0 ? 'passed' : 'partial',
+    service: point.service,
+    point: { id: point.id, repository: point.repository, timestamp: point.timestamp },
+    items: [],
+    missing,
+    replaced: 0,
+    skipped: 0,
+    kept: [],
+    safetyPoint: null,
+    warnings: missing.map((name) => `The point holds nothing of ${name}: its backup had failed.`),
+  };
 }
