@@ -15,3 +15,11 @@ export function strongestProof(stored: Proof, reports: readonly Proof[]): Proof 
     return counts ? next : before;
   }, stored);
 }
+
+/** What a point's evidence is after a check of it. `proven` is what the check proved of every item that is stored, null
+ *  when it could not be told. A failed check counts for nothing and everything before it too. */
+export function proofAfter(before: Proof, proven: Evidence | null, at: Temporal.Instant): Proof {
+  if (proven === null) return before;
+  const counts = proven === 'failed' || evidenceRank(proven) >= evidenceRank(before.evidence);
+  return counts ? { evidence: proven, evidenceAt: at } : before;
+}

@@ -103,7 +103,7 @@ function whyUnusable(point: PointSummary): string | null {
 }
 
 /** One point may lie in several repositories: the first one counts. @throws Usage when it is not one point */
-function pointsOf(what: string, points: readonly PointSummary[]): readonly PointSummary[] {
+export function pointsOf(what: string, points: readonly PointSummary[]): readonly PointSummary[] {
   const byLocation = points.filter(({ location }) => location === what);
   const prefix = what.toUpperCase();
   const found =
