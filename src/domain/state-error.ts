@@ -3,6 +3,7 @@ import { type ErrorCode, HoldfastError, type HoldfastErrorOptions } from './erro
 /** What is stored in the state folder, and how its loss is mended. */
 const HINTS = {
   catalog: {},
+  'state folder': {},
   journal: {
     hint: 'Move the file aside and look whether a restore was under way: paths named ….recovery-backup-… are kept states',
   },

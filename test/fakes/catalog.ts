@@ -1,5 +1,5 @@
 import { HoldfastError } from '../../src/domain/errors.ts';
-import type { PointReference, PointSummary, RecoveryPoint } from '../../src/domain/recovery-point.ts';
+import type { Evidence, PointReference, PointSummary, RecoveryPoint } from '../../src/domain/recovery-point.ts';
 import type {
   Catalog,
   EvidenceRecord,
@@ -14,7 +14,7 @@ import type {
 interface Known {
   point: RecoveryPoint;
   missingSince: Temporal.Instant | null;
-  /** Oldest first. */
+  /** Newest first. */
   evidence: EvidenceRecord[];
 }
 
@@ -30,7 +30,15 @@ const samePlace = (one: Pick<KeptState, 'host' | 'path'>, other: Pick<KeptState,
 const byText = (one: string, other: string): number => Number(one > other) - Number(one < other);
 const newestFirst = (one: PointSummary, other: PointSummary): number =>
   Temporal.Instant.compare(other.timestamp, one.timestamp) || byText(one.id, other.id);
+/** All of them before any is taken in: a call is atomic. */
+const copied = (points: readonly RecoveryPoint[]): RecoveryPoint[] => points.map((point) => ({ ...point }));
 const withoutManifest = ({ manifest: _, ...summary }: RecoveryPoint): PointSummary => summary;
+
+/** What is recorded already is recorded once. */
+function withRecord(history: readonly EvidenceRecord[], evidence: Evidence, at: Temporal.Instant): EvidenceRecord[] {
+  const others = history.filter((record) => record.evidence !== evidence || !record.at.equals(at));
+  return [...others, { evidence, at }].toSorted((a, b) => Temporal.Instant.compare(b.at, a.at));
+}
 
 /** A catalog in memory, for the tests of operations. It passes the suite of the real one. */
 export function memoryCatalog(): Catalog {
@@ -47,10 +55,7 @@ export function memoryCatalog(): Catalog {
     present().filter(wanted).map(withoutManifest).toSorted(newestFirst);
 
   function remember(point: RecoveryPoint): void {
-    const evidence = known.get(keyOf(point))?.evidence ?? [];
-    const last = evidence.at(-1);
-    if (last?.evidence !== point.evidence || !last.at.equals(point.evidenceAt))
-      evidence.push({ evidence: point.evidence, at: point.evidenceAt });
+    const evidence = withRecord(known.get(keyOf(point))?.evidence ?? [], point.evidence, point.evidenceAt);
     known.set(keyOf(point), { point, missingSince: null, evidence });
   }
   function find(point: PointReference): Known {
@@ -71,7 +76,7 @@ export function memoryCatalog(): Catalog {
       const found = known.get(keyOf(point));
       return found && found.missingSince === null ? found.point : null;
     },
-    remember: async (points) => points.forEach(remember),
+    remember: async (points) => copied(points).forEach(remember),
     forget: async (points) => {
       for (const point of points) known.delete(keyOf(point));
     },
@@ -88,18 +93,18 @@ export function memoryCatalog(): Catalog {
     setEvidence: async (reference, evidence, at) => {
       const found = find(reference);
       found.point = { ...found.point, evidence, evidenceAt: at };
-      found.evidence.push({ evidence, at });
+      found.evidence = withRecord(found.evidence, evidence, at);
     },
-    evidenceOf: async (point) =>
-      (known.get(keyOf(point))?.evidence ?? []).toReversed().toSorted((a, b) => Temporal.Instant.compare(b.at, a.at)),
+    evidenceOf: async (point) => known.get(keyOf(point))?.evidence ?? [],
     setHold: async (reference, hold) => {
       const found = find(reference);
       found.point = { ...found.point, held: hold };
     },
     replaceRepository: async (repository, points) => {
-      const kept = new Set(points.map(keyOf));
+      const copies = copied(points);
+      const kept = new Set(copies.map(keyOf));
       for (const [key, { point }] of known) if (point.repository === repository && !kept.has(key)) known.delete(key);
-      points.forEach(remember);
+      copies.forEach(remember);
     },
 
     recordRun: async (run) => void runs.set(run.id, run),

@@ -1,0 +1,206 @@
+import type { Kysely } from 'kysely';
+import type { Catalog, KeptState, Recovery, Run, Sample, Snapshot } from '../ports/catalog.ts';
+import { parseInstant, printInstant } from './instant.ts';
+import type { CatalogTables, KeptStateRow, RecoveryRow, RunRow, SampleRow, SnapshotRow } from './schema.ts';
+
+type History = Pick<
+  Catalog,
+  | 'recordRun'
+  | 'runs'
+  | 'recordRecovery'
+  | 'recoveries'
+  | 'keptStates'
+  | 'forgetKeptState'
+  | 'recordSnapshot'
+  | 'forgetSnapshot'
+  | 'snapshots'
+  | 'recordSamples'
+  | 'samples'
+  | 'forgetSamples'
+>;
+
+/** Rows in one statement: SQLite binds at most 32,766 values (SQLITE_MAX_VARIABLE_NUMBER), a sample has four. */
+const BATCH = 2000;
+
+/** The part of a catalog that knows what happened. */
+export function historyTables(database: Kysely<CatalogTables>): History {
+  return {
+    async recordRun(run) {
+      const { id, ...columns } = rowOfRun(run);
+      await database
+        .insertInto('runs')
+        .values({ id, ...columns })
+        .onConflict((conflict) => conflict.column('id').doUpdateSet(columns))
+        .execute();
+    },
+    async runs({ verb, limit }) {
+      let query = database.selectFrom('runs').selectAll().orderBy('started_at', 'desc').orderBy('id', 'desc');
+      if (verb !== undefined) query = query.where('verb', '=', verb);
+      return (await query.limit(limit).execute()).map(runOfRow);
+    },
+
+    async recordRecovery(recovery) {
+      await database.transaction().execute(async (tables) => {
+        const { id, ...columns } = rowOfRecovery(recovery);
+        await tables
+          .insertInto('recoveries')
+          .values({ id, ...columns })
+          .onConflict((conflict) => conflict.column('id').doUpdateSet(columns))
+          .execute();
+        for (const { host, path, until } of recovery.kept) {
+          const kept = { until_at: printInstant(until), recovery: id };
+          await tables
+            .insertInto('kept_states')
+            .values({ host, path, ...kept })
+            .onConflict((conflict) => conflict.columns(['host', 'path']).doUpdateSet(kept))
+            .execute();
+        }
+      });
+    },
+    async recoveries({ limit }) {
+      const query = database.selectFrom('recoveries').selectAll().orderBy('started_at', 'desc').orderBy('id', 'desc');
+      const rows = await query.limit(limit).execute();
+      const kept = await database.selectFrom('kept_states').selectAll().orderBy('path').execute();
+      return rows.map((row) =>
+        recoveryOfRow(
+          row,
+          kept.filter(({ recovery }) => recovery === row.id),
+        ),
+      );
+    },
+    async keptStates({ endedBy }) {
+      const query = database.selectFrom('kept_states').selectAll().where('until_at', '<=', printInstant(endedBy));
+      return (await query.orderBy('until_at').orderBy('path').execute()).map(keptOfRow);
+    },
+    async forgetKeptState({ host, path }) {
+      await database.deleteFrom('kept_states').where('host', '=', host).where('path', '=', path).execute();
+    },
+
+    async recordSnapshot(snapshot) {
+      const { pool, name, ...columns } = rowOfSnapshot(snapshot);
+      await database
+        .insertInto('snapshots')
+        .values({ pool, name, ...columns })
+        .onConflict((conflict) => conflict.columns(['pool', 'name']).doUpdateSet(columns))
+        .execute();
+    },
+    async forgetSnapshot({ pool, name }) {
+      await database.deleteFrom('snapshots').where('pool', '=', pool).where('name', '=', name).execute();
+    },
+    async snapshots({ subvolume }) {
+      let query = database.selectFrom('snapshots').selectAll().orderBy('made_at', 'desc').orderBy('name');
+      if (subvolume !== undefined) query = query.where('subvolume', '=', subvolume);
+      return (await query.execute()).map(snapshotOfRow);
+    },
+
+    async recordSamples(samples) {
+      await database.transaction().execute(async (tables) => {
+        for (let start = 0; start < samples.length; start += BATCH)
+          await tables
+            .insertInto('samples')
+            .values(samples.slice(start, start + BATCH).map(rowOfSample))
+            .onConflict((conflict) =>
+              conflict
+                .columns(['series', 'sampled_at', 'subject'])
+                .doUpdateSet((eb) => ({ measured: eb.ref('excluded.measured') })),
+            )
+            .execute();
+      });
+    },
+    async samples({ series, since }) {
+      const rows = await database
+        .selectFrom('samples')
+        .selectAll()
+        .where('series', '=', series)
+        .where('sampled_at', '>=', printInstant(since))
+        .orderBy('sampled_at')
+        .orderBy('subject')
+        .execute();
+      return rows.map(sampleOfRow);
+    },
+    async forgetSamples(before) {
+      await database.deleteFrom('samples').where('sampled_at', '<', printInstant(before)).execute();
+    },
+  };
+}
+
+const rowOfRun = ({ startedAt, durationMs, services, detail, id, verb, plan, outcome }: Run): RunRow => ({
+  id,
+  verb,
+  plan,
+  services: JSON.stringify(services),
+  started_at: printInstant(startedAt),
+  duration_ms: durationMs,
+  outcome,
+  detail: JSON.stringify(detail ?? null),
+});
+const runOfRow = (row: RunRow): Run => ({
+  id: row.id,
+  verb: row.verb,
+  plan: row.plan,
+  services: JSON.parse(row.services),
+  startedAt: parseInstant(row.started_at),
+  durationMs: row.duration_ms,
+  outcome: row.outcome as Run['outcome'],
+  detail: JSON.parse(row.detail),
+});
+
+const rowOfRecovery = ({ id, subject, restored, reason, startedAt, durationMs, outcome }: Recovery): RecoveryRow => ({
+  id,
+  subject_kind: subject.kind,
+  subject_name: subject.name,
+  restored,
+  reason,
+  started_at: printInstant(startedAt),
+  duration_ms: durationMs,
+  outcome,
+});
+const recoveryOfRow = (row: RecoveryRow, kept: readonly KeptStateRow[]): Recovery => ({
+  id: row.id,
+  subject: { kind: row.subject_kind as Recovery['subject']['kind'], name: row.subject_name },
+  restored: row.restored,
+  reason: row.reason as Recovery['reason'],
+  startedAt: parseInstant(row.started_at),
+  durationMs: row.duration_ms,
+  outcome: row.outcome as Recovery['outcome'],
+  kept: kept.map(keptOfRow),
+});
+const keptOfRow = ({ host, path, until_at }: KeptStateRow): KeptState => ({
+  host,
+  path,
+  until: parseInstant(until_at),
+});
+
+const rowOfSnapshot = (snapshot: Snapshot): SnapshotRow => ({
+  pool: snapshot.pool,
+  name: snapshot.name,
+  subvolume: snapshot.subvolume,
+  snapshot_type: snapshot.type,
+  operation: snapshot.operation,
+  made_at: printInstant(snapshot.madeAt),
+  outcome: snapshot.outcome,
+  size_bytes: snapshot.sizeBytes,
+});
+const snapshotOfRow = (row: SnapshotRow): Snapshot => ({
+  pool: row.pool,
+  name: row.name,
+  subvolume: row.subvolume,
+  type: row.snapshot_type as Snapshot['type'],
+  operation: row.operation,
+  madeAt: parseInstant(row.made_at),
+  outcome: row.outcome as Snapshot['outcome'],
+  sizeBytes: row.size_bytes === null ? null : Number(row.size_bytes), // PostgreSQL's bigint comes as text
+});
+
+const rowOfSample = ({ at, series, subject, value }: Sample): SampleRow => ({
+  series,
+  subject,
+  sampled_at: printInstant(at),
+  measured: value,
+});
+const sampleOfRow = ({ sampled_at, series, subject, measured }: SampleRow): Sample => ({
+  at: parseInstant(sampled_at),
+  series,
+  subject,
+  value: measured,
+});

@@ -1,0 +1,51 @@
+import { closeSync, openSync } from 'node:fs';
+import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
+import { Kysely, type SqliteDatabase, SqliteDialect } from 'kysely';
+import { stateError } from '../domain/state-error.ts';
+import type { CatalogTables } from './schema.ts';
+
+/** How long a writer of another process is waited for. A rebuild of ten thousand points writes for about a second. */
+const BUSY_LIMIT_MS = 10_000;
+
+/** Opens the file, made for this account alone, with a write-ahead log; a commit is on disk when it returns.
+ *  @throws StateDamaged, StateBusy, StateUnusable, NoSpace, here and from each query */
+export function openSqlite(path: string): Kysely<CatalogTables> {
+  try {
+    closeSync(openSync(path, 'a', 0o600)); // SQLite would make it readable for everyone
+    const database = new DatabaseSync(path, { timeout: BUSY_LIMIT_MS, enableForeignKeyConstraints: true });
+    try {
+      database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+    return new Kysely({ dialect: new SqliteDialect({ database: asExpected(database, path) }) });
+  } catch (error) {
+    throw stateError(error, 'catalog', path);
+  }
+}
+
+/** node:sqlite in the shape that kysely was written for (better-sqlite3's). */
+function asExpected(database: DatabaseSync, path: string): SqliteDatabase {
+  function translated<Result>(work: () => Result): Result {
+    try {
+      return work();
+    } catch (error) {
+      throw stateError(error, 'catalog', path);
+    }
+  }
+  const spread = (parameters: readonly unknown[]): SQLInputValue[] => parameters as SQLInputValue[];
+  return {
+    close: () => database.close(),
+    prepare(sql) {
+      // a transaction that begins with a read cannot become a writer once another process wrote: SQLITE_BUSY at once
+      const statement = translated(() => database.prepare(sql === 'begin' ? 'begin immediate' : sql));
+      return {
+        reader: statement.columns().length > 0,
+        all: (parameters) => translated(() => statement.all(...spread(parameters))),
+        run: (parameters) => translated(() => statement.run(...spread(parameters))),
+        iterate: (parameters) => translated(() => statement.iterate(...spread(parameters))),
+      };
+    },
+  };
+}
