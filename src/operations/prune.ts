@@ -1,20 +1,24 @@
 import type { ServiceDecisions } from '../domain/pruning.ts';
 import type { PointSummary } from '../domain/recovery-point.ts';
-import type { Failure } from './failure.ts';
+import type { KeptState } from '../ports/catalog.ts';
+import type { Context } from './context.ts';
+import { type Failure, failureOf, throwCommonFailure } from './failure.ts';
+import { pruneService } from './prune-service.ts';
+import { recorded } from './recorded.ts';
 
 export interface PruneRequest {
   /** All configured plans when null; also the name of one that is no longer configured. */
   readonly plan: string | null;
   /** Only in these; the plan's when empty. */
   readonly repositories: readonly string[];
-  /** Only these; the plan's when empty. */
+  /** Only these; all that the plan has points of when empty. */
   readonly services: readonly string[];
   /** Points made by hand that are older, in place of a plan's. */
   readonly manualOlderThanSeconds: number | null;
   readonly lockWaitMs: number;
 }
 
-/** What would become of the points that one plan made of one service in one repository. */
+/** What would become of the points of one service in one repository, as one plan's policy has it. */
 export interface PlannedPrune extends ServiceDecisions {
   readonly repository: string;
   readonly service: string;
@@ -26,18 +30,96 @@ export interface PlannedPrune extends ServiceDecisions {
 export interface PrunePlan {
   readonly request: PruneRequest;
   readonly services: readonly PlannedPrune[];
-  /** Repositories and services that could not be looked at. */
+  /** States that restores in place moved aside and whose time is over. */
+  readonly keptStates: readonly KeptState[];
+  /** Repositories and points that could not be looked at. */
   readonly failures: readonly Failure[];
 }
 
 export interface PruneReport {
   readonly run: string;
-  /** `partial`: some was removed, or there was nothing to remove, and something else failed, was refused or not confirmed. */
+  /** `partial`: something was refused, not confirmed or failed, and something else was done or needed nothing. */
   readonly outcome: 'passed' | 'partial' | 'failed';
   readonly durationMs: number;
   readonly services: readonly PlannedPrune[];
   readonly removed: readonly PointSummary[];
+  readonly removedStates: readonly KeptState[];
   /** Points that may go and did not, and why: they are being read, or changed since the plan was made. */
-  readonly passedOver: readonly { readonly point: PointSummary; readonly reason: string }[];
+  readonly passedOver: readonly PassedOver[];
   readonly failures: readonly Failure[];
+}
+
+export interface PassedOver {
+  readonly point: PointSummary;
+  readonly reason: string;
+}
+
+/** Performs a plan as the verb `prune` does: what keeps it from doing anything at all is thrown, when it is always the
+ *  same (locked, refused). @throws as said; the signal's reason */
+export async function prune(
+  plan: PrunePlan,
+  options: { readonly confirmed: boolean },
+  context: Context,
+  signal: AbortSignal,
+): Promise<PruneReport> {
+  const report = await performPrune(plan, options, context, signal);
+  if (report.outcome === 'failed') throwCommonFailure(report.failures);
+  return report;
+}
+
+/** Performs a plan. Each service is listed and decided again under its lock, and only what both times may go is removed,
+ *  by its id, the oldest first. Without `confirmed` what has a question stays. What fails is a row of the answer. */
+export async function performPrune(
+  plan: PrunePlan,
+  { confirmed }: { readonly confirmed: boolean },
+  context: Context,
+  signal: AbortSignal,
+): Promise<PruneReport> {
+  const what = {
+    verb: 'prune',
+    plan: plan.request.plan,
+    services: [...new Set(plan.services.map(({ service }) => service))],
+  };
+  const perform = async (): Promise<Omit<PruneReport, 'run' | 'durationMs'>> => {
+    const removed: PointSummary[] = [];
+    const passedOver: PassedOver[] = [];
+    const failures: Failure[] = [...plan.failures];
+    let done = 0;
+    for (const planned of plan.services) {
+      try {
+        for await (const step of pruneService(planned, plan.request, confirmed, context, signal))
+          if (step.removed) removed.push(step.point);
+          else passedOver.push({ point: step.point, reason: step.reason });
+        done += 1;
+      } catch (error) {
+        signal.throwIfAborted();
+        failures.push(failureOf(error, planned.service, planned.repository));
+      }
+    }
+    const removedStates: KeptState[] = [];
+    for (const state of plan.keptStates) {
+      try {
+        await removeState(state, context, signal);
+        removedStates.push(state);
+      } catch (error) {
+        signal.throwIfAborted();
+        failures.push(failureOf(error, state.path, null));
+      }
+    }
+    const nothing = done === 0 && removed.length === 0 && removedStates.length === 0;
+    const outcome = failures.length === 0 ? 'passed' : nothing ? 'failed' : 'partial';
+    return { outcome, services: plan.services, removed, removedStates, passedOver, failures };
+  };
+  return recorded(what, context, perform, (report) => ({
+    removed: report.removed.map(({ id, repository, service, location }) => ({ id, repository, service, location })),
+    removedStates: report.removedStates.map(({ host, path }) => ({ host, path })),
+    failures: report.failures,
+  }));
+}
+
+/** By its record, and forgotten only once it is gone. */
+async function removeState(state: KeptState, { host, catalog }: Context, signal: AbortSignal): Promise<void> {
+  const { files } = await host(state.host);
+  await files.remove(state.path, signal);
+  await catalog.forgetKeptState(state);
 }

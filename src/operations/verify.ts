@@ -59,19 +59,39 @@ export interface VerifyWarning {
 export async function verify(request: VerifyRequest, context: Context, signal: AbortSignal): Promise<VerifyReport> {
   const { points, warnings } = await chosen(request, context, signal);
   const newest = newestOfEach(points);
-  const named = new Set(request.what.filter((what) => points.every(({ service }) => service !== what)));
+  const byName = request.what.some((what) => points.every(({ service }) => service !== what));
+  const ages = (point: PointSummary): number | null => (newest.has(point) || byName ? request.maxAgeSeconds : null);
+  return verifyEach({ points, level: request.level, warnings, ages }, context, signal);
+}
+
+/** Proves exactly these points, as {@link verify} does. */
+export const verifyPoints = (
+  points: readonly PointSummary[],
+  level: VerifyLevel,
+  context: Context,
+  signal: AbortSignal,
+): Promise<VerifyReport> => verifyEach({ points, level, warnings: [], ages: () => null }, context, signal);
+
+interface Selection extends Chosen {
+  readonly level: VerifyLevel;
+  /** How old a point may be, in seconds; null when it does not matter. */
+  readonly ages: (point: PointSummary) => number | null;
+}
+
+function verifyEach(
+  { points, level, warnings, ages }: Selection,
+  context: Context,
+  signal: AbortSignal,
+): Promise<VerifyReport> {
   const what = { verb: 'verify', plan: null, services: [...new Set(points.map(({ service }) => service))] };
   const perform = async (): Promise<Omit<VerifyReport, 'run' | 'durationMs'>> => {
     const verdicts: PointVerdict[] = [];
-    for (const point of points) {
-      const aged = newest.has(point) || named.size > 0;
-      const options = { level: request.level, maxAgeSeconds: aged ? request.maxAgeSeconds : null };
-      verdicts.push(await verifyPoint(point, options, context, signal));
-    }
-    return { outcome: outcomeOf(verdicts, warnings), level: request.level, points: verdicts, warnings };
+    for (const point of points)
+      verdicts.push(await verifyPoint(point, { level, maxAgeSeconds: ages(point) }, context, signal));
+    return { outcome: outcomeOf(verdicts, warnings), level, points: verdicts, warnings };
   };
   return recorded(what, context, perform, (report) => ({
-    level: report.level,
+    level,
     points: report.points.map(({ point: { id, repository, service }, outcome, evidence }) => ({
       ...{ id, repository, service, outcome, evidence },
     })),

@@ -1,0 +1,129 @@
+import { anomaliesOf } from '../domain/anomaly.ts';
+import { HoldfastError } from '../domain/errors.ts';
+import type { Manifest } from '../domain/manifest.ts';
+import { newestFirst } from '../domain/proof.ts';
+import type { Hold, PointSummary, RecoveryPoint } from '../domain/recovery-point.ts';
+import { anomalyOf } from './backup.ts';
+import type { Context } from './context.ts';
+import { list } from './list.ts';
+import { pointsOf } from './point-selection.ts';
+import { recorded } from './recorded.ts';
+
+export interface HoldRequest {
+  /** A point by id, the beginning of one, or location. */
+  readonly what: string;
+  /** Only in this repository; in all that have the point when null. */
+  readonly repository: string | null;
+  readonly reason: string | null;
+}
+
+export type ReleaseRequest = Omit<HoldRequest, 'reason'>;
+
+export interface HoldReport {
+  readonly run: string;
+  readonly outcome: 'passed';
+  readonly durationMs: number;
+  /** As they are now. */
+  readonly points: readonly PointSummary[];
+}
+
+/** `released`: beside the point itself, the later ones of its series that are within bounds of it. */
+export interface ReleaseReport extends HoldReport {
+  readonly released: readonly PointSummary[];
+}
+
+/** Keeps a point whatever retention says, in every repository that has it. @throws as `pointsOf`; PointNotFound */
+export async function hold(request: HoldRequest, context: Context, signal: AbortSignal): Promise<HoldReport> {
+  const { named } = await pointsNamed(request, context, signal);
+  const held: Hold = { by: 'user', at: context.clock.now(), reason: request.reason ?? 'held by hand' };
+  const what = { verb: 'hold', plan: null, services: [...new Set(named.map(({ service }) => service))] };
+  const perform = async () => {
+    for (const point of named) {
+      await (await context.repository(point.repository)).hold(point, held, signal);
+      await context.catalog.setHold(point, held);
+    }
+    return { outcome: 'passed' as const, points: named.map((point) => ({ ...point, held })) };
+  };
+  return recorded(what, context, perform, ({ points }) => points.map(({ id, repository }) => ({ id, repository })));
+}
+
+/** Gives a point back to retention. One that was held as suspicious becomes what later ones are compared with: those of
+ *  its series that are within bounds of it are released too (interface, section 10, line 12). */
+export async function release(request: ReleaseRequest, context: Context, signal: AbortSignal): Promise<ReleaseReport> {
+  const { named, all } = await pointsNamed(request, context, signal);
+  const what = { verb: 'release', plan: null, services: [...new Set(named.map(({ service }) => service))] };
+  const perform = async () => {
+    const released: PointSummary[] = [];
+    for (const point of named) {
+      const followers = point.held?.by === 'anomaly' ? await withinBounds(point, all, context, signal) : [];
+      for (const each of [point, ...followers]) {
+        await (await context.repository(each.repository)).release(each, signal);
+        await context.catalog.setHold(each, null);
+      }
+      released.push(...followers.map((follower) => ({ ...follower, held: null })));
+    }
+    return { outcome: 'passed' as const, points: named.map((point) => ({ ...point, held: null })), released };
+  };
+  return recorded(what, context, perform, ({ points, released }) =>
+    [...points, ...released].map(({ id, repository }) => ({ id, repository })),
+  );
+}
+
+interface Named {
+  readonly named: readonly PointSummary[];
+  readonly all: readonly PointSummary[];
+}
+
+async function pointsNamed(
+  { what, repository }: ReleaseRequest,
+  context: Context,
+  signal: AbortSignal,
+): Promise<Named> {
+  const repositories = repository === null ? [] : [repository];
+  const { points, failures } = await list({ service: null, repositories }, context, signal);
+  const named = pointsOf(what, points);
+  if (named.length > 0) return { named: await asTheyAre(named, context, signal), all: points };
+  const also = failures.map((failure) => ` ${failure.repository}: ${failure.message}`).join('');
+  throw new HoldfastError('PointNotFound', `No recovery point is called "${what}".${also}`, what);
+}
+
+/** The repository is right about a hold, and the catalog may be old. */
+const asTheyAre = (points: readonly PointSummary[], { repository }: Context, signal: AbortSignal) =>
+  Promise.all(points.map(async (point) => (await repository(point.repository)).find(point, signal)));
+
+/** The later points of the series that `first` is of, up to the first one that is suspicious beside the one before it. */
+async function withinBounds(
+  first: PointSummary,
+  all: readonly PointSummary[],
+  context: Context,
+  signal: AbortSignal,
+): Promise<readonly PointSummary[]> {
+  const repository = await context.repository(first.repository);
+  const service = context.services.get(first.service);
+  const plan = first.plan === null ? null : (context.plans.get(first.plan) ?? null);
+  const bounds = service === undefined ? (plan?.anomaly ?? null) : anomalyOf(service, plan, context);
+  const later = all
+    .filter(
+      ({ repository: where, service: of, origin, type }) =>
+        where === first.repository && of === first.service && origin === first.origin && type === 'regular',
+    )
+    .filter((point) => newestFirst(point, first) < 0)
+    .toReversed();
+  const released: RecoveryPoint[] = [];
+  let reference = (await repository.find(first, signal)).manifest;
+  for (const summary of later) {
+    const point = await repository.find(summary, signal);
+    if (point.held?.by === 'user' || point.held?.by === 'clock') continue;
+    if (point.held === null) break; // its series ends here
+    if (bounds === null || reference === null || point.manifest === null) break;
+    if (anomaliesOf(point.manifest.items, itemOf(reference), bounds).length > 0) break;
+    released.push(point);
+    reference = point.manifest;
+  }
+  return released;
+}
+
+const itemOf =
+  ({ items }: Manifest) =>
+  (name: string) =>
+    items.find((item) => item.name === name);

@@ -1,0 +1,100 @@
+import { HoldfastError } from '../domain/errors.ts';
+import { decide, type PruneScope, type ServiceDecisions } from '../domain/pruning.ts';
+import type { RecoveryPoint } from '../domain/recovery-point.ts';
+import type { Repository } from '../ports/repository.ts';
+import type { Context } from './context.ts';
+import { type Failure, failureOf } from './failure.ts';
+import type { PlannedPrune, PrunePlan, PruneRequest } from './prune.ts';
+
+type Ports = Pick<Context, 'clock' | 'origin' | 'configuration' | 'plans'>;
+
+/** Decides over every point, changing nothing. Manifests, holds and evidence are read from the repositories themselves.
+ *  @throws PlanNotFound for a plan that neither is configured nor has a point; RepositoryNotFound and the like for a
+ *  repository that was named */
+export async function planPrune(request: PruneRequest, context: Context, signal: AbortSignal): Promise<PrunePlan> {
+  const services: PlannedPrune[] = [];
+  const failures: Failure[] = [];
+  const listed = new Map<string, ReadonlyMap<string, RecoveryPoint[]>>();
+  for (const { plan, repositories } of wanted(request, context))
+    for (const name of repositories) {
+      try {
+        const repository = await context.repository(name);
+        const byService = listed.get(name) ?? (await listAll(repository, failures, signal));
+        listed.set(name, byService);
+        const scope = scopeOf(plan, request, context);
+        for (const [service, points] of byService)
+          if (isAsked(service, plan, points, request))
+            services.push({ repository: name, service, plan, ...decideService(points, scope, repository, context) });
+      } catch (error) {
+        signal.throwIfAborted();
+        if (request.repositories.length > 0) throw error;
+        failures.push(failureOf(error, plan ?? '', name));
+      }
+    }
+  const { plan } = request;
+  const known = plan === null || context.plans.has(plan) || services.length > 0 || failures.length > 0;
+  if (!known)
+    throw new HoldfastError('PlanNotFound', `No plan is called "${plan}", and no point was made by it.`, plan);
+  const keptStates = await context.catalog.keptStates({ endedBy: context.clock.now() });
+  return { request, services, keptStates, failures };
+}
+
+/** Which plans are looked at in which repositories. A plan of null stands for points made by hand. */
+function wanted(
+  { plan, repositories, manualOlderThanSeconds }: PruneRequest,
+  { plans, repositoryNames }: Context,
+): readonly { readonly plan: string | null; readonly repositories: readonly string[] }[] {
+  const all = repositories.length > 0 ? repositories : repositoryNames;
+  if (manualOlderThanSeconds !== null) return [{ plan: null, repositories: all }];
+  if (plan !== null && !plans.has(plan)) return [{ plan, repositories: all }];
+  return [...plans.values()]
+    .filter(({ name }) => plan === null || name === plan)
+    .map(({ name, repositories: own }) => ({ plan: name, repositories: repositories.length > 0 ? repositories : own }));
+}
+
+async function listAll(
+  repository: Repository,
+  failures: Failure[],
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, RecoveryPoint[]>> {
+  const { points, unreadable } = await repository.list({}, signal);
+  for (const { service, location, problem } of unreadable) {
+    const error = new HoldfastError('Damaged', `${location} is left alone: ${problem}`, location);
+    failures.push(failureOf(error, service, repository.name));
+  }
+  return Map.groupBy(points, ({ service }) => service);
+}
+
+/** A service that the plan made no point of has nothing to decide, except foreign archives and safety points. */
+function isAsked(
+  service: string,
+  plan: string | null,
+  points: readonly RecoveryPoint[],
+  { services }: PruneRequest,
+): boolean {
+  if (services.length > 0 && !services.includes(service)) return false;
+  return points.some((point) => point.plan === plan || point.type === 'safety' || point.foreign);
+}
+
+/** What a prune for this plan, or for points made by hand, is about. */
+export function scopeOf(
+  plan: string | null,
+  { manualOlderThanSeconds }: PruneRequest,
+  { plans, configuration }: Pick<Context, 'plans' | 'configuration'>,
+): PruneScope {
+  if (plan === null) {
+    if (manualOlderThanSeconds === null) throw new Error('Points made by hand are only pruned by an age.');
+    return { kind: 'manual', olderThanSeconds: manualOlderThanSeconds };
+  }
+  const definition = plans.get(plan);
+  if (definition === undefined) return { kind: 'orphaned', plan };
+  const { retention, timezone } = definition;
+  return { kind: 'plan', plan, retention, timezone, configuration };
+}
+
+export const decideService = (
+  points: readonly RecoveryPoint[],
+  scope: PruneScope,
+  { capabilities }: Repository,
+  { clock, origin }: Ports,
+): ServiceDecisions => decide(points, scope, { origin, now: clock.now(), adopt: capabilities.adopt });
