@@ -1,10 +1,40 @@
 import { HoldfastError } from '../domain/errors.ts';
 import { decide, type PruneScope, type ServiceDecisions } from '../domain/pruning.ts';
 import type { RecoveryPoint } from '../domain/recovery-point.ts';
+import type { KeptState } from '../ports/catalog.ts';
 import type { Repository } from '../ports/repository.ts';
 import type { Context } from './context.ts';
 import { type Failure, failureOf } from './failure.ts';
-import type { PlannedPrune, PrunePlan, PruneRequest } from './prune.ts';
+
+export interface PruneRequest {
+  /** All configured plans when null; also the name of one that is no longer configured. */
+  readonly plan: string | null;
+  /** Only in these; the plan's when empty. */
+  readonly repositories: readonly string[];
+  /** Only these; all that the plan has points of when empty. */
+  readonly services: readonly string[];
+  /** Points made by hand that are older, in place of a plan's. */
+  readonly manualOlderThanSeconds: number | null;
+  readonly lockWaitMs: number;
+}
+
+/** What would become of the points of one service in one repository, as one plan's policy has it. */
+export interface PlannedPrune extends ServiceDecisions {
+  readonly repository: string;
+  readonly service: string;
+  /** Null for points made by hand. */
+  readonly plan: string | null;
+}
+
+/** A plan to print (`--dry-run`), to ask about (`question` of each), or to perform. */
+export interface PrunePlan {
+  readonly request: PruneRequest;
+  readonly services: readonly PlannedPrune[];
+  /** States that restores in place moved aside and whose time is over. */
+  readonly keptStates: readonly KeptState[];
+  /** Repositories and points that could not be looked at. */
+  readonly failures: readonly Failure[];
+}
 
 type Ports = Pick<Context, 'clock' | 'origin' | 'configuration' | 'plans'>;
 

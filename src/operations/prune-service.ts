@@ -2,8 +2,7 @@ import { HoldfastError } from '../domain/errors.ts';
 import type { PointSummary } from '../domain/recovery-point.ts';
 import type { Repository } from '../ports/repository.ts';
 import type { Context } from './context.ts';
-import type { PlannedPrune, PruneRequest } from './prune.ts';
-import { decideService, scopeOf } from './prune-plan.ts';
+import { decideService, type PlannedPrune, type PruneRequest, scopeOf } from './prune-plan.ts';
 
 type Step =
   | { readonly removed: true; readonly point: PointSummary }

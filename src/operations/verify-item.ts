@@ -1,10 +1,10 @@
 import { type ErrorCode, HoldfastError, messageOf } from '../domain/errors.ts';
 import type { Item } from '../domain/manifest.ts';
 import type { RecoveryPoint } from '../domain/recovery-point.ts';
+import type { Check, VerifyLevel } from '../domain/verdict.ts';
 import type { Bytes } from '../ports/bytes.ts';
 import type { Repository } from '../ports/repository.ts';
 import type { Context } from './context.ts';
-import type { Check, VerifyLevel } from './verify.ts';
 import { withWorkspace } from './workspace.ts';
 
 export interface ItemToVerify {

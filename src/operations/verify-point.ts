@@ -3,10 +3,10 @@ import { proofAfter } from '../domain/evidence.ts';
 import type { Item, Manifest } from '../domain/manifest.ts';
 import type { Evidence, PointSummary, RecoveryPoint } from '../domain/recovery-point.ts';
 import { CLOCK_TOLERANCE_SECONDS } from '../domain/retention.ts';
+import { type Check, type PointVerdict, type VerifyLevel, worst } from '../domain/verdict.ts';
 import type { Repository } from '../ports/repository.ts';
 import type { Context } from './context.ts';
 import { FOREIGN_ITEM } from './point-items.ts';
-import type { Check, PointVerdict, VerifyLevel } from './verify.ts';
 import { inconclusiveOrFailed, verifyItem } from './verify-item.ts';
 import { verifyReportJson, verifyReportText } from './verify-report.ts';
 
@@ -43,18 +43,18 @@ export async function verifyPoint(
     // There is no place beside it for a report: what is known is that it cannot be read.
     if (check.outcome === 'failed') await catalog.setEvidence(summary, proof.evidence, proof.evidenceAt);
     const checks = [check, ...age];
-    return { point: summary, outcome: worst(checks), checks, ...proof };
+    return { point: summary, outcome: worst(outcomesOf(checks)), checks, ...proof };
   }
   const checks = [...data, ...age];
   const proof = proofAfter(point, point.foreign ? null : provenBy(data, level), now());
   const { evidence, evidenceAt } = proof;
-  const verdict: PointVerdict = { point, outcome: worst(checks), checks, evidence, evidenceAt };
+  const verdict: PointVerdict = { point, outcome: worst(outcomesOf(checks)), checks, evidence, evidenceAt };
   if (point.foreign) return verdict;
   const unwritten = await record(verdict, level, repository, context, signal);
   await catalog.setEvidence(point, evidence, evidenceAt);
   return unwritten === null
     ? verdict
-    : { ...verdict, outcome: worst([...checks, unwritten]), checks: [...checks, unwritten] };
+    : { ...verdict, outcome: worst(outcomesOf([...checks, unwritten])), checks: [...checks, unwritten] };
 }
 
 /** Writes the report beside the point, where the repository can hold it. Otherwise what was found is known here only,
@@ -124,14 +124,11 @@ function ageCheck({ timestamp }: PointSummary, maxAgeSeconds: number, now: Tempo
 
 /** What the checks prove of all that is stored; an old point is proved no less than a new one. */
 function provenBy(checks: readonly Check[], level: VerifyLevel): Evidence | null {
-  const outcome = worst(checks);
+  const outcome = worst(outcomesOf(checks));
   if (outcome === 'failed') return 'failed';
   if (outcome === 'passed') return level;
   const read = checks.filter(({ name }) => name.endsWith(': hash'));
   return read.length > 0 && read.every((check) => check.outcome === 'passed') ? 'readable' : null;
 }
 
-export function worst(checks: readonly Check[]): Check['outcome'] {
-  if (checks.some(({ outcome }) => outcome === 'failed')) return 'failed';
-  return checks.some(({ outcome }) => outcome === 'inconclusive') ? 'inconclusive' : 'passed';
-}
+const outcomesOf = (checks: readonly Check[]): readonly Check['outcome'][] => checks.map(({ outcome }) => outcome);

@@ -1,5 +1,5 @@
+import type { Check, PointVerdict, VerifyLevel } from '../domain/verdict.ts';
 import type { ReportFields } from '../ports/repository.ts';
-import type { Check, PointVerdict, VerifyLevel } from './verify.ts';
 
 interface Made {
   readonly level: VerifyLevel;

@@ -1,13 +1,11 @@
 import { HoldfastError } from '../domain/errors.ts';
-import type { Evidence, PointSummary } from '../domain/recovery-point.ts';
+import type { PointSummary } from '../domain/recovery-point.ts';
+import type { Check, PointVerdict, VerifyLevel } from '../domain/verdict.ts';
 import type { Context } from './context.ts';
 import { list } from './list.ts';
 import { pointsOf } from './point-selection.ts';
 import { recorded } from './recorded.ts';
 import { verifyPoint } from './verify-point.ts';
-
-export const VERIFY_LEVELS = ['readable', 'sound'] as const;
-export type VerifyLevel = (typeof VERIFY_LEVELS)[number];
 
 export interface VerifyRequest {
   /** Services, all points of each; points by id, beginning of an id or location; every service when empty. */
@@ -19,22 +17,6 @@ export interface VerifyRequest {
   readonly maxAgeSeconds: number | null;
   /** At most so many points: the newest of each service first, then others at random. */
   readonly sample: number | null;
-}
-
-export interface Check {
-  readonly name: string;
-  readonly outcome: 'passed' | 'failed' | 'inconclusive';
-  readonly detail: string;
-  readonly durationMs: number;
-}
-
-export interface PointVerdict {
-  readonly point: PointSummary;
-  readonly outcome: Check['outcome'];
-  readonly checks: readonly Check[];
-  /** What is proved of the point now, and since when. */
-  readonly evidence: Evidence;
-  readonly evidenceAt: Temporal.Instant;
 }
 
 /** Outcome: `failed` when any point failed, else `inconclusive` when any was, or something could not be looked at. */
