@@ -18,6 +18,8 @@ export interface CaptureRequest {
   /** One for each source of the service, in their order. */
   readonly sources: readonly Source[];
   readonly plan: string | null;
+  /** `regular` when left out. */
+  readonly type?: PointHeader['type'];
   readonly timezone: string;
   readonly anomaly: AnomalyBounds;
   readonly lossAccepted: boolean;
@@ -39,8 +41,8 @@ export async function capture(
     const now = context.clock.now();
     const timestamp = now.round({ smallestUnit: 'second', roundingMode: 'floor' });
     const { origin, identifiers } = context;
-    const { timezone } = request;
-    return { id: identifiers.next(now), service: service.name, plan, type: 'regular', origin, timestamp, timezone };
+    const { timezone, type = 'regular' } = request;
+    return { id: identifiers.next(now), service: service.name, plan, type, origin, timestamp, timezone };
   };
   const begun = await beginWaiting(repository, header, request.lockWaitMs, context.clock, signal);
   await using draft = begun.draft;

@@ -1,6 +1,9 @@
 import { HoldfastError } from '../domain/errors.ts';
 import { formatBytes } from '../domain/size.ts';
 import type { Context } from './context.ts';
+import { refuseInPlace, restoreInPlace } from './in-place.ts';
+import { KEPT_DAYS } from './in-place-kept.ts';
+import { type InPlacePlan, planInPlace } from './in-place-plan.ts';
 import { type PointQuery, type SelectedPoint, selectPoint } from './point-selection.ts';
 import { recorded } from './recorded.ts';
 import { type Chosen, choose } from './restore-choice.ts';
@@ -90,6 +93,7 @@ export async function restore(request: RestoreRequest, context: Context, signal:
   const perform = (): Promise<Answer> => {
     const { target } = request;
     if (target.kind === 'folder') return toFolder({ ...request, target }, selected, chosen, context, signal);
+    if (target.kind === 'in-place') return inPlace({ ...request, target }, selected, chosen, context, signal);
     throw new HoldfastError('Unsupported', 'Restoring into a database server is not built yet.', target.kind);
   };
   if (request.dryRun) {
@@ -131,6 +135,34 @@ async function toFolder(
     signal,
   );
   return { ...answer, ...result };
+}
+
+type InPlaceRequest = RestoreRequest & { readonly target: Extract<RestoreTarget, { readonly kind: 'in-place' }> };
+
+async function inPlace(
+  { target, dryRun = false }: InPlaceRequest,
+  selected: SelectedPoint,
+  chosen: Chosen,
+  context: Context,
+  signal: AbortSignal,
+): Promise<Answer> {
+  const at = context.clock.now();
+  const plan = await planInPlace(chosen.choices, selected, { id: context.identifiers.next(at), at }, context, signal);
+  const options = { live: target.live ?? false, withoutSafety: target.withoutSafety ?? false };
+  await refuseInPlace(plan, options, signal);
+  const answer = { ...answerFor(selected, chosen), target, dryRun, steps: inPlaceSteps(plan) };
+  if (dryRun) return answer;
+  const { warnings, ...result } = await restoreInPlace(plan, options, selected, context, signal);
+  return { ...answer, ...result, warnings: [...answer.warnings, ...warnings] };
+}
+
+function inPlaceSteps({ exchanges }: InPlacePlan): readonly string[] {
+  return exchanges.map(({ choice, path, present, way, kept }) => {
+    if (way === 'nested') return `Restore ${path} from ${choice.name}, within the folder that is restored around it`;
+    if (present === null) return `Restore ${path} from ${choice.name}; nothing is there now`;
+    const what = way === 'contents' ? `The contents of ${path}, a mount point, go` : `${path} goes`;
+    return `${what} to ${kept} and is replaced from ${choice.name}; it is kept for ${KEPT_DAYS} days`;
+  });
 }
 
 function folderSteps({ choices, folder, conflicts, overwrite }: FolderPlan): readonly string[] {

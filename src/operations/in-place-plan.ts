@@ -1,0 +1,195 @@
+import type { ServiceDefinition } from '../domain/definitions.ts';
+import { HoldfastError } from '../domain/errors.ts';
+import { isBelow } from '../domain/tree-path.ts';
+import type { Host, PathStatus } from '../ports/host.ts';
+import type { InPlacePath } from '../ports/source.ts';
+import type { Context } from './context.ts';
+import { freeName, keptSuffix } from './in-place-kept.ts';
+import { narrowed } from './in-place-narrow.ts';
+import type { SelectedPoint } from './point-selection.ts';
+import type { Choice } from './restore-choice.ts';
+
+/** One path that will be exchanged. */
+export interface Exchange extends InPlacePath {
+  readonly choice: Choice;
+  /** The source's root that it is, or lies in. */
+  readonly root: string;
+  /** Those of the companions that are there. */
+  readonly presentCompanions: readonly string[];
+  /** Null when nothing is there now. */
+  readonly present: PathStatus | null;
+  /** The topmost folder above `path` that has to be made; null when its parent is there. */
+  readonly missingParent: string | null;
+  /** `rename`: the path itself gets another name. `contents`: the path is a mount point, so its entries do. `nested`: it
+   *  lies in another exchanged path and is put into what is restored there. */
+  readonly way: 'rename' | 'contents' | 'nested';
+  /** Where the present state goes: a name beside the path, or a folder in a mount point. */
+  readonly kept: string;
+  /** Two paths with the same one can be renamed to each other: their mount and their device. */
+  readonly place: string;
+  /** A folder of our own on the path's file system. Exchanges that share it can be filled by one reading. */
+  readonly stage: string;
+}
+
+export interface InPlacePlan {
+  readonly service: ServiceDefinition;
+  readonly host: Host;
+  readonly exchanges: readonly Exchange[];
+}
+
+export interface InPlaceNames {
+  /** Of this run, a ULID. */
+  readonly id: string;
+  readonly at: Temporal.Instant;
+}
+
+/** Finds out, without touching anything, which paths a restore in place exchanges and how.
+ *  @throws ServiceNotFound, Refused when the configuration no longer has what the point holds; Unsupported for a source
+ *  that cannot be exchanged, and for units and checks, which this version cannot stop and ask; TargetBusy for a mount
+ *  inside a path */
+export async function planInPlace(
+  choices: readonly Choice[],
+  { point }: SelectedPoint,
+  names: InPlaceNames,
+  context: Pick<Context, 'services' | 'source' | 'host'>,
+  signal: AbortSignal,
+): Promise<InPlacePlan> {
+  const service = context.services.get(point.service);
+  if (service === undefined) {
+    const words = `The configuration has no service ${point.service}, so it is not known where its data belong.`;
+    throw new HoldfastError('ServiceNotFound', words, point.service, { hint: 'Restore to a folder with: --to DIR' });
+  }
+  refuseUnbuilt(service);
+  const host = await context.host(service.host);
+  const mounts = await host.files.mountsBelow('/', signal);
+  const suffix = keptSuffix(names.at);
+  const found: Exchange[] = [];
+  for (const choice of choices) {
+    for (const placement of await placementsOf(choice, service, context, signal)) {
+      for (const path of await narrowed(placement, choice, host.files, signal)) {
+        found.push(await exchangeOf(path, placement.path, choice, { host, mounts, suffix, id: names.id }, signal));
+      }
+    }
+  }
+  if (found.length === 0) throw new HoldfastError('PathNotFound', `Nothing of ${point.id} has a place.`, point.id);
+  return { service, host, exchanges: shareStages(nested(found)) };
+}
+
+/** Nothing may be touched when the units cannot be stopped or the result not be checked. */
+function refuseUnbuilt({ name, units, checks, stopDuring }: ServiceDefinition): void {
+  const hint = 'Restore to a folder with: --to DIR';
+  if (units.length > 0 && stopDuring.restore) {
+    const words = `${name} declares units, and this version cannot stop and start them.`;
+    throw new HoldfastError('Unsupported', words, name, {
+      hint: `${hint}; or stop them yourself and say stopDuring: { restore: false }`,
+    });
+  }
+  if (checks.length > 0) {
+    throw new HoldfastError('Unsupported', `${name} declares checks, and this version cannot run them.`, name, {
+      hint,
+    });
+  }
+}
+
+async function placementsOf(
+  choice: Choice,
+  service: ServiceDefinition,
+  context: Pick<Context, 'source'>,
+  signal: AbortSignal,
+): Promise<readonly InPlacePath[]> {
+  const { name, item } = choice;
+  const definition = service.sources.find((source) => source.name === choice.source);
+  if (item === null || definition === undefined) {
+    const words = `Where ${name} belongs is not known: ${service.name} has no source ${choice.source}.`;
+    throw new HoldfastError('Refused', words, name, { hint: 'Restore to a folder with: --to DIR' });
+  }
+  const source = await context.source(service, definition);
+  if (source.kind !== item.kind) {
+    const words = `${name} was made of a source of kind ${item.kind}, and ${choice.source} is now of kind ${source.kind}.`;
+    throw new HoldfastError('Refused', words, name, { hint: 'Restore to a folder with: --to DIR' });
+  }
+  if (!source.capabilities.inPlace) {
+    const words = `A source of kind ${source.kind} cannot be restored in place by this version.`;
+    throw new HoldfastError('Unsupported', words, name, { hint: 'Restore to a folder with: --to DIR' });
+  }
+  return source.placements(item.roots ?? [], signal);
+}
+
+interface Surroundings {
+  readonly host: Host;
+  readonly mounts: readonly string[];
+  readonly suffix: string;
+  readonly id: string;
+}
+
+async function exchangeOf(
+  placement: InPlacePath,
+  root: string,
+  choice: Choice,
+  { host, mounts, suffix, id }: Surroundings,
+  signal: AbortSignal,
+): Promise<Exchange> {
+  const { files } = host;
+  const { path } = placement;
+  const inside = mounts.filter((mount) => mount !== path && isBelow(mount, path));
+  if (inside.length > 0) {
+    const words = `${inside.join(', ')} is mounted inside ${path}, which cannot be exchanged therefore.`;
+    throw new HoldfastError('TargetBusy', words, path, { hint: 'Unmount it, or restore a part with: --path' });
+  }
+  const present = await files.status(path, signal);
+  const presentCompanions: string[] = [];
+  for (const companion of placement.companions) {
+    if ((await files.status(companion, signal)) !== null) presentCompanions.push(companion);
+  }
+  const stageSuffix = `.holdfast-restore-${id.toLowerCase()}`;
+  const common = { ...placement, root, presentCompanions, choice, present };
+  if (mounts.includes(path)) {
+    const kept = await freeName(`${path}/${suffix}`, files, signal);
+    const stage = `${path}/${stageSuffix}`;
+    return { ...common, missingParent: null, way: 'contents', kept, place: placeOf(path, present, mounts), stage };
+  }
+  const missingParent = await topmostMissing(path, host, signal);
+  const folder = parentOf(missingParent ?? path);
+  const place = placeOf(folder, await files.status(folder, signal), mounts);
+  const kept = await freeName(`${path}${suffix}`, files, signal);
+  return { ...common, missingParent, way: 'rename', kept, place, stage: `${missingParent ?? path}${stageSuffix}` };
+}
+
+/** On BTRFS one mount has several devices, and no rename leads from one to another. */
+function placeOf(folder: string, status: PathStatus | null, mounts: readonly string[]): string {
+  const above = mounts.filter((mount) => isBelow(folder, mount));
+  return `${above.toSorted((left, right) => right.length - left.length)[0] ?? '/'} ${status?.device}`;
+}
+
+async function topmostMissing(path: string, { files }: Host, signal: AbortSignal): Promise<string | null> {
+  let missing: string | null = null;
+  for (let folder = parentOf(path); (await files.status(folder, signal)) === null; folder = parentOf(folder)) {
+    missing = folder;
+  }
+  return missing;
+}
+
+export const parentOf = (path: string): string => path.slice(0, path.lastIndexOf('/')) || '/';
+
+/** Says of each exchange whether it lies in another one: in the outermost. One that lies in a path of the same item is
+ *  dropped, since the item's tar has it there. */
+function nested(all: readonly Exchange[]): readonly Exchange[] {
+  const outermostFirst = all.toSorted((left, right) => left.path.length - right.path.length);
+  return outermostFirst.flatMap((exchange) => {
+    const outer = outermostFirst.find(({ path }) => path !== exchange.path && isBelow(exchange.path, path));
+    if (outer === undefined) return [exchange];
+    return outer.choice.name === exchange.choice.name
+      ? []
+      : [{ ...exchange, way: 'nested' as const, stage: outer.stage }];
+  });
+}
+
+/** Paths in one place share the stage of the first, so that an item is read once for all of them. */
+function shareStages(exchanges: readonly Exchange[]): readonly Exchange[] {
+  const stages = new Map<string, string>();
+  return exchanges.map((exchange) => {
+    const stage = stages.get(exchange.place) ?? exchange.stage;
+    stages.set(exchange.place, stage);
+    return { ...exchange, stage };
+  });
+}

@@ -1,0 +1,122 @@
+import { printName } from '../domain/tree-name.ts';
+import { trimSlashes } from '../domain/tree-path.ts';
+import type { JournalEntry } from '../journal/entry.ts';
+import type { Host } from '../ports/host.ts';
+import type { Context } from './context.ts';
+import { type Exchange, type InPlacePlan, parentOf } from './in-place-plan.ts';
+import type { SelectedPoint } from './point-selection.ts';
+import type { RestoredItem } from './restore.ts';
+import type { Choice } from './restore-choice.ts';
+import { extract, userIdOf } from './restore-extract.ts';
+
+/** An exchange whose new state lies ready under `staged`, on the file system of its path. */
+export interface Staged extends Exchange {
+  readonly staged: string;
+}
+
+export interface Stages {
+  /** Those that are exchanged by themselves; what is nested was put into them. */
+  readonly exchanges: readonly Staged[];
+  readonly items: readonly RestoredItem[];
+}
+
+export interface StageParts {
+  readonly selected: SelectedPoint;
+  readonly context: Pick<Context, 'format' | 'progress'>;
+  readonly journal: Pick<JournalEntry, 'step'>;
+}
+
+/** Restores all that will be exchanged into folders of our own beside it, proves it, and syncs it: a rename must not
+ *  outlive the bytes that it names. Nothing of the present state is touched. */
+export async function stage({ host, exchanges }: InPlacePlan, parts: StageParts, signal: AbortSignal): Promise<Stages> {
+  const folders = [...new Set(exchanges.map((exchange) => exchange.stage))];
+  for (const path of folders) {
+    const made = { kind: 'path-made', host: host.name, path } as const;
+    await parts.journal.step(made, () => host.files.makeFolder(path, 0o700, signal));
+  }
+  const items: RestoredItem[] = [];
+  const ready: Staged[] = [];
+  const choices = [...new Set(exchanges.map(({ choice }) => choice))];
+  for (const [index, choice] of choices.entries()) {
+    const own = exchanges.filter((exchange) => exchange.choice === choice);
+    const extracted = { files: 0, bytes: 0, proof: '' };
+    for (const [part, { folder, chosen, filled }] of readings(choice, own, index).entries()) {
+      await host.files.makeFolder(folder, 0o700, signal);
+      const { files, bytes, proof } = await extract({ choice: chosen, host, stage: folder, ...parts }, signal);
+      Object.assign(extracted, { files: extracted.files + files, bytes: extracted.bytes + bytes });
+      extracted.proof = part === 0 || proof === extracted.proof ? proof : `${extracted.proof}; ${proof}`;
+      for (const exchange of filled) ready.push({ ...exchange, staged: stagedPath(folder, exchange) });
+    }
+    items.push({ name: choice.name, paths: own.map(({ path }) => path), ...extracted });
+  }
+  for (const exchange of ready) if (!exchange.choice.tree) await takeAttributes(exchange, ready, host, signal);
+  for (const exchange of ready)
+    if (exchange.way === 'nested') await putInto(outerOf(exchange, ready), exchange, host, signal);
+  for (const path of folders) await host.run({ program: 'sync', args: ['--file-system', '--', path] }, { signal });
+  return { exchanges: ready.filter(({ way }) => way !== 'nested'), items };
+}
+
+interface Reading {
+  readonly folder: string;
+  readonly chosen: Choice;
+  readonly filled: readonly Exchange[];
+}
+
+/** One reading for all paths of an item, or one for each when they lie on several file systems. */
+function readings(choice: Choice, exchanges: readonly Exchange[], index: number): readonly Reading[] {
+  const [first] = exchanges;
+  if (first === undefined) return [];
+  if (exchanges.every((exchange) => exchange.stage === first.stage)) {
+    return [{ folder: `${first.stage}/item-${index}`, chosen: choice, filled: exchanges }];
+  }
+  return exchanges.map((exchange, part) => ({
+    folder: `${exchange.stage}/item-${index}-${part}`,
+    chosen: { ...choice, path: trimSlashes(printName(Buffer.from(exchange.stored))) },
+    filled: [exchange],
+  }));
+}
+
+const stagedPath = (folder: string, { choice, stored }: Exchange): string =>
+  `${folder}/${choice.tree ? trimSlashes(stored) : choice.file}`;
+
+const outerOf = ({ path }: Staged, all: readonly Staged[]): Staged => {
+  const found = all.find((other) => other.way !== 'nested' && path.startsWith(`${other.path}/`));
+  if (found === undefined) throw new TypeError(`${path} is nested in nothing`);
+  return found;
+};
+
+const placeIn = (outer: Staged, path: string): string => `${outer.staged}${path.slice(outer.path.length)}`;
+
+/** A dump has no owner and no mode of its own: it takes those of the file that it replaces. Without one, its owner is
+ *  that of the folder it comes into, and it stays closed to others. */
+async function takeAttributes(
+  exchange: Staged,
+  all: readonly Staged[],
+  host: Host,
+  signal: AbortSignal,
+): Promise<void> {
+  const { path, staged, present, way } = exchange;
+  const candidates = way === 'nested' ? [path, placeIn(outerOf(exchange, all), path)] : [path];
+  for (const model of candidates) {
+    if ((await host.files.status(model, signal))?.type !== 'file') continue;
+    const args = ['--attributes-only', '--preserve=mode,ownership', '--', model, staged];
+    await host.run({ program: 'cp', args }, { signal });
+    return;
+  }
+  const folder = way === 'nested' ? parentOf(placeIn(outerOf(exchange, all), path)) : parentOf(path);
+  if (present !== null || (await host.files.status(folder, signal)) === null) return;
+  if ((await userIdOf(host, signal)) !== 0) return; // only root can give a file away
+  await host.run({ program: 'chown', args: [`--reference=${folder}`, '--', staged] }, { signal });
+}
+
+/** Puts what is restored by itself into the tree that is restored around it, in the place of the tree's own copy. */
+async function putInto(
+  outer: Staged,
+  { path, staged, companions }: Staged,
+  host: Host,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const replaced of [path, ...companions]) await host.files.remove(placeIn(outer, replaced), signal);
+  await host.files.makeFolder(parentOf(placeIn(outer, path)), 0o755, signal);
+  await host.files.rename(staged, placeIn(outer, path), signal);
+}

@@ -1,0 +1,184 @@
+import { HoldfastError } from '../domain/errors.ts';
+import { isBelow } from '../domain/tree-path.ts';
+import type { KeptState } from '../ports/catalog.ts';
+import { capture } from './capture.ts';
+import type { Context } from './context.ts';
+import { moveExcluded } from './in-place-excluded.ts';
+import { exchanged, keptUntil } from './in-place-kept.ts';
+import { type InPlacePlan, parentOf } from './in-place-plan.ts';
+import { type Staged, stage } from './in-place-stage.ts';
+import { type SetAside, swap } from './in-place-swap.ts';
+import type { SelectedPoint } from './point-selection.ts';
+import type { RestoredItem } from './restore.ts';
+import { refuseFullDisk } from './restore-space.ts';
+
+export interface InPlaceOptions {
+  readonly live: boolean;
+  readonly withoutSafety: boolean;
+}
+
+export interface InPlaceResult {
+  readonly items: readonly RestoredItem[];
+  readonly kept: readonly (KeptState & { readonly original: string })[];
+  readonly safetyPoint: string | null;
+  readonly warnings: readonly string[];
+}
+
+/** What refuses a restore in place, looked at before anything is written.
+ *  @throws TargetBusy, NoSpace */
+export async function refuseInPlace(plan: InPlacePlan, { live }: InPlaceOptions, signal: AbortSignal): Promise<void> {
+  await refuseHolders(plan, live, signal);
+  const { files } = plan.host;
+  for (const folder of new Set(plan.exchanges.map((exchange) => exchange.stage))) {
+    const choices = new Set(plan.exchanges.filter((exchange) => exchange.stage === folder).map(({ choice }) => choice));
+    await refuseFullDisk([...choices], { existing: parentOf(folder) }, files, signal);
+  }
+}
+
+/** A process that has the old data open goes on with them after a rename, and what it writes is in the kept state. */
+async function refuseHolders({ host, exchanges }: InPlacePlan, live: boolean, signal: AbortSignal): Promise<void> {
+  for (const { path, present, presentCompanions, exclusive } of exchanges) {
+    if (live && !exclusive) continue;
+    const paths = present === null ? presentCompanions : [path, ...presentCompanions];
+    const holders = new Set<string>();
+    for (const held of paths) for (const holder of await host.files.holders(held, signal)) holders.add(holder);
+    if (holders.size === 0) continue;
+    const words = `${path} is held by ${[...holders].join(', ')}.`;
+    const hint = exclusive ? {} : { hint: 'End these processes, or restore beneath them with: --live' };
+    throw new HoldfastError('TargetBusy', words, path, hint);
+  }
+}
+
+/** Restores in place: all is staged and proved beside the paths, then exchanged; the present state is kept. Until the
+ *  last exchange a failure or a crash takes everything back. No backup of the service runs meanwhile. */
+export async function restoreInPlace(
+  plan: InPlacePlan,
+  options: InPlaceOptions,
+  selected: SelectedPoint,
+  context: Context,
+  signal: AbortSignal,
+): Promise<InPlaceResult> {
+  const startedAt = context.clock.now();
+  const from = context.clock.monotonicMs();
+  let recorded = false;
+  const record = (outcome: 'success' | 'failed', kept: readonly KeptState[]): Promise<void> => {
+    recorded = true;
+    return context.catalog.recordRecovery({
+      id: context.identifiers.next(startedAt),
+      subject: { kind: 'service', name: plan.service.name },
+      restored: selected.point.id,
+      reason: 'manual-recovery',
+      startedAt,
+      durationMs: Math.round(context.clock.monotonicMs() - from),
+      outcome,
+      kept,
+    });
+  };
+  try {
+    const safetyPoint = await makeSafetyPoint(plan, options, selected, context, signal);
+    return { ...(await exchangeAll(plan, options, { selected, context, startedAt, record }, signal)), safetyPoint };
+  } catch (error) {
+    if (recorded) throw error; // it was exchanged, and only what comes after failed
+    try {
+      await record('failed', []);
+    } catch (second) {
+      throw new SuppressedError(second, error, 'The recovery could not be recorded either.');
+    }
+    throw error;
+  }
+}
+
+interface ExchangeParts {
+  readonly selected: SelectedPoint;
+  readonly context: Context;
+  readonly startedAt: Temporal.Instant;
+  readonly record: (outcome: 'success', kept: readonly KeptState[]) => Promise<void>;
+}
+
+async function exchangeAll(
+  plan: InPlacePlan,
+  { live }: InPlaceOptions,
+  { selected, context, startedAt, record }: ExchangeParts,
+  signal: AbortSignal,
+): Promise<Omit<InPlaceResult, 'safetyPoint'>> {
+  const { host, service } = plan;
+  await using _ = await selected.repository.lock({ kind: 'service', service: service.name }, 'exclusive', 0, signal);
+  const detail = { point: selected.point.id, paths: plan.exchanges.map(({ path, kept }) => ({ path, kept })) };
+  await using journal = await (await context.journal()).begin({ verb: 'restore', subject: service.name, detail });
+  const { exchanges, items } = await stage(plan, { selected, context, journal }, signal);
+  await refuseHolders(plan, live, signal); // reading took its time
+  const warnings: string[] = [];
+  const aside: SetAside[] = [];
+  for (const exchange of exchanges) warnings.push(...(await keepExcluded(exchange, plan, journal, signal)));
+  for (const exchange of exchanges) aside.push(...(await swap(exchange, { host, journal }, signal)));
+  const stages = [...new Set(plan.exchanges.map((exchange) => exchange.stage))];
+  await journal.forwardOnly(stages.map((path) => ({ kind: 'path-removed', host: host.name, path })));
+  const until = keptUntil(startedAt);
+  const kept = aside.map((state) => ({ ...state, host: host.name, until }));
+  await record(
+    'success',
+    kept.map(({ path }) => ({ path, host: host.name, until })),
+  );
+  for (const exchange of exchanges) if (exchange.way === 'contents') await dressMountPoint(exchange, plan, signal);
+  for (const path of stages) await host.files.remove(path, signal);
+  await journal.done();
+  return { items, kept, warnings };
+}
+
+async function keepExcluded(
+  exchange: Staged,
+  { host, exchanges }: InPlacePlan,
+  journal: Parameters<typeof moveExcluded>[2],
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const { path, root, staged, present, choice } = exchange;
+  if (present?.type !== 'directory' || !choice.tree) return [];
+  const inside = exchanges.filter((other) => other.way === 'nested' && isBelow(other.path, path));
+  const owned = new Set(inside.flatMap((other) => [other.path, ...other.companions]));
+  const wanted = { present: path, restored: staged, root, patterns: choice.item?.exclude ?? [], owned };
+  const stayed = await moveExcluded(wanted, host, journal, signal);
+  if (stayed.length === 0) return [];
+  const more = stayed.length > 5 ? ` and ${stayed.length - 5} more` : '';
+  return [
+    `Left out by the source and not taken over, but kept in ${exchange.kept}: ${stayed.slice(0, 5).join(', ')}${more}`,
+  ];
+}
+
+/** A mount point stays and only its contents were exchanged; it takes the owner and the mode of the folder in the point. */
+async function dressMountPoint({ path, staged }: Staged, { host }: InPlacePlan, signal: AbortSignal): Promise<void> {
+  for (const program of ['chown', 'chmod']) {
+    await host.run({ program, args: [`--reference=${staged}`, '--', path] }, { signal });
+  }
+}
+
+/** What lies in a mount point is exchanged name by name, so a copy of the whole is made first (design, "In place").
+ *  @throws Refused when something of it could not be kept */
+async function makeSafetyPoint(
+  { service, host, exchanges }: InPlacePlan,
+  { withoutSafety }: InPlaceOptions,
+  { repository }: SelectedPoint,
+  context: Context,
+  signal: AbortSignal,
+): Promise<string | null> {
+  const mounts = exchanges.filter(({ way }) => way === 'contents');
+  const names = await Promise.all(mounts.map(({ path }) => host.files.list(path, signal)));
+  if (withoutSafety || !names.flat().some(exchanged)) return null;
+  const concerned = new Set(mounts.map(({ choice }) => choice.source));
+  const definitions = service.sources.filter(({ name }) => concerned.has(name));
+  const sources = [];
+  for (const definition of definitions) sources.push(await context.source(service, definition));
+  const request = {
+    ...{ service: { ...service, sources: definitions }, sources, plan: null, type: 'safety' as const },
+    ...{ timezone: Temporal.Now.timeZoneId(), anomaly: false as const, lossAccepted: true, lockWaitMs: 0 },
+    anotherRepository: false,
+  };
+  const kept = await context.catalog.keptStates({ endedBy: keptUntil(context.clock.now()) });
+  const forbiddenPaths = [...context.forbiddenPaths, ...kept.map(({ path }) => path)];
+  const point = await capture(request, repository, { ...context, forbiddenPaths }, signal);
+  await context.catalog.remember([point]);
+  if (point.outcome === 'passed') return point.id;
+  const words = `Not all of the present state of ${service.name} could be kept in safety point ${point.id}.`;
+  throw new HoldfastError('Refused', words, service.name, {
+    hint: 'See why with holdfast show; go on anyway with: --without-safety',
+  });
+}
