@@ -206,7 +206,11 @@ async function writeEvidence(tables: Transaction<CatalogTables>, rows: readonly 
     .execute();
 }
 
+/** Newest first. Sorted here: SQLite's sorter carries whole rows, and took three quarters of the time of a list of ten
+ *  thousand (2026-11-21, 130 of 180 ms); PostgreSQL would sort by its locale. */
 async function summaries(query: SelectQueryBuilder<CatalogTables, 'points', PointRow>): Promise<PointSummary[]> {
-  const rows = await query.orderBy('point_timestamp', 'desc').orderBy('id').execute();
-  return rows.map(summaryOfRow);
+  const rows = await query.execute();
+  return rows.toSorted((a, b) => byText(b.point_timestamp, a.point_timestamp) || byText(a.id, b.id)).map(summaryOfRow);
 }
+
+const byText = (one: string, other: string): number => Number(one > other) - Number(one < other);
