@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import { messageOf } from '../../../domain/errors.ts';
 import { pathSetting, secretSetting } from '../../../domain/settings.ts';
+import { strftime } from './strftime.ts';
 
 const FORMATS = ['zstd', 'gzip', 'none'] as const;
 
@@ -50,8 +52,6 @@ const encryption = z
   ])
   .describe('How items are sealed; the files open with stock age or gpg');
 
-// strftime(3) without what depends on a language or on a width: the name must be read back as a time.
-const DIRECTIVES = /%[YymdHMSjsFTeZz%]/g;
 const ENDINGS = { zstd: /\.(?:tar\.zst|tzst)$/, gzip: /\.(?:tar\.gz|tgz)$/, none: /\.tar$/ } as const;
 const SEALS = /\.(?:age|gpg)$/;
 
@@ -59,11 +59,17 @@ const SEALS = /\.(?:age|gpg)$/;
 export const formatOfName = (filename: string): (typeof FORMATS)[number] | null =>
   FORMATS.find((format) => ENDINGS[format].test(filename.replace(SEALS, ''))) ?? null;
 
+const EPOCH = Temporal.Instant.fromEpochMilliseconds(0).toZonedDateTimeISO('UTC');
+
 const filename = z
   .string()
   .refine((name) => name !== '' && !/[/\0]/.test(name), 'Write the name of a file, without a folder.')
-  .refine((name) => !name.replace(DIRECTIVES, '').includes('%'), {
-    message: 'Of strftime only %Y %y %m %d %H %M %S %j %s %F %T %e %Z %z %% are known.',
+  .superRefine((name, context) => {
+    try {
+      strftime(name, EPOCH);
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: messageOf(error) });
+    }
   })
   .refine((name) => formatOfName(name) !== null, 'The name must end with .tar.zst, .tar.gz, .tgz or .tar.')
   .describe('Name of an archive with strftime directives, layout single only');

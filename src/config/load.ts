@@ -1,0 +1,110 @@
+import { dirname, resolve } from 'node:path';
+import { HoldfastError } from '../domain/errors.ts';
+import { type Diagnostic, inOrder, type Path, type Problem, printDiagnostic } from './diagnostic.ts';
+import { type ConfigurationDocument, parseFile } from './document.ts';
+import { explain } from './issues.ts';
+import { type Place, readFiles } from './locate.ts';
+import { type Merged, merge } from './merge.ts';
+import { brokenReferences, doubts } from './references.ts';
+import { type Configuration, configurationSchema } from './schema.ts';
+import { rewrite } from './walk.ts';
+
+/** A part of the configuration that this version accepts and cannot do yet. */
+export interface NotBuilt {
+  readonly path: Path;
+  /** As in "sources of kind postgres are not built yet". */
+  readonly what: string;
+}
+
+export interface Loaded {
+  /** Values as they are written, but paths absolute. */
+  readonly configuration: Configuration;
+  /** The main file first. */
+  readonly files: readonly string[];
+  readonly warnings: readonly Diagnostic[];
+  readonly notBuilt: readonly NotBuilt[];
+}
+
+export interface Checked {
+  readonly files: readonly string[];
+  /** Errors and warnings in the order of the files. */
+  readonly diagnostics: readonly Diagnostic[];
+  /** Null when there is an error among the diagnostics. */
+  readonly loaded: Loaded | null;
+}
+
+/** How many errors a message lists; what comes after is counted. */
+const LISTED = 20;
+
+/** Reads and checks the configuration without resolving a secret or looking at anything it names.
+ *  @throws HoldfastError `ConfigurationMissing` when there is none */
+export async function checkConfiguration(place: Place): Promise<Checked> {
+  const { texts, faults } = await readFiles(place);
+  const files = texts.map(({ file }) => file);
+  const parsed = texts.map(({ file, text }) => parseFile(file, text));
+  const documents = parsed.filter((outcome): outcome is ConfigurationDocument => 'value' in outcome);
+  const syntax = [...faults, ...parsed.flatMap((outcome) => ('value' in outcome ? [] : outcome))];
+  // Half of a configuration would be blamed for what the other half has.
+  if (documents.length < texts.length || syntax.some(({ severity }) => severity === 'error') || documents.length === 0)
+    return { files, diagnostics: syntax, loaded: null };
+
+  const merged = merge(documents);
+  const errors = (problems: readonly Problem[]): Diagnostic[] => problems.map((one) => merged.locate(one, 'error'));
+  const wrong = [
+    ...merged.faults,
+    ...(merged.value === null ? [] : errors(explain(configurationSchema, merged.value))),
+  ];
+  if (wrong.length > 0) return { files, diagnostics: [...syntax, ...sorted(files, wrong)], loaded: null };
+
+  const { configuration, notBuilt, problems } = interpret(merged);
+  const broken = errors(brokenReferences(configuration));
+  const warnings = [...problems, ...doubts(configuration)].map((one) => merged.locate(one, 'warning'));
+  const diagnostics = [...syntax, ...sorted(files, [...broken, ...warnings])];
+  const loaded =
+    broken.length > 0 ? null : { configuration, files, warnings: [...syntax, ...sorted(files, warnings)], notBuilt };
+  return { files, diagnostics, loaded };
+}
+
+const sorted = (files: readonly string[], diagnostics: readonly Diagnostic[]): Diagnostic[] =>
+  files.flatMap((file) => inOrder(diagnostics.filter((one) => one.file === file)));
+
+/** Makes paths absolute, and collects what is warned about on the way. */
+function interpret(merged: Merged): { configuration: Configuration; notBuilt: NotBuilt[]; problems: Problem[] } {
+  const notBuilt: NotBuilt[] = [];
+  const problems: Problem[] = [];
+  const warn = (path: Path, message: string, at: Problem['at'] = 'value'): void => {
+    problems.push({ path, at, message });
+  };
+  const configuration = rewrite(configurationSchema, merged.value, (role, value, path) => {
+    const inside = notBuilt.some((outer) => outer.path.every((part, index) => part === path[index]));
+    if (role.planned !== undefined && !inside) {
+      notBuilt.push({ path, what: role.planned });
+      warn(path, `Not built yet in this version: ${role.planned}.`, 'key');
+    }
+    if (typeof value !== 'string') return undefined;
+    if (role.secret) warn(path, 'A secret stands in this file: better { file: … }, { env: … } or { credential: … }.');
+    if ((role.environment || role.path) && /\$\{?[A-Z_]/i.test(value))
+      warn(path, 'Variables are not expanded: it is taken by the letter.');
+    return role.path ? resolve(dirname(merged.fileOf(path)), value) : undefined;
+  }) as Configuration;
+  const { catalog } = configuration;
+  if (typeof catalog !== 'string' || !catalog.startsWith('sqlite:')) return { configuration, notBuilt, problems };
+  const file = resolve(dirname(merged.fileOf(['catalog'])), catalog.slice('sqlite:'.length));
+  return { configuration: { ...configuration, catalog: `sqlite:${file}` }, notBuilt, problems };
+}
+
+/** The configuration, for a command that needs it.
+ *  @throws HoldfastError `ConfigurationMissing`; `ConfigurationInvalid` with every error, each with its line */
+export async function loadConfiguration(place: Place): Promise<Loaded> {
+  const { files, diagnostics, loaded } = await checkConfiguration(place);
+  if (loaded) return loaded;
+  const errors = diagnostics.filter(({ severity }) => severity === 'error');
+  const more = errors.length > LISTED ? [`and ${errors.length - LISTED} more`] : [];
+  const lines = [...errors.slice(0, LISTED).map(printDiagnostic), ...more];
+  const subject = files[0] ?? errors[0]?.file ?? '';
+  throw new HoldfastError(
+    'ConfigurationInvalid',
+    lines.length === 1 ? (lines[0] ?? '') : `The configuration has errors:\n${lines.join('\n')}`,
+    subject,
+  );
+}

@@ -1,0 +1,135 @@
+import { z } from 'zod';
+import { CLOCK_PATTERN } from '../../domain/schedule.ts';
+import {
+  durationSetting,
+  nameSetting,
+  pathSetting,
+  percentageSetting,
+  roles,
+  secretSetting,
+} from '../../domain/settings.ts';
+import { planned, webAddress } from './planned.ts';
+
+const text = z.string().min(1, 'Must not be empty.');
+const count = z.int().min(0);
+const clock = z.string().regex(CLOCK_PATTERN, 'Write a time of the day: 03:00');
+
+export const guardSchema = planned(
+  z.strictObject({
+    when: z
+      .enum(['always', 'auto'])
+      .describe('auto: not when the operation is reversible or a point is fresh')
+      .exactOptional(),
+    fresh: durationSetting.describe('How young a point counts as fresh').exactOptional(),
+    settle: durationSetting.describe('How long checks are tried').exactOptional(),
+    steady: durationSetting.describe('How long units must stay up').exactOptional(),
+    limit: durationSetting.describe('How long a unit may be starting').exactOptional(),
+    retries: count.exactOptional(),
+    keep: z.strictObject({ latest: count.exactOptional(), within: durationSetting.exactOptional() }).exactOptional(),
+    keptStates: durationSetting.describe('How long the state before a rollback is kept').exactOptional(),
+    minFree: percentageSetting.describe('Below it no snapshot is made').exactOptional(),
+    operations: z
+      .record(
+        text,
+        z.strictObject({ reversible: z.boolean().exactOptional(), persistent: z.boolean().exactOptional() }),
+      )
+      .exactOptional(),
+  }),
+  'guard',
+  'How guard works',
+);
+
+export const serveSchema = planned(
+  z.strictObject({
+    listen: z
+      .string()
+      .regex(/^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]*):\d{1,5}$/, 'Write an address: 127.0.0.1:7878')
+      .exactOptional(),
+    token: secretSetting.exactOptional(),
+    hosts: z.array(text).describe('Names under which the server may be asked').exactOptional(),
+  }),
+  'serve',
+  'The daemon',
+);
+
+export const activitySchema = planned(
+  z.strictObject({ prometheus: z.strictObject({ url: webAddress, query: text }).exactOptional() }),
+  'activity',
+  'Where the load is read from; /proc when left out',
+);
+
+const DAYS = ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'] as const;
+export const maintenanceSchema = planned(
+  z.array(z.strictObject({ days: z.array(z.enum(DAYS)).min(1).exactOptional(), from: clock, to: clock })),
+  'maintenance',
+  'When others work on this machine',
+);
+
+export const forecastSchema = planned(
+  z.strictObject({ warn: durationSetting.describe('health warns when a crossing is nearer').exactOptional() }),
+  'forecast',
+  'Forecasts',
+);
+
+const OUTCOMES = ['passed', 'failed', 'partial', 'inconclusive', 'held', 'overdue'] as const;
+const common = {
+  on: z
+    .array(z.enum(OUTCOMES))
+    .describe('Which outcomes; failed, partial, inconclusive and held when left out')
+    .exactOptional(),
+  plans: z.array(nameSetting).describe('Of which plans; all when left out').exactOptional(),
+};
+const hook = z.union([
+  webAddress.describe('An address').register(roles, { token: true }),
+  z.strictObject({ url: secretSetting }),
+]);
+const notification = z.union([
+  z.strictObject({
+    smtp: z.strictObject({
+      url: z.union([
+        z.string().regex(/^smtps?:\/\/\S+$/, 'Write an address: smtps://user@mail:465'),
+        z.strictObject({ url: secretSetting }),
+      ]),
+      password: secretSetting.exactOptional(),
+      from: text,
+      to: z.array(text).min(1, 'Name at least one receiver.'),
+    }),
+    ...common,
+  }),
+  z.strictObject({ healthchecks: hook, ...common }),
+  z.strictObject({ uptimeKuma: hook, ...common }),
+  z.strictObject({ ntfy: hook, ...common }),
+  z.strictObject({ slack: hook, ...common }),
+  z.strictObject({ discord: hook, ...common }),
+  z.strictObject({ webhook: hook, ...common }),
+  z.strictObject({
+    telegram: z.strictObject({
+      token: secretSetting,
+      chat: z.union([text, z.int()]),
+      api: webAddress.exactOptional(),
+    }),
+    ...common,
+  }),
+]);
+export const notificationsSchema = planned(z.array(notification), 'notifications', 'Who hears of runs');
+
+export const stagingSchema = planned(pathSetting, 'staging', 'Where trees of SSH hosts are mirrored');
+
+export const metricsSchema = planned(
+  z.strictObject({
+    textfile: pathSetting.describe("A file for node_exporter's textfile collector").exactOptional(),
+    pushgateway: webAddress.exactOptional(),
+  }),
+  'metrics',
+  'Where metrics go',
+);
+
+/** `sqlite:` and `postgres:` as one of the two is not built yet. */
+export const plannedCatalog = planned(
+  z.union([
+    z.string().regex(/^postgres(?:ql)?:\/\/\S+$/, 'Write sqlite:PATH or postgres://…'),
+    z.strictObject({ url: secretSetting }),
+  ]),
+  'a catalog on PostgreSQL',
+  'A catalog that several machines share',
+);

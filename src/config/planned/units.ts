@@ -1,0 +1,37 @@
+import { z } from 'zod';
+import { nameSetting, pathSetting } from '../../domain/settings.ts';
+import { hostAndPort, planned, webAddress } from './planned.ts';
+
+const text = z.string().min(1, 'Must not be empty.');
+const drill = z.boolean().describe('false leaves the check out of drills').exactOptional();
+
+const unit = z.union([
+  z.strictObject({
+    systemd: text.describe('A systemd unit'),
+    user: z
+      .union([z.boolean(), text])
+      .describe("true: the caller's own manager; a name: that account's")
+      .exactOptional(),
+  }),
+  z.strictObject({ container: text.describe('A container, by its name') }),
+  z.strictObject({ compose: pathSetting.describe('The compose file of a project') }),
+]);
+
+const check = z.union([
+  z.strictObject({
+    http: webAddress,
+    status: z.int().min(100).max(599).describe('200 to 399 when left out').exactOptional(),
+    drill,
+  }),
+  z.strictObject({ tcp: hostAndPort, drill }),
+  z.strictObject({ command: z.array(text).min(1, 'Write the program and its arguments.'), drill }),
+  z.strictObject({
+    sql: z.strictObject({ source: nameSetting.describe('A source of this service'), query: text }),
+    drill,
+  }),
+]);
+
+/** What is stopped and started around an operation. */
+export const unitsSchema = planned(z.array(unit), 'units', 'What is stopped and started, in this order');
+/** How it is seen that a service works. */
+export const checksSchema = planned(z.array(check), 'checks', 'How it is seen that the service works');

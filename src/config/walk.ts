@@ -1,0 +1,131 @@
+import type { z } from 'zod';
+import { type Role, roles } from '../domain/settings.ts';
+import type { Path } from './diagnostic.ts';
+
+export const isMapping = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+type Known = z.core.$ZodTypes;
+const defOf = (schema: z.core.$ZodType): Known['_zod']['def'] => (schema as Known)._zod.def;
+
+/** A schema without what only says that it may be left out. */
+export function bare(schema: z.core.$ZodType): z.core.$ZodType {
+  const def = defOf(schema);
+  return def.type === 'optional' || def.type === 'nullable' ? bare(def.innerType) : schema;
+}
+
+/** Whether a key may be left out. */
+const optional = (schema: z.core.$ZodType): boolean => defOf(schema).type === 'optional';
+
+/** A mapping's own schemas by key; null when the schema is of something else. */
+export function shapeOf(schema: z.core.$ZodType): Readonly<Record<string, z.core.$ZodType>> | null {
+  const def = defOf(bare(schema));
+  return def.type === 'object' ? def.shape : null;
+}
+
+/** The keys without which a mapping is not what the schema describes: the first one names the branch of a one-of. */
+export function requiredKeys(schema: z.core.$ZodType): readonly string[] {
+  const shape = shapeOf(schema) ?? {};
+  return Object.keys(shape).filter((key) => shape[key] !== undefined && !optional(shape[key]));
+}
+
+/** The only values a schema allows, when these can be listed. */
+export function allowedValues(schema: z.core.$ZodType): readonly unknown[] | null {
+  const def = defOf(bare(schema));
+  if (def.type === 'literal') return def.values;
+  if (def.type === 'enum') return Object.values(def.entries);
+  return null;
+}
+
+/** The options of a one-of, those of one inside it as well; null when the schema is none. */
+export function optionsOf(schema: z.core.$ZodType): readonly z.core.$ZodType[] | null {
+  const def = defOf(bare(schema));
+  return def.type === 'union' ? def.options.flatMap((option) => optionsOf(option) ?? [option]) : null;
+}
+
+/** Whether a value is meant for this option, right or wrong: by its type, by a mapping's required keys, and by those
+ *  of them that allow one value only (`engine: archive`). */
+export function isMeantFor(option: z.core.$ZodType, value: unknown): boolean {
+  const schema = bare(option);
+  const def = defOf(schema);
+  const options = optionsOf(schema);
+  if (options) return options.some((inner) => isMeantFor(inner, value));
+  if (def.type === 'object')
+    return (
+      isMapping(value) &&
+      requiredKeys(schema).every((key) => {
+        const inner = def.shape[key];
+        const only = inner && defOf(inner).type === 'literal' ? allowedValues(inner) : null;
+        return Object.hasOwn(value, key) && (only === null || only.includes(value[key]));
+      })
+    );
+  if (def.type === 'literal' || def.type === 'enum') return allowedValues(schema)?.includes(value) ?? false;
+  if (def.type === 'array') return Array.isArray(value);
+  if (def.type === 'record') return isMapping(value);
+  return def.type === typeof value;
+}
+
+/** The option of a one-of that a value is meant for: chosen by its keys, so that what is said of it is about that one.
+ *  Of several the first that it passes, else the first. Null when none is meant. */
+export function chosenOption(options: readonly z.core.$ZodType[], value: unknown): z.core.$ZodType | null {
+  const meant = options.filter((option) => isMeantFor(option, value));
+  if (meant.length < 2) return meant[0] ?? null;
+  return meant.find((option) => (option as z.ZodType).safeParse(value).success) ?? meant[0] ?? null;
+}
+
+/** The schema that describes what stands at `path` below `value`; null when nothing describes it. */
+export function schemaAt(schema: z.core.$ZodType, value: unknown, path: Path): z.core.$ZodType | null {
+  const options = optionsOf(schema);
+  if (options && path.length > 0) {
+    const option = chosenOption(options, value);
+    return option && schemaAt(option, value, path);
+  }
+  const [part, ...rest] = path;
+  if (part === undefined) return bare(schema);
+  const def = defOf(bare(schema));
+  const inner =
+    def.type === 'object'
+      ? def.shape[String(part)]
+      : def.type === 'record'
+        ? def.valueType
+        : def.type === 'array'
+          ? def.element
+          : undefined;
+  return inner ? schemaAt(inner, valueAt(value, [part]), rest) : null;
+}
+
+export function valueAt(value: unknown, path: Path): unknown {
+  let inner = value;
+  for (const part of path) {
+    if (Array.isArray(inner)) inner = inner[Number(part)];
+    else inner = isMapping(inner) && Object.hasOwn(inner, part) ? inner[part] : undefined;
+  }
+  return inner;
+}
+
+/** What to put in the place of a value that has a role; undefined to leave it and to go on inside it. */
+export type Replace = (role: Role, value: unknown, path: Path) => unknown;
+
+/** A copy of a valid value in which each part that has a role was shown to `replace`, outer ones first. */
+export function rewrite(schema: z.core.$ZodType, value: unknown, replace: Replace, path: Path = []): unknown {
+  if (value === undefined || value === null) return value;
+  const inner = bare(schema);
+  const role = roles.get(inner);
+  const replaced = role && replace(role, value, path);
+  if (replaced !== undefined) return replaced;
+  const def = defOf(inner);
+  if (def.type === 'union') {
+    const option = chosenOption(def.options, value);
+    return option ? rewrite(option, value, replace, path) : value;
+  }
+  if (def.type === 'array' && Array.isArray(value))
+    return value.map((element, index) => rewrite(def.element, element, replace, [...path, index]));
+  if ((def.type === 'object' || def.type === 'record') && isMapping(value))
+    return Object.fromEntries(
+      Object.entries(value).map(([key, part]) => {
+        const schemaOfPart = def.type === 'object' ? def.shape[key] : def.valueType;
+        return [key, schemaOfPart ? rewrite(schemaOfPart, part, replace, [...path, key]) : part];
+      }),
+    );
+  return value;
+}
