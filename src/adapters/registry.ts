@@ -1,12 +1,34 @@
 import type { z } from 'zod';
+import type { Host } from '../ports/host.ts';
+import type { ItemFormat, Source } from '../ports/source.ts';
 import { filesSchema } from './sources/files/config.ts';
 import { sqliteSchema } from './sources/sqlite/config.ts';
+
+/** What a source's folder exports from its `index.ts`. */
+export interface SourceModule<Settings> {
+  source(name: string, settings: Settings, host: Host): Source;
+  readonly format: ItemFormat;
+}
 
 /** One kind of source. The kind is also the key by which the configuration chooses it. The schema is at hand without
  *  loading the implementation, so that a verb loads only what it uses. */
 export interface SourceRow {
   readonly kind: string;
   readonly schema: z.ZodType;
+  /** The factory takes settings as the configuration has them, and checks them against the schema. */
+  load(): Promise<SourceModule<unknown>>;
+}
+
+function sourceRow<Schema extends z.ZodType>(
+  kind: string,
+  schema: Schema,
+  load: () => Promise<SourceModule<z.output<Schema>>>,
+): SourceRow {
+  const loaded = async (): Promise<SourceModule<unknown>> => {
+    const { source, format } = await load();
+    return { format, source: (name, settings, host) => source(name, schema.parse(settings), host) };
+  };
+  return { kind, schema, load: loaded };
 }
 
 /** Rows by their key. @throws Error when two rows have one key: a mistake of ours, found at start */
@@ -23,7 +45,7 @@ export function byKey<Key extends string, Row extends Readonly<Record<Key, strin
 }
 
 /** All kinds of sources that are built. */
-export const SOURCES: ReadonlyMap<string, SourceRow> = byKey<'kind', SourceRow>('kind', [
-  { kind: 'files', schema: filesSchema },
-  { kind: 'sqlite', schema: sqliteSchema },
+export const SOURCES: ReadonlyMap<string, SourceRow> = byKey('kind', [
+  sourceRow('files', filesSchema, () => import('./sources/files/index.ts')),
+  sourceRow('sqlite', sqliteSchema, () => import('./sources/sqlite/index.ts')),
 ]);

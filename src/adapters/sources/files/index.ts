@@ -1,0 +1,34 @@
+import type { Host } from '../../../ports/host.ts';
+import type { Source } from '../../../ports/source.ts';
+import { captureTree } from '../tree/capture.ts';
+import { treeFormat } from '../tree/format.ts';
+import type { FilesSettings } from './config.ts';
+
+export const format = treeFormat('files');
+
+/** Folders and files of a host, as one tar. */
+export function source(name: string, settings: FilesSettings, host: Host): Source {
+  const item = `files_${name}`;
+  return {
+    name,
+    kind: 'files',
+    capabilities: { tree: true, inPlace: true },
+    itemNames: [item],
+    capture: (context, signal) =>
+      captureTree(
+        {
+          item,
+          source: name,
+          kind: 'files',
+          paths: settings.files,
+          exclude: settings.exclude ?? [],
+          crossMounts: settings.crossMounts ?? false,
+          fingerprinted: settings.reread !== 'always',
+        },
+        context,
+        host,
+        signal,
+      ),
+    placements: async (roots) => roots.map(({ path, stored }) => ({ path, stored, companions: [], exclusive: false })),
+  };
+}
