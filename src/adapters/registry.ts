@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { Host } from '../ports/host.ts';
 import type { ItemFormat, Source } from '../ports/source.ts';
+import { archiveSchema } from './repositories/archive/config.ts';
 import { filesSchema } from './sources/files/config.ts';
 import { sqliteSchema } from './sources/sqlite/config.ts';
 
@@ -48,4 +49,12 @@ export function byKey<Key extends string, Row extends Readonly<Record<Key, strin
 export const SOURCES: ReadonlyMap<string, SourceRow> = byKey('kind', [
   sourceRow('files', filesSchema, () => import('./sources/files/index.ts')),
   sourceRow('sqlite', sqliteSchema, () => import('./sources/sqlite/index.ts')),
+]);
+
+/** All kinds of hosts that are built. */
+export const HOSTS = byKey('kind', [{ kind: 'local', load: () => import('./hosts/local/index.ts') }]);
+
+/** All engines of repositories that are built. */
+export const ENGINES = byKey('engine', [
+  { engine: 'archive', schema: archiveSchema, load: () => import('./repositories/archive/index.ts') },
 ]);
