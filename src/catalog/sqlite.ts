@@ -4,15 +4,13 @@ import { Kysely, type SqliteDatabase, SqliteDialect } from 'kysely';
 import { stateError } from '../domain/state-error.ts';
 import type { CatalogTables } from './schema.ts';
 
-/** How long a writer of another process is waited for. A rebuild of ten thousand points writes for about a second. */
-const BUSY_LIMIT_MS = 10_000;
-
 /** Opens the file, made for this account alone, with a write-ahead log; a commit is on disk when it returns.
+ *  @param busyLimitMs how long a writer of another process is waited for
  *  @throws StateDamaged, StateBusy, StateUnusable, NoSpace, here and from each query */
-export function openSqlite(path: string): Kysely<CatalogTables> {
+export function openSqlite(path: string, busyLimitMs: number): Kysely<CatalogTables> {
   try {
     closeSync(openSync(path, 'a', 0o600)); // SQLite would make it readable for everyone
-    const database = new DatabaseSync(path, { timeout: BUSY_LIMIT_MS, enableForeignKeyConstraints: true });
+    const database = new DatabaseSync(path, { timeout: busyLimitMs, enableForeignKeyConstraints: true });
     try {
       database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
     } catch (error) {
