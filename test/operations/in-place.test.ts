@@ -1,0 +1,282 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { describe, expect, test } from 'vitest';
+import { removeExpiredStates } from '../../src/operations/in-place-kept.ts';
+import { restore } from '../../src/operations/restore.ts';
+import { available } from '../services/available.ts';
+import { aService, type Fixture, fixture, imageOf, signal, timelessImageOf } from './restore-fixture.ts';
+
+const run = (program: string, ...args: string[]): string => execFileSync(program, args, { encoding: 'utf8' });
+const IN_PLACE = { kind: 'in-place' } as const;
+const KEPT = /\.recovery-backup-\d{8}-\d{6}$/;
+
+/** A service of a folder with a log that is left out, a file beside it, and a database in the folder. */
+async function backedUp(
+  made: Fixture,
+): Promise<{ readonly data: string; readonly environment: string; readonly notes: string }> {
+  const data = join(made.folder, 'data');
+  const environment = join(made.folder, '.env');
+  const notes = join(data, 'notes.db');
+  mkdirSync(join(data, 'inner'), { recursive: true });
+  writeFileSync(join(data, 'recipe.txt'), 'soup');
+  run('setfacl', '-m', 'u:12345:r', join(data, 'recipe.txt'));
+  writeFileSync(join(data, 'today.log'), 'then');
+  writeFileSync(environment, 'SECRET=1');
+  run('sqlite3', notes, "create table notes (text); insert into notes values ('a'), ('b')");
+  run('chmod', '640', notes);
+  run('chown', '1234:5678', notes);
+  made.addTree('data', [data, environment], ['*.log']);
+  made.addDatabase('notes', notes);
+  await made.backUp();
+  return { data, environment, notes };
+}
+
+/** A process that is none of ours and has a file open; answers with its PID. */
+const holdOpen = (path: string): number =>
+  Number(run('sh', '-c', 'exec 3<"$1"; sleep 60 >/dev/null 2>&1 & echo $!', 'sh', path));
+
+/** What went wrong since. */
+function ruin({ data, environment, notes }: Awaited<ReturnType<typeof backedUp>>): void {
+  writeFileSync(join(data, 'recipe.txt'), 'spoiled');
+  writeFileSync(join(data, 'new.txt'), 'made since');
+  writeFileSync(join(data, 'today.log'), 'now');
+  rmSync(environment);
+  run('sqlite3', notes, 'delete from notes');
+}
+
+describe.runIf(['sqlite3', 'setfacl'].every(available))('in place', () => {
+  test('the service is as it was at the point, and the present state is kept and recorded', async () => {
+    using made = await fixture();
+    const paths = await backedUp(made);
+    ruin(paths);
+    const present = timelessImageOf(paths.data);
+    const report = await restore({ what: 'mealie', target: IN_PLACE }, made.context, signal);
+    expect(readdirSync(paths.data).toSorted()).toEqual(['inner', 'notes.db', 'recipe.txt', 'today.log']);
+    expect(readFileSync(join(paths.data, 'recipe.txt'), 'utf8')).toBe('soup');
+    expect(run('getfacl', '-cnp', join(paths.data, 'recipe.txt'))).toContain('user:12345:r--');
+    expect(run('sqlite3', paths.notes, 'select count(*) from notes').trim()).toBe('2');
+    expect(run('stat', '-c', '%a %u %g', paths.notes).trim()).toBe('640 1234 5678');
+    expect(readFileSync(paths.environment, 'utf8')).toBe('SECRET=1');
+    expect(report.kept.map(({ original }) => original)).toEqual([paths.data]);
+    const [kept = { path: '' }] = report.kept;
+    expect(kept.path).toMatch(KEPT);
+    writeFileSync(join(kept.path, 'today.log'), 'now'); // it went into the restored folder
+    expect(timelessImageOf(kept.path).length).toBe(present.length);
+    expect(readFileSync(join(kept.path, 'new.txt'), 'utf8')).toBe('made since');
+    expect(await made.catalog.recoveries({ limit: 9 })).toMatchObject([
+      { outcome: 'success', subject: { kind: 'service', name: 'mealie' }, kept: [{ path: kept.path, host: 'local' }] },
+    ]);
+    expect(readdirSync(made.folder).filter((name) => name.includes('holdfast'))).toEqual([]);
+    expect((await made.context.journal()).open()).toEqual([]);
+  });
+
+  test('what the source leaves out survives the restore', async () => {
+    using made = await fixture();
+    const paths = await backedUp(made);
+    ruin(paths);
+    await restore({ what: 'mealie', target: IN_PLACE }, made.context, signal);
+    expect(readFileSync(join(paths.data, 'today.log'), 'utf8')).toBe('now');
+  });
+
+  test('a database is not restored beside the log of a later one, also when the source leaves logs out', async () => {
+    using made = await fixture();
+    const data = join(made.folder, 'data');
+    mkdirSync(data);
+    const notes = join(data, 'notes.db');
+    run('sqlite3', notes, "pragma journal_mode=wal; create table notes (text); insert into notes values ('then')");
+    made.addTree('data', [data], ['*.db-*']);
+    await made.backUp();
+    const database = new DatabaseSync(notes);
+    database.exec("pragma wal_autocheckpoint=0; insert into notes values ('now')");
+    run('cp', `${notes}-wal`, join(made.folder, 'log')); // a process that was killed leaves its log behind
+    database.close();
+    run('cp', join(made.folder, 'log'), `${notes}-wal`);
+    const report = await restore({ what: 'mealie', target: IN_PLACE }, made.context, signal);
+    expect(existsSync(`${notes}-wal`)).toBe(false);
+    expect(run('sqlite3', notes, 'select group_concat(text) from notes').trim()).toBe('then');
+    expect(report.warnings.join()).toContain('notes.db-wal');
+  });
+
+  test("a database's log goes aside with it, under the name by which SQLite finds it", async () => {
+    using made = await fixture();
+    const notes = join(made.folder, 'notes.db');
+    run('sqlite3', notes, "pragma journal_mode=wal; create table notes (text); insert into notes values ('then')");
+    made.addDatabase('notes', notes);
+    await made.backUp();
+    run('cp', notes, `${notes}.old`);
+    const database = new DatabaseSync(notes);
+    database.exec("pragma wal_autocheckpoint=0; insert into notes values ('now')");
+    run('cp', `${notes}-wal`, join(made.folder, 'log'));
+    database.close();
+    run('mv', `${notes}.old`, notes);
+    run('mv', join(made.folder, 'log'), `${notes}-wal`);
+    const { kept } = await restore({ what: 'mealie', target: IN_PLACE }, made.context, signal);
+    expect(run('sqlite3', notes, 'select group_concat(text) from notes').trim()).toBe('then');
+    const before = kept.find(({ original }) => original === notes)?.path ?? '';
+    expect(kept.map(({ path }) => path)).toEqual([`${before}-wal`, before]);
+    expect(run('sqlite3', before, 'select group_concat(text) from notes').trim()).toBe('then,now');
+  });
+
+  test('a database that a process holds is refused, with --live too, and nothing is changed', async () => {
+    using made = await fixture();
+    const paths = await backedUp(made);
+    ruin(paths);
+    const holder = holdOpen(paths.notes);
+    const before = timelessImageOf(paths.data);
+    try {
+      for (const live of [false, true]) {
+        const wanted = restore({ what: 'mealie', target: { ...IN_PLACE, live } }, made.context, signal);
+        await expect(wanted).rejects.toMatchObject({
+          code: 'TargetBusy',
+          message: expect.stringContaining(`${holder} sleep`),
+        });
+      }
+      const tree = { what: 'mealie', items: ['data'], target: IN_PLACE };
+      await expect(restore(tree, made.context, signal)).rejects.toMatchObject({
+        code: 'TargetBusy',
+        hint: expect.stringContaining('--live'),
+      });
+      expect(timelessImageOf(paths.data)).toBe(before);
+      await restore({ ...tree, target: { ...IN_PLACE, live: true } }, made.context, signal);
+      expect(existsSync(join(paths.data, 'new.txt'))).toBe(false);
+    } finally {
+      process.kill(holder, 'SIGKILL');
+    }
+  });
+
+  test('whatever call fails before the last exchange, the service is as it was', async () => {
+    for (const moment of ['before', 'after'] as const) {
+      for (let failing = 0; ; failing++) {
+        using made = await fixture();
+        const paths = await backedUp(made);
+        ruin(paths);
+        const images = () => [timelessImageOf(paths.data), existsSync(paths.environment)];
+        const before = images();
+        let calls = 0;
+        let over = false;
+        made.faults[moment] = (method) => {
+          if (!over && ['makeFolder', 'rename'].includes(method) && calls++ === failing) throw new Error('injected');
+        };
+        const failed = await restore({ what: 'mealie', target: IN_PLACE }, made.context, signal).then(
+          () => false,
+          (error) => String(error),
+        );
+        over = true;
+        if (failed === false) {
+          expect(failing).toBeGreaterThan(8);
+          expect(readFileSync(join(paths.data, 'recipe.txt'), 'utf8')).toBe('soup');
+          break;
+        }
+        expect(failed).toContain('injected');
+        expect(images()).toEqual(before);
+        expect(readdirSync(made.folder).filter((name) => /holdfast|recovery/.test(name))).toEqual([]);
+        expect(await made.catalog.recoveries({ limit: 9 })).toMatchObject([{ outcome: 'failed', kept: [] }]);
+      }
+    }
+  });
+
+  test('after the last exchange a failure takes nothing back', async () => {
+    using made = await fixture();
+    const paths = await backedUp(made);
+    ruin(paths);
+    made.faults.before = (method) => {
+      if (method === 'remove' && !existsSync(join(paths.data, 'new.txt'))) throw new Error('injected');
+    };
+    await expect(restore({ what: 'mealie', target: IN_PLACE }, made.context, signal)).rejects.toThrow('injected');
+    expect(readFileSync(join(paths.data, 'recipe.txt'), 'utf8')).toBe('soup');
+    expect(await made.catalog.recoveries({ limit: 9 })).toMatchObject([{ outcome: 'success' }]);
+    expect(readdirSync(made.folder).filter((name) => name.includes('holdfast'))).toEqual([]);
+  });
+
+  test('damaged bytes exchange nothing', async () => {
+    using made = await fixture();
+    const data = join(made.folder, 'data');
+    mkdirSync(data);
+    writeFileSync(join(data, 'file'), 'then');
+    made.addTree('data', [data]);
+    const { location } = await made.backUp();
+    writeFileSync(join(data, 'file'), 'now');
+    made.repository.damage(location, 'files_data');
+    await expect(restore({ what: 'mealie', target: IN_PLACE }, made.context, signal)).rejects.toMatchObject({
+      code: 'Damaged',
+    });
+    expect(readFileSync(join(data, 'file'), 'utf8')).toBe('now');
+  });
+
+  test('one path is exchanged and nothing beside it', async () => {
+    using made = await fixture();
+    const paths = await backedUp(made);
+    ruin(paths);
+    const path = `${paths.data}/recipe.txt`;
+    const report = await restore({ what: 'mealie', path, target: IN_PLACE }, made.context, signal);
+    expect(readFileSync(path, 'utf8')).toBe('soup');
+    expect(existsSync(join(paths.data, 'new.txt'))).toBe(true);
+    expect(report.kept).toMatchObject([{ original: path }]);
+    expect(readFileSync(report.kept[0]?.path ?? '', 'utf8')).toBe('spoiled');
+  });
+
+  test('a path that a link now leads through is refused', async () => {
+    using made = await fixture();
+    const data = join(made.folder, 'data');
+    mkdirSync(join(data, 'inner'), { recursive: true });
+    writeFileSync(join(data, 'inner', 'file'), 'then');
+    made.addTree('data', [data]);
+    await made.backUp();
+    rmSync(join(data, 'inner'), { recursive: true });
+    mkdirSync(join(made.folder, 'outside'));
+    symlinkSync('../outside', join(data, 'inner'));
+    const wanted = restore({ what: 'mealie', path: `${data}/inner/file`, target: IN_PLACE }, made.context, signal);
+    await expect(wanted).rejects.toMatchObject({ code: 'Refused' });
+    expect(readdirSync(join(made.folder, 'outside'))).toEqual([]);
+  });
+
+  test('what was destroyed with the folders above it comes back', async () => {
+    using made = await fixture();
+    const top = join(made.folder, 'opt', 'mealie');
+    mkdirSync(join(top, 'data'), { recursive: true });
+    writeFileSync(join(top, 'data', 'file'), 'then');
+    writeFileSync(join(top, '.env'), 'SECRET=1');
+    made.addTree('data', [join(top, 'data'), join(top, '.env')]);
+    await made.backUp();
+    const before = imageOf(join(top, 'data'));
+    rmSync(join(made.folder, 'opt'), { recursive: true });
+    const report = await restore({ what: 'mealie', target: IN_PLACE }, made.context, signal);
+    expect(imageOf(join(top, 'data'))).toBe(before);
+    expect(readFileSync(join(top, '.env'), 'utf8')).toBe('SECRET=1');
+    expect(report.kept).toEqual([]);
+  });
+
+  test('declared units and checks refuse before anything is touched', async () => {
+    using made = await fixture();
+    const paths = await backedUp(made);
+    ruin(paths);
+    const service = made.services.get('mealie') ?? aService();
+    const before = imageOf(paths.data);
+    for (const wanted of [{ units: [{ systemd: 'mealie.service' }] }, { checks: [{ http: 'http://127.0.0.1' }] }]) {
+      made.services.set('mealie', { ...service, ...wanted });
+      const refused = restore({ what: 'mealie', target: IN_PLACE }, made.context, signal);
+      await expect(refused).rejects.toMatchObject({ code: 'Unsupported' });
+    }
+    expect(imageOf(paths.data)).toBe(before);
+  });
+
+  test('a kept state is removed when its time is over, and no sooner', async () => {
+    using made = await fixture();
+    const paths = await backedUp(made);
+    ruin(paths);
+    const { kept } = await restore({ what: 'mealie', target: IN_PLACE }, made.context, signal);
+    const path = kept[0]?.path ?? '';
+    const at = (days: number) => ({
+      ...made.context.clock,
+      now: () => Temporal.Now.instant().add({ hours: days * 24 }),
+    });
+    expect(await removeExpiredStates({ dryRun: false }, { ...made.context, clock: at(29) }, signal)).toEqual([]);
+    expect(existsSync(path)).toBe(true);
+    const removed = await removeExpiredStates({ dryRun: false }, { ...made.context, clock: at(31) }, signal);
+    expect(removed).toMatchObject([{ kept: { path }, error: null }]);
+    expect(existsSync(path)).toBe(false);
+    expect(await removeExpiredStates({ dryRun: false }, { ...made.context, clock: at(31) }, signal)).toEqual([]);
+  });
+});

@@ -1,0 +1,236 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { localHost } from '../../src/adapters/hosts/local/index.ts';
+import type { ServiceDefinition } from '../../src/domain/definitions.ts';
+import type { Facts } from '../../src/domain/facts.ts';
+import type { Item, Manifest, Root } from '../../src/domain/manifest.ts';
+import type { RecoveryPoint } from '../../src/domain/recovery-point.ts';
+import { openJournal } from '../../src/journal/journal.ts';
+import type { Context } from '../../src/operations/context.ts';
+import type { Catalog } from '../../src/ports/catalog.ts';
+import type { Host, HostFiles } from '../../src/ports/host.ts';
+import type { ProgressEvent } from '../../src/ports/progress.ts';
+import type { CapturedStream, CapturedTree, InPlacePath, ItemFormat, Source } from '../../src/ports/source.ts';
+import { systemClock, ulids } from '../../src/process/clock.ts';
+import { systemOwners } from '../../src/process/owner.ts';
+import { memoryCatalog } from '../fakes/catalog.ts';
+import { type MemoryRepository, memoryRepository } from '../fakes/repository.ts';
+
+/** A service in a temporary folder, a repository in memory, and the real host and journal. */
+export interface Fixture extends Disposable {
+  /** A folder of its own with real paths. */
+  readonly folder: string;
+  readonly repository: MemoryRepository;
+  readonly catalog: Catalog;
+  readonly context: Context;
+  readonly events: ProgressEvent[];
+  readonly services: Map<string, ServiceDefinition>;
+  /** The next calls of these methods of the host's files fail or do something else first. */
+  readonly faults: Faults;
+  addTree(source: string, roots: readonly string[], exclude?: readonly string[]): void;
+  addDatabase(source: string, path: string): void;
+  /** Captures all sources of `service` as they are now. */
+  backUp(options?: Partial<Pick<Manifest, 'timestamp' | 'outcome' | 'type' | 'service'>>): Promise<RecoveryPoint>;
+}
+
+/** Called before each call of a method with its path; what it throws, the call throws. */
+export type Faults = {
+  before?: (method: keyof HostFiles, path: string) => void;
+  after?: (method: keyof HostFiles, path: string) => void;
+};
+
+export const signal = AbortSignal.timeout(50_000);
+
+export async function fixture(): Promise<Fixture> {
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), 'restore-')));
+  const events: ProgressEvent[] = [];
+  const services = new Map<string, ServiceDefinition>([['mealie', aService()]]);
+  const sources = new Map<string, Source>();
+  const repository = memoryRepository({ clock: systemClock });
+  await repository.initialize(signal);
+  const catalog = memoryCatalog();
+  const identifiers = ulids();
+  const faults: Faults = {};
+  const host = faultyHost(faults);
+  const journal = openJournal(join(folder, 'journal.db'), {
+    clock: systemClock,
+    identifiers,
+    owners: systemOwners(),
+    ports: { host: async () => localHost() },
+  });
+  const context: Context = {
+    ...{ clock: systemClock, identifiers, catalog, services, plans: new Map(), repositoryNames: [repository.name] },
+    ...{ origin: 'here', version: '0', stateFolder: folder, forbiddenPaths: [], configuration: {} },
+    progress: (event) => void events.push(event),
+    repository: async () => repository,
+    source: async (_, { name }) => sources.get(name) as Source,
+    format: async (kind) => FORMATS[kind as keyof typeof FORMATS],
+    host: async () => host,
+    journal: async () => journal,
+  };
+  const define = (name: string, source: Source): void => {
+    sources.set(name, source);
+    const service = services.get('mealie') as ServiceDefinition;
+    services.set('mealie', { ...service, sources: [...service.sources, { name, kind: source.kind, settings: {} }] });
+  };
+  return {
+    ...{ folder, repository, catalog, context, events, services, faults },
+    addTree: (name, roots, exclude = []) => define(name, treeSource(name, roots, exclude)),
+    addDatabase: (name, path) => define(name, databaseSource(name, path)),
+    backUp: (options = {}) => backUp([...sources.values()], repository, identifiers.next(systemClock.now()), options),
+    [Symbol.dispose]: () => {
+      journal[Symbol.dispose]();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+export const aService = (): ServiceDefinition => ({
+  ...{ name: 'mealie', host: 'local', tier: 'critical', sources: [], units: [], checks: [] },
+  stopDuring: { backup: false, restore: true },
+});
+
+function faultyHost(faults: Faults): Host {
+  const host = localHost();
+  const files = Object.fromEntries(
+    Object.entries(host.files).map(([method, call]) => [
+      method,
+      async (path: string, ...rest: never[]) => {
+        faults.before?.(method as keyof HostFiles, path);
+        const answer = await (call as (...all: unknown[]) => Promise<unknown>)(path, ...rest);
+        faults.after?.(method as keyof HostFiles, path);
+        return answer;
+      },
+    ]),
+  ) as unknown as HostFiles;
+  return { ...host, files };
+}
+
+async function backUp(
+  sources: readonly Source[],
+  repository: MemoryRepository,
+  id: string,
+  options: Partial<Pick<Manifest, 'timestamp' | 'outcome' | 'type' | 'service'>>,
+): Promise<RecoveryPoint> {
+  const timestamp = options.timestamp ?? `${systemClock.now().round('second')}`;
+  const header = { id, service: 'mealie', plan: null, type: 'regular', origin: 'here', timezone: 'UTC' } as const;
+  await using draft = await repository.begin(
+    { ...header, ...options, timestamp: Temporal.Instant.from(timestamp) },
+    0,
+    signal,
+  );
+  const items: Item[] = [];
+  for (const source of sources) {
+    await using capture = await source.capture({ workspace: '/nowhere', forbidden: [], quiescent: true }, signal);
+    for (const item of capture.items) {
+      const stored = await (item.type === 'tree' ? draft.putTree(item, signal) : draft.putStream(item, signal));
+      items.push({
+        ...{ name: item.name, source: source.name, kind: item.kind, ...stored, durationMs: 1, outcome: 'passed' },
+        ...{ error: null, warnings: [], facts: item.completed().facts, tool: null, readAt: timestamp },
+        ...(item.type === 'tree' ? { exclude: [...item.exclude] } : {}),
+      });
+    }
+  }
+  const manifest: Manifest = {
+    ...{ format: 1, id, service: 'mealie', plan: null, type: 'regular', host: 'local', origin: 'here', timestamp },
+    ...{ completedAt: timestamp, durationMs: 1, outcome: 'passed', holdfast: '0', configuration: {} },
+    ...{ counts: { succeeded: items.length, failed: 0 }, totalSize: 0, items, ...options },
+  };
+  return draft.commit(manifest, null, signal);
+}
+
+const bytesOf = async function* (bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+};
+
+function treeSource(name: string, roots: readonly string[], exclude: readonly string[]): Source {
+  const rows: Root[] = roots.map((path) => ({ path, stored: path.slice(1) }));
+  const item: Omit<CapturedTree, 'completed'> = {
+    ...{ type: 'tree', name: `files_${name}`, source: name, kind: 'files', tool: null, estimatedBytes: null },
+    ...{ exclude, fingerprint: null, roots: () => rows },
+    tar: () => {
+      const options = ['--format=posix', '--acls', '--xattrs', '--xattrs-include=*', '--numeric-owner', '-C', '/'];
+      const left = exclude.map((pattern) => `--exclude=${pattern}`);
+      const args = ['-c', ...options, ...left, ...rows.map(({ stored }) => stored)];
+      return bytesOf(execFileSync('tar', args, { maxBuffer: 2 ** 28 }));
+    },
+  };
+  return {
+    ...{ name, kind: 'files', capabilities: { tree: true, inPlace: true }, itemNames: [item.name] },
+    capture: async () => {
+      const counted = countFolder('/', rows, exclude);
+      const completed = () => ({ facts: counted, warnings: [], unreadable: [] });
+      return { items: [{ ...item, completed }], [Symbol.asyncDispose]: async () => {} };
+    },
+    placements: async (stored): Promise<readonly InPlacePath[]> =>
+      stored.map((row) => ({ ...row, companions: [], exclusive: false })),
+  };
+}
+
+function databaseSource(name: string, path: string): Source {
+  return {
+    ...{ name, kind: 'sqlite', capabilities: { tree: false, inPlace: true }, itemNames: [`sqlite_${name}`] },
+    capture: async () => {
+      const copy = `${path}.copy`;
+      rmSync(copy, { force: true });
+      const database = new DatabaseSync(path);
+      database.exec(`VACUUM INTO '${copy}'`);
+      database.close();
+      const bytes = readFileSync(copy);
+      const facts = countRows(copy);
+      rmSync(copy);
+      const item: CapturedStream = {
+        ...{ type: 'stream', name: `sqlite_${name}`, source: name, kind: 'sqlite', tool: null, estimatedBytes: null },
+        ...{ file: `sqlite_${name}.db`, compressed: false, bytes: () => bytesOf(bytes) },
+        completed: () => ({ facts, warnings: [], unreadable: [] }),
+      };
+      return { items: [item], [Symbol.asyncDispose]: async () => {} };
+    },
+    placements: async () => [
+      { path, stored: '', companions: ['-wal', '-shm', '-journal'].map((end) => path + end), exclusive: true },
+    ],
+  };
+}
+
+function countRows(path: string): Facts {
+  const count = execFileSync('sqlite3', ['-readonly', `file:${path}?immutable=1`, 'select count(*) from notes'], {
+    encoding: 'utf8',
+  });
+  return { tables: { 'main.notes': Number(count) } };
+}
+
+function countFolder(folder: string, roots: readonly Root[], exclude: readonly string[] = []): Facts {
+  const left = exclude.flatMap((pattern) => ['-name', pattern, '-prune', '-o']);
+  const paths = roots.map(({ stored }) => join(folder, stored));
+  const lines = execFileSync('find', [...paths, ...left, '-printf', '%y %s %D:%i\\n'], { encoding: 'utf8' })
+    .trim()
+    .split('\n');
+  const facts = { files: 0, directories: 0, links: 0, others: 0, bytes: 0 };
+  const seen = new Set<string>();
+  for (const [type, size, inode = ''] of lines.map((line) => line.split(' '))) {
+    facts[type === 'f' ? 'files' : type === 'd' ? 'directories' : type === 'l' ? 'links' : 'others']++;
+    if (type === 'f' && !seen.has(inode)) facts.bytes += Number(size);
+    seen.add(inode);
+  }
+  return facts;
+}
+
+const FORMATS: Readonly<Record<'files' | 'sqlite', ItemFormat>> = {
+  files: { kind: 'files', tree: true, inspect: async () => [], facts: async (path, roots) => countFolder(path, roots) },
+  sqlite: { kind: 'sqlite', tree: false, inspect: async () => [], facts: async (path) => countRows(path) },
+};
+
+/** Everything that GNU tar sees of a folder: names, types, modes, owners, times, ACLs, attributes, links, contents. */
+export function imageOf(path: string, ...more: readonly string[]): string {
+  const attributes = ['--acls', '--xattrs', '--xattrs-include=*'];
+  const args = ['--sort=name', '--format=posix', '--pax-option=delete=atime,delete=ctime', ...attributes, ...more];
+  const tar = `tar ${args.join(' ')} -c -C "$1" "$2" | sha256sum`;
+  const names = [dirname(path), path.slice(path.lastIndexOf('/') + 1)];
+  return execFileSync('sh', ['-c', tar, 'sh', ...names], { encoding: 'utf8' });
+}
+
+/** The same without times: a name that came and went leaves its folder's time behind. */
+export const timelessImageOf = (path: string): string => imageOf(path, '--mtime=@0');
