@@ -110,7 +110,10 @@ function captureOf({ name, item, file, path, folder, copied }: Made): Capture {
     estimatedBytes: copied.bytes,
     async *bytes(signal): Bytes {
       whole = false;
-      yield* createReadStream(path, { signal, highWaterMark: 1024 ** 2 });
+      for await (const chunk of createReadStream(path, { highWaterMark: 1024 ** 2 })) {
+        signal.throwIfAborted();
+        yield chunk as Buffer;
+      }
       whole = true;
     },
     completed() {

@@ -6,7 +6,8 @@ const CHUNK_BYTES = 1024 ** 2;
 /** The names in a list of the walk, each with the NUL that ends it, some thousand at a time. */
 export async function* readNames(list: string, signal: AbortSignal): AsyncGenerator<readonly Buffer[]> {
   let rest: Buffer = Buffer.alloc(0);
-  for await (const chunk of createReadStream(list, { highWaterMark: CHUNK_BYTES, signal })) {
+  for await (const chunk of createReadStream(list, { highWaterMark: CHUNK_BYTES })) {
+    signal.throwIfAborted();
     const bytes = Buffer.concat([rest, chunk as Buffer]);
     const names: Buffer[] = [];
     let start = 0;
