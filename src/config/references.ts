@@ -2,6 +2,7 @@ import { isAbsolute, relative } from 'node:path';
 import { didYouMean } from '../domain/nearest.ts';
 import { parsePercentage } from '../domain/size.ts';
 import type { Path, Problem } from './diagnostic.ts';
+import { archiveProblems } from './repositories.ts';
 import type { Configuration } from './schema.ts';
 
 const entries = <Value>(record: Readonly<Record<string, Value>> | undefined): [string, Value][] =>
@@ -148,7 +149,9 @@ function sharedFolders({ repositories }: Configuration): Problem[] {
 
 /** What is wrong in a configuration whose every part is right by itself. Paths in it are absolute. */
 export const brokenReferences = (configuration: Configuration): Problem[] =>
-  [unknownNames, repeatedNames, circles, services, plans, sharedFolders].flatMap((look) => look(configuration));
+  [unknownNames, repeatedNames, circles, services, plans, sharedFolders, archiveProblems].flatMap((look) =>
+    look(configuration),
+  );
 
 const isInside = (path: string, folder: string): boolean => {
   const way = relative(folder, path);

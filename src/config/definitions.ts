@@ -1,0 +1,76 @@
+import { SOURCES } from '../adapters/registry.ts';
+import type {
+  AnomalyBounds,
+  PlanDefinition,
+  Retention,
+  ServiceDefinition,
+  SourceDefinition,
+} from '../domain/definitions.ts';
+import { parseDuration } from '../domain/duration.ts';
+import { parsePercentage } from '../domain/size.ts';
+import { plannedSources } from './planned/sources.ts';
+import { placeOf, type RepositoryPlace } from './repositories.ts';
+import type { Configuration, PlanConfiguration, ServiceConfiguration } from './schema.ts';
+
+/** What the configuration declares, ready for the operations. Maps keep the order of the configuration. */
+export interface Definitions {
+  readonly services: ReadonlyMap<string, ServiceDefinition>;
+  /** Plans over services; those over subvolumes are not built yet. */
+  readonly plans: ReadonlyMap<string, PlanDefinition>;
+  readonly repositories: ReadonlyMap<string, RepositoryPlace>;
+}
+
+/** @param machineZone IANA name, for plans that say none */
+export function definitionsOf(configuration: Configuration, machineZone: string): Definitions {
+  const { services = {}, plans = {}, repositories = {} } = configuration;
+  const all = Object.keys(services);
+  const planned = Object.entries(plans).filter(([, plan]) => plan.services !== undefined);
+  return {
+    services: new Map(Object.entries(services).map(([name, service]) => [name, serviceOf(name, service)])),
+    plans: new Map(planned.map(([name, plan]) => [name, planOf(name, plan, all, machineZone)])),
+    repositories: new Map(Object.entries(repositories).map(([name, config]) => [name, placeOf(name, config)])),
+  };
+}
+
+function serviceOf(name: string, config: ServiceConfiguration): ServiceDefinition {
+  return {
+    name,
+    host: config.host ?? 'local',
+    tier: config.tier ?? 'important',
+    sources: Object.entries(config.sources).map(([source, settings]) => sourceOf(source, settings)),
+    units: config.units ?? [],
+    checks: config.checks ?? [],
+    stopDuring: { backup: config.stopDuring?.backup ?? false, restore: config.stopDuring?.restore ?? true },
+  };
+}
+
+const KINDS = [...SOURCES.keys(), ...Object.keys(plannedSources)];
+
+function sourceOf(name: string, settings: unknown): SourceDefinition {
+  const kind = KINDS.find((one) => Object.hasOwn(Object(settings), one));
+  if (kind === undefined) throw new TypeError(`The source ${name} has passed its schema and is of no kind.`);
+  return { name, kind, settings };
+}
+
+/** Retention that is not configured keeps all. */
+function retentionOf({ within, ...counts }: NonNullable<PlanConfiguration['retention']>): Retention {
+  return within === undefined ? counts : { ...counts, within: parseDuration(within) };
+}
+
+/** The bounds of the contract's example are the defaults. */
+function anomalyOf(config: PlanConfiguration['anomaly']): AnomalyBounds {
+  if (config === false) return false;
+  return { shrink: parsePercentage(config?.shrink ?? '50%'), grow: parsePercentage(config?.grow ?? '300%') };
+}
+
+function planOf(name: string, plan: PlanConfiguration, all: readonly string[], machineZone: string): PlanDefinition {
+  return {
+    name,
+    services: plan.services === '*' ? all : (plan.services ?? []),
+    repositories: plan.repositories ?? [],
+    retention: retentionOf(plan.retention ?? {}),
+    timezone: plan.timezone ?? machineZone,
+    anomaly: anomalyOf(plan.anomaly),
+    verify: plan.verify ? { level: plan.verify.level ?? 'sound' } : null,
+  };
+}
