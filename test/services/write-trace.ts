@@ -1,0 +1,138 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+
+/** One change of a folder, in the order in which a program made them. Paths are relative to the folder; `''` is itself. */
+export type Change =
+  | { readonly kind: 'created' | 'removed' | 'synced'; readonly path: string }
+  | { readonly kind: 'written'; readonly path: string; readonly offset: number; readonly bytes: Buffer }
+  | { readonly kind: 'truncated'; readonly path: string; readonly size: number }
+  | { readonly kind: 'renamed'; readonly path: string; readonly to: string };
+
+const CALLS = 'openat,write,pwrite64,fsync,fdatasync,ftruncate,unlink,unlinkat,rename,renameat,renameat2,mkdir,mkdirat';
+
+/** Runs a program under strace(1) and returns what it changed in `folder`, data included. Only changes that pass these
+ *  system calls by path or descriptor are seen: a file that is mapped, like SQLite's `-shm`, is not. */
+export function traceWrites(argv: readonly [string, ...string[]], folder: string): readonly Change[] {
+  const log = `${folder}.strace`;
+  const options = ['-f', '-y', '-xx', '-s', '1000000', '-e', `trace=${CALLS}`, '-e', 'signal=none', '-o', log];
+  execFileSync('strace', [...options, '--', ...argv], { stdio: ['ignore', 'pipe', 'inherit'] });
+  return wholeLines(readFileSync(log, 'latin1')).flatMap((line) => changesOf(line, folder));
+}
+
+/** Joins the two halves of a call that another thread interrupted; its place is where it ended. */
+function wholeLines(log: string): string[] {
+  const begun = new Map<string, string>();
+  return log.split('\n').flatMap((line) => {
+    const [, thread = '', call = ''] = /^(\d+) +(.*)$/.exec(line) ?? [];
+    const unfinished = / <unfinished \.\.\.>$/.exec(call);
+    if (unfinished) begun.set(thread, call.slice(0, unfinished.index));
+    const resumed = /^<\.\.\. \w+ resumed>(.*)$/.exec(call);
+    if (unfinished) return [];
+    return resumed ? [(begun.get(thread) ?? '') + resumed[1]] : [call];
+  });
+}
+
+const unhex = (text: string): Buffer => Buffer.from(text.replaceAll('\\x', ''), 'hex');
+
+function changesOf(call: string, folder: string): Change[] {
+  const [, name = '', argumentList = '', result = ''] = /^(\w+)\((.*)\) += (-?\d+)/.exec(call) ?? [];
+  if (name === '' || result.startsWith('-')) return [];
+  const texts = [...argumentList.matchAll(/"((?:\\x[0-9a-f]{2})*)"/g)].map(([, text = '']) => unhex(text));
+  const inside = (path: string): string[] => {
+    if (path === folder) return [''];
+    return path.startsWith(`${folder}/`) ? [path.slice(folder.length + 1)] : [];
+  };
+  // -y prints a descriptor as `17<PATH>`; the numbers behind it are the last arguments
+  const descriptor = inside(unhex(/^\d+<((?:\\x[0-9a-f]{2})*)>/.exec(argumentList)?.[1] ?? '').toString());
+  const paths = texts.map((text) => inside(text.toString()));
+  const last = Number(/(\d+)$/.exec(argumentList)?.[1]);
+  const [bytes = Buffer.alloc(0)] = texts;
+  switch (name) {
+    case 'openat':
+      return (paths[0] ?? []).flatMap((path): Change[] => [
+        ...(argumentList.includes('O_CREAT') ? [{ kind: 'created', path } as const] : []),
+        ...(argumentList.includes('O_TRUNC') ? [{ kind: 'truncated', path, size: 0 } as const] : []),
+      ]);
+    case 'write':
+      return descriptor.map((path) => ({ kind: 'written', path, offset: Number.NaN, bytes })); // at the end of the file
+    case 'pwrite64':
+      return descriptor.map((path) => ({ kind: 'written', path, offset: last, bytes }));
+    case 'ftruncate':
+      return descriptor.map((path) => ({ kind: 'truncated', path, size: last }));
+    case 'fsync':
+    case 'fdatasync':
+      return descriptor.map((path) => ({ kind: 'synced', path }));
+    case 'unlink':
+    case 'unlinkat':
+      return (paths[0] ?? []).map((path) => ({ kind: 'removed', path }));
+    case 'rename':
+    case 'renameat':
+    case 'renameat2':
+      return (paths[0] ?? []).flatMap((path) => (paths[1] ?? []).map((to) => ({ kind: 'renamed', path, to }) as const));
+    default:
+      return [];
+  }
+}
+
+interface File {
+  live: Buffer;
+  synced: Buffer;
+  /** Since the last sync. */
+  pending: ((content: Buffer) => Buffer)[];
+}
+
+/** What a disk may hold after its power was cut. `everything`: all that was written. `synced`: only what was synced,
+ *  names included. `torn`: of the writes since the last sync some are there and some are not. */
+export const LOSSES = ['everything', 'synced', 'torn'] as const;
+export type Loss = (typeof LOSSES)[number];
+
+/** A folder that is written by replaying changes, so that it can be looked at as a power cut would leave it. */
+export function replayedFolder(): {
+  apply(change: Change): void;
+  /** Makes `folder` what the disk would hold. `keep` decides of each unsynced write, for `torn`. */
+  cut(folder: string, loss: Loss, keep: () => boolean): Promise<void>;
+} {
+  const live = new Map<string, File>();
+  let named = new Map<string, File>();
+
+  function applied(content: Buffer, change: Change): Buffer {
+    if (change.kind === 'truncated')
+      return Buffer.concat([content.subarray(0, change.size), Buffer.alloc(Math.max(0, change.size - content.length))]);
+    if (change.kind !== 'written') return content;
+    const offset = Number.isNaN(change.offset) ? content.length : change.offset;
+    const longer = Buffer.alloc(Math.max(content.length, offset + change.bytes.length));
+    content.copy(longer);
+    change.bytes.copy(longer, offset);
+    return longer;
+  }
+  return {
+    apply(change) {
+      const file = live.get(change.path);
+      if (change.kind === 'created') {
+        if (file === undefined) live.set(change.path, { live: Buffer.alloc(0), synced: Buffer.alloc(0), pending: [] });
+      } else if (change.kind === 'removed') live.delete(change.path);
+      else if (change.kind === 'renamed') {
+        if (file) live.set(change.to, file);
+        live.delete(change.path);
+      } else if (change.kind === 'synced' && change.path === '') named = new Map(live);
+      else if (change.kind === 'synced') {
+        if (file) Object.assign(file, { synced: file.live, pending: [] });
+      } else if (file) {
+        file.live = applied(file.live, change);
+        file.pending.push((content) => applied(content, change));
+      }
+    },
+    async cut(folder, loss, keep) {
+      await rm(folder, { recursive: true, force: true });
+      await mkdir(folder, { recursive: true });
+      for (const [path, file] of loss === 'everything' ? live : named) {
+        const kept = file.pending.filter(() => loss === 'torn' && keep());
+        const content = loss === 'everything' ? file.live : kept.reduce((so, write) => write(so), file.synced);
+        await mkdir(dirname(join(folder, path)), { recursive: true });
+        await writeFile(join(folder, path), content);
+      }
+    },
+  };
+}
