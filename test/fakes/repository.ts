@@ -188,6 +188,8 @@ export function memoryRepository(options: MemoryRepositoryOptions): MemoryReposi
     );
     try {
       refuseOtherOrigin(header);
+      if ([...points.values()].some((point) => point.header.id === header.id))
+        throw new HoldfastError('Refused', `The repository ${name} has the point ${header.id} already.`, header.id);
     } catch (error) {
       await lock[Symbol.asyncDispose]();
       throw error;
