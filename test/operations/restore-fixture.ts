@@ -8,7 +8,7 @@ import type { ServiceDefinition } from '../../src/domain/definitions.ts';
 import type { Facts } from '../../src/domain/facts.ts';
 import type { Item, Manifest, Root } from '../../src/domain/manifest.ts';
 import type { RecoveryPoint } from '../../src/domain/recovery-point.ts';
-import { openJournal } from '../../src/journal/journal.ts';
+import { type Journal, openJournal } from '../../src/journal/journal.ts';
 import type { Context } from '../../src/operations/context.ts';
 import type { Catalog } from '../../src/ports/catalog.ts';
 import type { Host, HostFiles } from '../../src/ports/host.ts';
@@ -44,8 +44,7 @@ export type Faults = {
 
 export const signal = AbortSignal.timeout(50_000);
 
-export async function fixture(): Promise<Fixture> {
-  const folder = realpathSync(mkdtempSync(join(tmpdir(), 'restore-')));
+export async function fixture(folder = realpathSync(mkdtempSync(join(tmpdir(), 'restore-')))): Promise<Fixture> {
   const events: ProgressEvent[] = [];
   const services = new Map<string, ServiceDefinition>([['mealie', aService()]]);
   const sources = new Map<string, Source>();
@@ -55,12 +54,7 @@ export async function fixture(): Promise<Fixture> {
   const identifiers = ulids();
   const faults: Faults = {};
   const host = faultyHost(faults);
-  const journal = openJournal(join(folder, 'journal.db'), {
-    clock: systemClock,
-    identifiers,
-    owners: systemOwners(),
-    ports: { host: async () => localHost() },
-  });
+  const journal = journalIn(folder);
   const context: Context = {
     ...{ clock: systemClock, identifiers, catalog, services, plans: new Map(), repositoryNames: [repository.name] },
     ...{ origin: 'here', version: '0', stateFolder: folder, forbiddenPaths: [], configuration: {} },
@@ -87,6 +81,15 @@ export async function fixture(): Promise<Fixture> {
     },
   };
 }
+
+/** The journal of a fixture's folder, as the next process that starts opens it. */
+export const journalIn = (folder: string): Journal =>
+  openJournal(join(folder, 'journal.db'), {
+    clock: systemClock,
+    identifiers: ulids(),
+    owners: systemOwners(),
+    ports: { host: async () => localHost() },
+  });
 
 export const aService = (): ServiceDefinition => ({
   ...{ name: 'mealie', host: 'local', tier: 'critical', sources: [], units: [], checks: [] },

@@ -1,0 +1,41 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { journalIn, signal, timelessImageOf } from './restore-fixture.ts';
+
+const child = join(import.meta.dirname, 'in-place-crash.child.ts');
+
+describe.each(['before', 'after'])('a restore in place that is killed %s a change', (moment) => {
+  test('is wholly undone by the next start, or wholly done', async () => {
+    const seen = new Set<string>();
+    for (let number = 0; ; number++) {
+      const folder = realpathSync(mkdtempSync(join(tmpdir(), 'crash-')));
+      try {
+        const ended = spawnSync(process.execPath, [child, folder, moment, `${number}`], { encoding: 'utf8' });
+        if (ended.status === 0) break;
+        expect(ended.signal, ended.stderr).toBe('SIGKILL');
+        const repaired = await repair(folder);
+        seen.add(repaired);
+        const done = readFileSync(join(folder, 'data', 'inner', 'file'), 'utf8') === 'then';
+        expect(done).toBe(repaired === 'finished');
+        expect(existsSync(join(folder, '.env'))).toBe(done);
+        expect(readFileSync(join(folder, 'data', 'today.log'), 'utf8')).toBe('now');
+        const left = readdirSync(folder).filter((name) => /holdfast|recovery/.test(name));
+        expect(left).toEqual(done ? [expect.stringMatching(/^data\.recovery-backup-/)] : []);
+        if (!done) expect(timelessImageOf(join(folder, 'data'))).toBe(readFileSync(join(folder, 'present'), 'utf8'));
+      } finally {
+        rmSync(folder, { recursive: true, force: true });
+      }
+    }
+    expect([...seen].toSorted()).toEqual(['finished', 'undone']);
+  });
+});
+
+async function repair(folder: string): Promise<string> {
+  using journal = journalIn(folder);
+  const repairs = await journal.repair({ force: false }, signal);
+  expect(journal.open()).toEqual([]);
+  return repairs.map(({ outcome }) => outcome).join();
+}

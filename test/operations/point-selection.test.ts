@@ -1,0 +1,141 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { HoldfastError } from '../../src/domain/errors.ts';
+import { parsePointInTime } from '../../src/domain/point-in-time.ts';
+import { cat } from '../../src/operations/cat.ts';
+import { ls } from '../../src/operations/ls.ts';
+import { selectPoint } from '../../src/operations/point-selection.ts';
+import { show } from '../../src/operations/show.ts';
+import { type Fixture, fixture, signal } from './restore-fixture.ts';
+
+const day = (number: number): string => `2026-11-${`${number}`.padStart(2, '0')}T02:00:00Z`;
+
+function withFile(made: Fixture): string {
+  const path = join(made.folder, 'data');
+  mkdirSync(join(path, 'inner'), { recursive: true });
+  writeFileSync(join(path, 'inner', 'file'), 'bytes');
+  made.addTree('data', [path]);
+  return path;
+}
+
+const idOf = async (made: Fixture, what: string, at?: string): Promise<string> =>
+  (await selectPoint({ what, at }, made.context, signal)).point.id;
+
+test('a service means its newest point that passed, is not held, is no safety point and whose check did not fail', async () => {
+  using made = await fixture();
+  withFile(made);
+  const good = await made.backUp({ timestamp: day(10) });
+  await made.backUp({ timestamp: day(9) });
+  const partial = await made.backUp({ timestamp: day(11), outcome: 'partial' });
+  const safety = await made.backUp({ timestamp: day(12), type: 'safety' });
+  const held = await made.backUp({ timestamp: day(13) });
+  await made.repository.hold(held, { reason: 'shrank', at: Temporal.Now.instant(), by: 'anomaly' }, signal);
+  const damaged = await made.backUp({ timestamp: day(14) });
+  const report = { evidence: 'failed', evidenceAt: day(15) } as const;
+  await made.repository.writeReport(damaged, 'verification-report', '', report, signal);
+  const future = await made.backUp({ timestamp: `${Temporal.Now.instant().add({ hours: 1 }).round('second')}` });
+  expect(await idOf(made, 'mealie')).toBe(good.id);
+  for (const { id } of [partial, safety, held, damaged, future]) expect(await idOf(made, id)).toBe(id);
+});
+
+test('a point that was held since the catalog heard of it is passed over, and that is said', async () => {
+  using made = await fixture();
+  withFile(made);
+  const older = await made.backUp({ timestamp: day(9) });
+  const newer = await made.backUp({ timestamp: day(10) });
+  expect(await idOf(made, 'mealie')).toBe(newer.id);
+  await made.repository.hold(newer, { reason: 'on another machine', at: Temporal.Now.instant(), by: 'user' }, signal);
+  expect(await idOf(made, 'mealie')).toBe(older.id);
+  expect(made.events).toContainEqual({
+    type: 'warning',
+    subject: newer.id,
+    text: 'passed over: held: on another machine',
+  });
+});
+
+test('--at takes the newest point at or before a time', async () => {
+  using made = await fixture();
+  withFile(made);
+  const [ninth, tenth] = [await made.backUp({ timestamp: day(9) }), await made.backUp({ timestamp: day(10) })];
+  expect(await idOf(made, 'mealie', day(10))).toBe(tenth.id);
+  expect(await idOf(made, 'mealie', '2026-11-10T01:59:59Z')).toBe(ninth.id);
+  await expect(idOf(made, 'mealie', day(8))).rejects.toMatchObject({
+    code: 'PointNotFound',
+    message: expect.stringContaining(tenth.id),
+  });
+  await expect(idOf(made, ninth.id, day(10))).rejects.toMatchObject({ code: 'Usage' });
+});
+
+test('a point is named by its location, its id or a beginning that no other has', async () => {
+  using made = await fixture();
+  withFile(made);
+  const first = await made.backUp({ timestamp: day(9) });
+  const second = await made.backUp({ timestamp: day(10) });
+  expect(await idOf(made, 'mealie/20261109_020000')).toBe(first.id);
+  expect(await idOf(made, second.id.toLowerCase())).toBe(second.id);
+  let shared = 0;
+  while (first.id[shared] === second.id[shared]) shared++;
+  expect(await idOf(made, first.id.slice(0, shared + 1))).toBe(first.id);
+  const ambiguous = idOf(made, first.id.slice(0, shared));
+  await expect(ambiguous).rejects.toMatchObject({ code: 'Usage', message: expect.stringContaining(second.id) });
+  await expect(idOf(made, 'nobody')).rejects.toMatchObject({ code: 'PointNotFound' });
+});
+
+test('a repository that cannot be reached is passed over with a warning, unless it was asked for', async () => {
+  using made = await fixture();
+  withFile(made);
+  const point = await made.backUp();
+  const gone = new HoldfastError('RepositoryNotFound', 'No marker: its disk may not be mounted.', 'offsite');
+  const context = {
+    ...made.context,
+    repositoryNames: ['offsite', 'memory'],
+    repository: async (name: string) => {
+      if (name === 'offsite') throw gone;
+      return made.repository;
+    },
+  };
+  expect((await selectPoint({ what: 'mealie' }, context, signal)).point.id).toBe(point.id);
+  expect(made.events).toContainEqual({ type: 'warning', subject: 'offsite', text: gone.message });
+  await expect(selectPoint({ what: 'mealie', repository: 'offsite' }, context, signal)).rejects.toBe(gone);
+  await expect(selectPoint({ what: 'nobody' }, context, signal)).rejects.toBe(gone);
+});
+
+test('ls prints the names below a path, cat gives the bytes of one, show the manifest', async () => {
+  using made = await fixture();
+  const path = withFile(made);
+  const { id } = await made.backUp();
+  const names = async (request: Parameters<typeof ls>[0]) =>
+    (await Array.fromAsync(ls(request, made.context, signal))).map((entry) => entry.path.replace(/\/$/, ''));
+  const [root] = [path.slice(1)];
+  expect(await names({ what: id })).toEqual([root, `${root}/inner`, `${root}/inner/file`]);
+  expect(await names({ what: 'mealie', item: 'data', path: `${path}/inner` })).toEqual([
+    `${root}/inner`,
+    `${root}/inner/file`,
+  ]);
+  await expect(names({ what: id, path: 'nothing' })).rejects.toMatchObject({ code: 'PathNotFound' });
+  await expect(names({ what: id, item: 'nothing' })).rejects.toMatchObject({ code: 'ItemNotFound' });
+  const bytes = await Array.fromAsync(
+    cat({ what: id, item: 'files_data', path: `${root}/inner/file` }, made.context, signal),
+  );
+  expect(Buffer.concat(bytes).toString()).toBe('bytes');
+  expect((await show({ what: id }, made.context, signal)).point.manifest?.items).toMatchObject([
+    { name: 'files_data' },
+  ]);
+});
+
+test('a time may be an instant, a local time, a day or a time ago', () => {
+  const now = Temporal.Instant.from('2026-11-20T12:00:00Z');
+  const at = (text: string): string => `${parsePointInTime(text, now, 'Europe/Berlin')}`;
+  expect(at('2026-11-20T02:00:00Z')).toBe('2026-11-20T02:00:00Z');
+  expect(at('2026-11-20T02:00:00+01:00')).toBe('2026-11-20T01:00:00Z');
+  expect(at('2026-11-20 02:00')).toBe('2026-11-20T01:00:00Z');
+  expect(at('2026-11-20')).toBe('2026-11-20T22:59:59Z');
+  expect(at('36h')).toBe('2026-11-19T00:00:00Z');
+  expect(at('2h ago')).toBe('2026-11-20T10:00:00Z');
+  expect(at('1d 12h')).toBe('2026-11-19T00:00:00Z');
+  expect(at('2026-10-25 02:30')).toBe('2026-10-25T00:30:00Z'); // comes twice: the first
+  for (const text of ['', 'yesterday', '2026-13-01', '2026-02-30 10:00', '99999999999w', '-2h']) {
+    expect(() => at(text)).toThrow(/is no time/);
+  }
+});
