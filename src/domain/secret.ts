@@ -5,12 +5,13 @@ let forms: readonly string[] = [];
 const SHORTEST_LINE = 8;
 
 /** Makes {@link maskSecrets} hide this value from now on: as it is, percent-encoded, escaped as in JSON, and each longer
- *  line of it, since programs print keys line by line. An empty value hides nothing. Every {@link Secret} is registered
+ *  line of it, since programs print keys line by line. A value of spaces alone hides nothing. Every {@link Secret} is registered
  *  when it is made; this is for what never becomes one, such as a password inside a URL. */
 export function registerSecret(value: string): void {
+  if (value.trim() === '') return;
   const lines = value.split(/\r?\n/).map((line) => line.trim());
   const whole = [value, value.trim(), encodeURIComponent(value.toWellFormed()), JSON.stringify(value).slice(1, -1)];
-  const found = [...whole, ...lines.filter((line) => line.length >= SHORTEST_LINE)].filter((form) => form !== '');
+  const found = [...whole, ...lines.filter((line) => line.length >= SHORTEST_LINE)];
   if (found.every((form) => forms.includes(form))) return;
   // The longest first: a secret that contains another one is hidden whole.
   forms = [...new Set([...forms, ...found])].toSorted((a, b) => b.length - a.length);
