@@ -1,6 +1,7 @@
 import type { Item } from '../domain/manifest.ts';
 import type { Compression, Sealing } from '../domain/storage.ts';
 import type { Bytes } from '../ports/bytes.ts';
+import type { Host } from '../ports/host.ts';
 import type { TreeEntry } from '../ports/repository.ts';
 
 export interface StoreOptions {
@@ -10,6 +11,8 @@ export interface StoreOptions {
   readonly tar: boolean;
   /** Called with the plain bytes that have passed so far. */
   readonly onAdvance?: (plainBytes: number) => void;
+  /** Runs `gpg`: `Host.read` of the machine that has it and its key ring. Needed for gpg only. */
+  readonly read?: Host['read'];
 }
 
 /** What was written. Sizes in bytes, hashes in lower-case hex. */
@@ -28,6 +31,8 @@ export interface OpenOptions {
   readonly tar: boolean;
   /** What the manifest recorded: compared when the whole file is read. Null for a file that was never recorded. */
   readonly expected: Pick<StoredFile, 'size' | 'sha256' | 'originalSize' | 'originalSha256'> | null;
+  /** As in {@link StoreOptions}. */
+  readonly read?: Host['read'];
 }
 
 /** A member with its place in the plain stream, in bytes: `offset` is where its first header (pax headers included)
@@ -46,6 +51,7 @@ export interface StoredFileReader extends AsyncDisposable {
   read(signal: AbortSignal): Bytes;
   /** `length` plain bytes from `offset`, reading only the frames they lie in. */
   range(offset: number, length: number, signal: AbortSignal): Bytes;
-  /** From the index; where it is missing, from the tar itself. In the order of the tar. */
-  members(signal: AbortSignal): AsyncIterable<IndexedEntry>;
+  /** From the index; where it is missing or damaged, from the tar itself. In the order of the tar. With `below` only the
+   *  member of that name and what lies in it, which is much faster than to look at all. */
+  members(signal: AbortSignal, below?: string): AsyncIterable<IndexedEntry>;
 }

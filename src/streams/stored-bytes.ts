@@ -1,0 +1,122 @@
+import { createHash } from 'node:crypto';
+import { type FileHandle, open, rm } from 'node:fs/promises';
+import { HoldfastError, messageOf } from '../domain/errors.ts';
+import type { Bytes } from '../ports/bytes.ts';
+
+/** Bytes that can be read anywhere. */
+export interface Extent {
+  readonly size: number;
+  /** Exactly these bytes. @throws Damaged when they are not there, or their seal is broken */
+  read(offset: number, length: number): Promise<Uint8Array>;
+}
+
+/** Bytes of one read while a file is read from its beginning to its end. */
+const READ_SIZE = 1024 ** 2;
+/** Written bytes after which the disk is told to begin: the sync at the end then has little left to do. */
+const SYNC_EVERY = 64 * 1024 ** 2;
+
+function cannotWrite(cause: unknown, path: string): HoldfastError {
+  const code = (cause as NodeJS.ErrnoException).code ?? '';
+  if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG')
+    return new HoldfastError('NoSpace', `There is no space left to write ${path}.`, path, { cause });
+  return new HoldfastError('RepositoryUnusable', `${path} cannot be written: ${messageOf(cause)}.`, path, { cause });
+}
+
+/** Only what the file system says is translated; what the producer of the bytes throws passes as it is. */
+async function writing<T>(path: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (cause) {
+    throw cannotWrite(cause, path);
+  }
+}
+
+async function writeWhole(file: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length; ) at += (await file.write(bytes, at, bytes.length - at)).bytesWritten;
+}
+
+/** Writes `bytes` to their end into a new file of mode 0600 and syncs it; the folder's entry is the caller's to sync.
+ *  When the bytes throw or the disk is full nothing is left. @returns size and SHA-256 of the file
+ *  @throws NoSpace, RepositoryUnusable; whatever `bytes` throws */
+export async function storeBytes(
+  path: string,
+  bytes: Bytes,
+): Promise<{ readonly size: number; readonly sha256: string }> {
+  const file = await writing(path, open(path, 'wx', 0o600));
+  const hash = createHash('sha256');
+  let size = 0;
+  let unsynced = 0;
+  let written: Promise<void> = Promise.resolve();
+  let synced: Promise<void> = Promise.resolve();
+  try {
+    for await (const chunk of bytes) {
+      await writing(path, written); // the next chunk is made while this one is written
+      written = writeWhole(file, chunk);
+      written.catch(() => {}); // seen when it is awaited
+      hash.update(chunk);
+      size += chunk.length;
+      unsynced += chunk.length;
+      if (unsynced >= SYNC_EVERY) {
+        await writing(path, synced);
+        synced = file.datasync();
+        synced.catch(() => {});
+        unsynced = 0;
+      }
+    }
+    await writing(path, Promise.all([written, synced]));
+    await writing(path, file.sync());
+    await writing(path, file.close());
+    return { size, sha256: hash.digest('hex') };
+  } catch (error) {
+    await Promise.allSettled([written, synced]);
+    await file.close().catch(() => {}); // it may be closed; the error above is the one to tell
+    await rm(path, { force: true });
+    throw error;
+  }
+}
+
+function cannotRead(cause: unknown, path: string): HoldfastError {
+  const gone = (cause as NodeJS.ErrnoException).code === 'ENOENT';
+  const what = gone ? 'is not there' : `cannot be read: ${messageOf(cause)}`;
+  return new HoldfastError('Damaged', `${path} ${what}.`, path, { cause });
+}
+
+/** A file that is open for reading. */
+export interface OpenFile extends Extent, AsyncDisposable {
+  /** All bytes from the beginning, each read once. */
+  chunks(signal: AbortSignal): AsyncGenerator<Uint8Array>;
+}
+
+/** @throws Damaged when it is not there or cannot be read */
+export async function openFile(path: string): Promise<OpenFile> {
+  let file: FileHandle;
+  let size: number;
+  try {
+    file = await open(path, 'r');
+    ({ size } = await file.stat());
+  } catch (cause) {
+    throw cannotRead(cause, path);
+  }
+  async function read(offset: number, length: number): Promise<Uint8Array> {
+    const bytes = Buffer.allocUnsafeSlow(length);
+    for (let at = 0; at < length; ) {
+      const { bytesRead } = await file.read(bytes, at, length - at, offset + at).catch((cause: unknown) => {
+        throw cannotRead(cause, path);
+      });
+      if (bytesRead === 0) throw new HoldfastError('Damaged', `${path} ends after ${offset + at} bytes.`, path);
+      at += bytesRead;
+    }
+    return bytes;
+  }
+  return {
+    size,
+    read,
+    async *chunks(signal) {
+      for (let at = 0; at < size; at += READ_SIZE) {
+        signal.throwIfAborted();
+        yield await read(at, Math.min(READ_SIZE, size - at));
+      }
+    },
+    [Symbol.asyncDispose]: () => file.close(),
+  };
+}
