@@ -70,7 +70,7 @@ function* takePlaces(rule: BucketRule, count: number, points: readonly PointSumm
     for (const { location } of members)
       if (location !== taker.location)
         yield { location, stays: false, why: `${rule}${name}: ${taker.timestamp} stands for it` };
-      else if (full) yield { location, stays: false, why: `${rule}${name}: ${count} newer ones are kept` };
+      else if (full) yield { location, stays: false, why: `${rule}${name}: beyond the newest ${count}` };
       else yield { location, stays: true, why: `${rule}${name}` };
   }
 }
