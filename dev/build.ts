@@ -3,7 +3,7 @@
 // after their content and renamed into place, the entry last.
 import { mkdir, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { build } from 'esbuild';
+import { type BuildFailure, build } from 'esbuild';
 
 const root = join(import.meta.dirname, '..');
 const folder = join(root, 'build');
@@ -30,13 +30,16 @@ const { outputFiles } = await build({
   banner: {
     js: "import { createRequire as holdfastRequire } from 'node:module';\nconst require = holdfastRequire(import.meta.url);",
   },
+}).catch((failure: BuildFailure) => {
+  console.error(`holdfast: the sources cannot be bundled: ${failure.errors.length} errors, see above.`);
+  process.exit(1);
 });
 
 await mkdir(folder, { recursive: true });
 const entryLast = outputFiles.toSorted((a, b) => Number(a.path.endsWith(ENTRY)) - Number(b.path.endsWith(ENTRY)));
 for (const { path, contents } of entryLast) {
   const provisional = `${path}.${process.pid}`;
-  await writeFile(provisional, contents);
+  await writeFile(provisional, contents, { flush: true });
   await utimes(provisional, started, started);
   await rename(provisional, path);
 }

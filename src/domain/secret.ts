@@ -5,8 +5,8 @@ let forms: readonly string[] = [];
 const SHORTEST_LINE = 8;
 
 /** Makes {@link maskSecrets} hide this value from now on: as it is, percent-encoded, escaped as in JSON, and each longer
- *  line of it, since programs print keys line by line. A value of spaces alone hides nothing. Every {@link Secret} is registered
- *  when it is made; this is for what never becomes one, such as a password inside a URL. */
+ *  line of it, since programs print keys line by line. A value of spaces alone hides nothing. Every {@link Secret} is
+ *  registered when it is made; this is for what never becomes one, such as a password inside a URL. */
 export function registerSecret(value: string): void {
   if (value.trim() === '') return;
   const lines = value.split(/\r?\n/).map((line) => line.trim());
