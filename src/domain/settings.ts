@@ -58,11 +58,12 @@ const secretReference = z
     }),
     z.strictObject({ credential: nameSetting.describe('The name of a systemd credential (LoadCredential=)') }),
   ])
-  .describe('Where a secret is read from');
+  .meta({ id: 'secretReference', description: 'Where a secret is read from' });
 
 /** A secret: where it is read from, or, with a warning, the value itself. */
 export const secretSetting = z
   .union([secretReference, z.string().min(1, 'A secret must not be empty.')])
+  .meta({ id: 'secret' })
   .register(roles, { secret: true });
 export type SecretSetting = z.infer<typeof secretSetting>;
 export type SecretReference = z.infer<typeof secretReference>;
