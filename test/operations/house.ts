@@ -1,0 +1,124 @@
+import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { localHost } from '../../src/adapters/hosts/local/index.ts';
+import type { PlanDefinition, ServiceDefinition } from '../../src/domain/definitions.ts';
+import { HoldfastError } from '../../src/domain/errors.ts';
+import { openJournal } from '../../src/journal/journal.ts';
+import type { BackupRequest } from '../../src/operations/backup.ts';
+import { backup } from '../../src/operations/backup.ts';
+import type { Context } from '../../src/operations/context.ts';
+import type { ProgressEvent } from '../../src/ports/progress.ts';
+import type { Finding, ItemFormat, Source } from '../../src/ports/source.ts';
+import { ulids } from '../../src/process/clock.ts';
+import { systemOwners } from '../../src/process/owner.ts';
+import { memoryCatalog } from '../fakes/catalog.ts';
+import { type TestClock, testClock } from '../fakes/clock.ts';
+import { type MemoryRepository, memoryRepository } from '../fakes/repository.ts';
+import { type TestSource, testSource } from './source.ts';
+
+export const signal = AbortSignal.timeout(50_000);
+
+/** Services with sources in memory, repositories in memory, the real journal and the real host. */
+export interface House extends Disposable {
+  readonly context: Context;
+  readonly clock: TestClock;
+  readonly events: ProgressEvent[];
+  readonly services: Map<string, ServiceDefinition>;
+  readonly plans: Map<string, PlanDefinition>;
+  readonly first: MemoryRepository;
+  readonly second: MemoryRepository;
+  /** What `context.repository` throws in place of answering, by name. */
+  readonly unreachable: Map<string, HoldfastError>;
+  /** What the format of each kind finds; kinds that are not in it are not built. */
+  readonly findings: Map<string, () => readonly Finding[]>;
+  /** Changes what a plan says from now on, also in the configuration that manifests keep. */
+  configure(plan: PlanDefinition): void;
+  /** Defines a service, or adds a source to one. */
+  source(name: string, service?: string): TestSource;
+  backUp(request?: Partial<BackupRequest>): ReturnType<typeof backup>;
+}
+
+export const aPlan = (options: Partial<PlanDefinition> = {}): PlanDefinition => ({
+  ...{ name: 'nightly', services: ['mealie'], repositories: ['first'], retention: {}, timezone: 'UTC' },
+  ...{ anomaly: { shrink: 0.5, grow: 3 }, verify: null },
+  ...options,
+});
+
+export async function house(): Promise<House> {
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), 'operations-')));
+  const clock = testClock('2026-05-01T02:00:00Z');
+  const [first, second] = [memoryRepository({ name: 'first', clock }), memoryRepository({ name: 'second', clock })];
+  for (const repository of [first, second]) await repository.initialize(signal);
+  const services = new Map<string, ServiceDefinition>();
+  const plans = new Map<string, PlanDefinition>();
+  const sources = new Map<string, Source>();
+  const unreachable = new Map<string, HoldfastError>();
+  const findings: House['findings'] = new Map();
+  const events: ProgressEvent[] = [];
+  const identifiers = ulids();
+  const configuration: { plans: Record<string, { retention: object }> } = { plans: {} };
+  const journal = openJournal(join(folder, 'journal.db'), {
+    ...{ clock, identifiers, owners: systemOwners(), ports: { host: async () => localHost() } },
+  });
+  const context: Context = {
+    ...{ clock, identifiers, services, plans, configuration, catalog: memoryCatalog() },
+    ...{ repositoryNames: ['first', 'second'], origin: 'here', version: '0', stateFolder: folder, forbiddenPaths: [] },
+    progress: (event) => void events.push(event),
+    repository: async (name) => {
+      const error = unreachable.get(name);
+      if (error !== undefined) throw error;
+      return name === 'first' ? first : second;
+    },
+    source: async (service, { name }) => {
+      const source = sources.get(`${service.name} ${name}`);
+      if (source !== undefined) return source;
+      throw new HoldfastError('Unsupported', `The kind of ${name} is not built.`, name);
+    },
+    format: async (kind) => formatOf(kind, findings),
+    host: async () => localHost(),
+    journal: async () => journal,
+  };
+  return {
+    ...{ context, clock, events, services, plans, first, second, unreachable, findings },
+    configure: (plan) => {
+      plans.set(plan.name, plan);
+      configuration.plans = { ...configuration.plans, [plan.name]: { retention: plan.retention } };
+    },
+    source: (name, service = 'mealie') => {
+      const source = testSource(name);
+      sources.set(`${service} ${name}`, source);
+      const before = services.get(service) ?? aService(service);
+      const definition = { name, kind: source.kind, settings: source.settings };
+      services.set(service, { ...before, sources: [...before.sources, definition] });
+      return source;
+    },
+    backUp: (request = {}) =>
+      backup(
+        { services: [], plan: null, repositories: [], acceptLoss: [], lockWaitMs: 0, ...request },
+        context,
+        signal,
+      ),
+    [Symbol.dispose]: () => {
+      journal[Symbol.dispose]();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+export const aService = (name: string): ServiceDefinition => ({
+  ...{ name, host: 'local', tier: 'critical', sources: [], units: [], checks: [] },
+  stopDuring: { backup: false, restore: true },
+});
+
+function formatOf(kind: string, findings: House['findings']): ItemFormat {
+  const found = findings.get(kind);
+  if (found === undefined) throw new HoldfastError('Unsupported', `The kind ${kind} is not built.`, kind);
+  return {
+    ...{ kind, tree: true, facts: async () => ({}) },
+    inspect: async (bytes) => {
+      for await (const chunk of bytes) if (chunk.length === 0) break;
+      return found();
+    },
+  };
+}
