@@ -1,7 +1,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
-import { mkdtemp, realpath, rm } from 'node:fs/promises';
+import { mkdtemp, realpath } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -14,7 +14,8 @@ import type { CaptureContext, CapturedStream, CapturedTree, TreeNaming } from '.
 /** A folder that is removed with what is in it. */
 export async function temporaryFolder(): Promise<{ readonly path: string } & AsyncDisposable> {
   const path = await realpath(await mkdtemp(join(tmpdir(), 'holdfast-')));
-  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
+  // By rm, since Node cannot remove paths that are longer than 4096 bytes.
+  return { path, [Symbol.asyncDispose]: async () => void (await output('rm', '-rf', path)) };
 }
 
 export const contextIn = (workspace: string, given: Partial<CaptureContext> = {}): CaptureContext => ({

@@ -114,6 +114,7 @@ function captureOf({ name, item, file, path, folder, copied }: Made): Capture {
         signal.throwIfAborted();
         yield chunk as Buffer;
       }
+      signal.throwIfAborted();
       whole = true;
     },
     completed() {

@@ -26,7 +26,9 @@ export interface Walked {
 /** `find`: what is left out is neither printed nor entered, as far as a regular expression can say it exactly; the
  *  walk judges all patterns again. */
 export function find({ roots, patterns, closed, crossMounts }: Walked): string[] {
-  const left = roots.flatMap(({ path }) => patterns.flatMap((pattern) => leftOut(pattern, path)));
+  // A path inside another is there only because the other leaves it out, and must not be left out itself.
+  const nested = roots.some(({ path }) => roots.some((outer) => path.startsWith(`${outer.path}/`)));
+  const left = (nested ? [] : roots).flatMap(({ path }) => patterns.flatMap((pattern) => leftOut(pattern, path)));
   const notEntered = closed.flatMap((path) => ['-o', '-regex', literal(path)]).slice(1);
   return [
     ...roots.map(({ path }) => path),
@@ -98,10 +100,7 @@ function transformation(roots: readonly TreeRoot[], naming: TreeNaming): string 
   if (naming.style === 'absolute' || only === undefined) return null;
   const replace = (from: string, to: string): string => `s,^${from},${to.replaceAll(/[\\&,]/g, '\\$&')},`;
   if (roots.length === 1 && only.path !== '/') {
-    const from = only.path
-      .slice(1)
-      .replaceAll(/[\\.[*^$,]/g, '\\$&')
-      .replaceAll('\n', '\\n');
+    const from = only.path.slice(1).replaceAll(/[\\.[*^$,]/g, '\\$&');
     return `flags=rh;${replace(from, storedName(only, roots, naming))}`;
   }
   return `flags=rh;${replace('', naming.prefix)};s,/\\.$,,`;
