@@ -9,7 +9,7 @@ import type { CatalogTables } from './schema.ts';
  *  @throws StateDamaged, StateBusy, StateUnusable, NoSpace, here and from each query */
 export function openSqlite(path: string, busyLimitMs: number): Kysely<CatalogTables> {
   try {
-    closeSync(openSync(path, 'a', 0o600)); // SQLite would make it readable for everyone
+    if (path !== ':memory:') closeSync(openSync(path, 'a', 0o600)); // SQLite would make it readable for everyone
     const database = new DatabaseSync(path, { timeout: busyLimitMs, enableForeignKeyConstraints: true });
     try {
       database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');

@@ -1,0 +1,158 @@
+import { existsSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { HOSTS, SOURCES } from './adapters/registry.ts';
+import { openCatalog } from './catalog/open.ts';
+import { setAsideWhenDamaged } from './catalog/set-aside.ts';
+import { makeStateFolder, originOf, stateFolder } from './catalog/state.ts';
+import type { Application, Face, GlobalOptions, OpenRequest } from './cli/face.ts';
+import { definitionsOf } from './config/definitions.ts';
+import { printDiagnostic } from './config/diagnostic.ts';
+import { type Loaded, loadConfiguration } from './config/load.ts';
+import { maskedConfiguration } from './config/masked.ts';
+import type { Configuration } from './config/schema.ts';
+import { secretReader } from './config/secret.ts';
+import { HoldfastError } from './domain/errors.ts';
+import { type Journal, openEntries, openJournal } from './journal/journal.ts';
+import type { Host } from './ports/host.ts';
+import type { Repository } from './ports/repository.ts';
+import { systemClock, ulids } from './process/clock.ts';
+import { systemOwners } from './process/owner.ts';
+import { configuredRepository, repositoryAt } from './repositories.ts';
+
+/** What a program that prints a secret may take, in milliseconds. */
+const SECRET_LIMIT_MS = 30_000;
+
+const notBuilt = (what: string, subject: string): HoldfastError =>
+  new HoldfastError('Unsupported', `This version has no ${what} yet.`, subject);
+
+/** This machine as a host. */
+export async function openLocalHost(): Promise<Host> {
+  const row = HOSTS.get('local');
+  if (row === undefined) throw new Error('The registry has no local host.');
+  return (await row.load()).localHost();
+}
+
+/** Calls `open` once for a name; a failure is not kept, so that a later call tries again. */
+function once<Value>(open: (name: string) => Promise<Value>): (name: string) => Promise<Value> {
+  const opened = new Map<string, Promise<Value>>();
+  return (name) => {
+    const value = opened.get(name) ?? open(name);
+    opened.set(name, value);
+    value.catch(() => opened.delete(name)); // the caller sees it too: this only forgets
+    return value;
+  };
+}
+
+function configurationOf({ configuration }: OpenRequest, globals: GlobalOptions): Promise<Loaded> {
+  const file = configuration ?? globals.config ?? null;
+  return loadConfiguration({ file, environment: process.env, homeFolder: homedir() });
+}
+
+function catalogPath(configuration: Configuration | null, folder: string): string {
+  // what is read from a location alone says nothing of this machine's own repositories
+  if (configuration === null) return ':memory:';
+  const { catalog } = configuration;
+  if (catalog === undefined) return join(folder, 'catalog.db');
+  if (typeof catalog === 'string' && catalog.startsWith('sqlite:')) return catalog.slice('sqlite:'.length);
+  throw notBuilt('catalog on PostgreSQL', 'catalog');
+}
+
+/** Folders of Holdfast's own, which no source may capture. */
+function ownFolders({ repositories = {}, staging }: Configuration): readonly string[] {
+  const local = Object.values(repositories).flatMap((one) => (one.engine === 'archive' ? one.path : []));
+  return staging === undefined ? local : [...local, staging];
+}
+
+/** Wires the adapters, the catalog, the journal and the clock for one command. What costs time or needs a secret is
+ *  opened when it is first asked for.
+ *  @throws ConfigurationMissing, ConfigurationInvalid, Unsupported; StateUnusable and the like */
+export async function openApplication(
+  request: OpenRequest,
+  globals: GlobalOptions,
+  face: Face,
+  version: string,
+): Promise<Application> {
+  const { locations = [], keys = {} } = request;
+  const loaded = locations.length > 0 ? null : await configurationOf(request, globals);
+  const configuration = loaded?.configuration ?? null;
+  if (globals.verbose) for (const warning of loaded?.warnings ?? []) face.note(`warning: ${printDiagnostic(warning)}`);
+
+  const folder = request.state ?? stateFolder(process.env, process.getuid?.() ?? 0);
+  await makeStateFolder(folder);
+  const [owners, identifiers] = [systemOwners(), ulids()];
+  const host = once((name) => {
+    if (name !== 'local') throw notBuilt('hosts over SSH', name);
+    return openLocalHost();
+  });
+  const readSecret = secretReader({
+    environment: process.env,
+    run: async ([program = '', ...args]) => {
+      const options = { signal: face.signal, limitMs: SECRET_LIMIT_MS };
+      return (await (await host('local')).run({ program, args }, options)).stdout;
+    },
+    warn: (text) => face.progress({ type: 'warning', subject: 'secrets', text }),
+  });
+  let journal: Journal | null = null;
+  const openedJournal = async (): Promise<Journal> => {
+    const context = { clock: systemClock, identifiers, owners, ports: { host } };
+    journal ??= openJournal(join(folder, 'journal.db'), context);
+    return journal;
+  };
+
+  async function openRepository(name: string): Promise<Repository> {
+    const tools = { clock: systemClock, identifiers, owners, host: await host('local') };
+    if (configuration === null) return repositoryAt(name, keys, tools);
+    return configuredRepository(name, configuration, readSecret, tools);
+  }
+
+  /** A crash left steps open: a command that writes puts them right first, one that reads only says so. */
+  async function lookAtJournal(): Promise<void> {
+    const path = join(folder, 'journal.db');
+    if (!existsSync(path) || openEntries(path, owners).length === 0) return;
+    if (!request.writes) return face.note('A run that was cut short left open steps: holdfast doctor');
+    for (const { entry, outcome, detail } of await (await openedJournal()).repair({ force: false }, face.signal))
+      if (outcome !== 'skipped') face.note(`${entry.verb} ${entry.subject}, cut short earlier: ${outcome}, ${detail}`);
+  }
+
+  const definitions = definitionsOf(configuration ?? { version: 1 }, Temporal.Now.timeZoneId());
+  await lookAtJournal();
+  const path = catalogPath(configuration, folder);
+  if (request.setDamagedCatalogAside) {
+    const aside = await setAsideWhenDamaged(path, systemClock.now());
+    if (aside !== null) face.note(`The catalog was damaged and is now ${aside}.`);
+  }
+  const catalog = await openCatalog(path);
+  return {
+    clock: systemClock,
+    identifiers,
+    catalog,
+    progress: face.progress,
+    origin: await originOf(folder),
+    version,
+    stateFolder: folder,
+    services: definitions.services,
+    plans: definitions.plans,
+    repositoryNames: configuration === null ? locations : [...definitions.repositories.keys()],
+    forbiddenPaths: configuration === null ? [folder] : [...ownFolders(configuration), folder],
+    configuration: configuration === null ? null : maskedConfiguration(configuration),
+    loaded,
+    host,
+    repository: once(openRepository),
+    source: async (service, { name, kind, settings }) => {
+      const row = SOURCES.get(kind);
+      if (row === undefined) throw notBuilt(`sources of kind ${kind}`, `${service.name}.${name}`);
+      return (await row.load()).source(name, settings, await host(service.host));
+    },
+    format: async (kind) => {
+      const row = SOURCES.get(kind);
+      if (row === undefined) throw notBuilt(`items of kind ${kind}`, kind);
+      return (await row.load()).format;
+    },
+    journal: openedJournal,
+    async [Symbol.asyncDispose]() {
+      journal?.[Symbol.dispose]();
+      await catalog[Symbol.asyncDispose]();
+    },
+  };
+}

@@ -1,0 +1,45 @@
+import { Command } from 'commander';
+import { hold, release } from '../../operations/hold.ts';
+import type { Face } from '../face.ts';
+import { pointAsJson } from '../render/point.ts';
+import { printable } from '../render/table.ts';
+
+interface Options {
+  readonly repository?: string;
+  readonly reason?: string;
+}
+
+export const holdCommand = (face: Face): Command =>
+  new Command('hold')
+    .description('Keeps a recovery point whatever retention says, in every repository that has it.')
+    .argument('<point>', 'a point')
+    .option('--reason <text>', 'why, for the list')
+    .option('--repository <name>', 'only in this one')
+    .addHelpText('after', "\nExamples:\n  holdfast hold 01KAJ --reason 'before the move'")
+    .action(async (what: string, { repository, reason }: Options) => {
+      await using application = await face.open({ writes: true });
+      const request = { what, repository: repository ?? null, reason: reason ?? null };
+      const report = await hold(request, application, face.signal);
+      for (const point of report.points)
+        face.print(`held  ${point.id}  ${printable(point.service)} in ${printable(point.repository)}`);
+      face.printJson({ run: report.run, outcome: report.outcome, points: report.points.map(pointAsJson) });
+    });
+
+export const releaseCommand = (face: Face): Command =>
+  new Command('release')
+    .description('Gives a held point back to retention. Later ones that were held for the same reason go with it.')
+    .argument('<point>', 'a point')
+    .option('--repository <name>', 'only in this one')
+    .addHelpText('after', '\nExamples:\n  holdfast release 01KAJ')
+    .action(async (what: string, { repository }: Options) => {
+      await using application = await face.open({ writes: true });
+      const report = await release({ what, repository: repository ?? null }, application, face.signal);
+      for (const point of [...report.points, ...report.released])
+        face.print(`released  ${point.id}  ${printable(point.service)} in ${printable(point.repository)}`);
+      face.printJson({
+        run: report.run,
+        outcome: report.outcome,
+        points: report.points.map(pointAsJson),
+        released: report.released.map(pointAsJson),
+      });
+    });

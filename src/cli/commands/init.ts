@@ -1,0 +1,50 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { Command } from 'commander';
+import { HoldfastError } from '../../domain/errors.ts';
+import { proposal } from '../../domain/proposal.ts';
+import { inspectMachine } from '../../operations/init.ts';
+import type { Face } from '../face.ts';
+
+const isRoot = (): boolean => process.getuid?.() === 0;
+
+/** The first place where the configuration is looked for that this account can write. */
+function defaultOutput(): string {
+  if (isRoot()) return '/etc/holdfast/holdfast.yaml';
+  return join(process.env.XDG_CONFIG_HOME ?? join(homedir(), '.config'), 'holdfast', 'holdfast.yaml');
+}
+
+export const initCommand = (face: Face): Command =>
+  new Command('init')
+    .description(
+      'Looks at this machine, proposes a configuration with comments and writes it, never over an existing file.',
+    )
+    .option('--output <file>', 'where to; "-" prints it')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  holdfast init\n  holdfast init --output ./holdfast.yaml\n  holdfast init --output - | less',
+    )
+    .action(async ({ output = defaultOutput() }: { readonly output?: string }) => {
+      const findings = await inspectMachine(await face.localHost(), face.signal);
+      const repository = isRoot() ? '/var/backups/holdfast' : join(homedir(), 'holdfast-backups');
+      const text = proposal(findings, repository);
+      const path = output === '-' || face.globals().dryRun ? null : resolve(output);
+      if (path === null) face.print(text);
+      else {
+        await writeNew(path, text);
+        face.print(`Wrote ${path}: ${findings.folders.length} services. Read it, then: holdfast config check`);
+      }
+      face.printJson({ path, services: findings.folders.length, configuration: text });
+    });
+
+async function writeNew(path: string, text: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  try {
+    await writeFile(path, text, { flag: 'wx', mode: 0o600 });
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause;
+    const hint = 'Edit it, or write the proposal elsewhere: holdfast init --output FILE';
+    throw new HoldfastError('TargetExists', `${path} exists and was not touched.`, path, { cause, hint });
+  }
+}

@@ -1,0 +1,36 @@
+import { Command } from 'commander';
+import { type LsEntry, ls } from '../../operations/ls.ts';
+import type { Face } from '../face.ts';
+import { entryAsJson, entryForPeople } from '../render/ls.ts';
+import { openedFor, type RepositoryChoice, withRepositoryOptions } from '../repository-option.ts';
+
+export const lsCommand = (face: Face): Command =>
+  withRepositoryOptions(new Command('ls'))
+    .description('The files in a recovery point. A byte of a name that is not UTF-8 is printed as \\xHH.')
+    .argument('<point>', 'a point or a service')
+    .argument('[item]', 'an item or source of it; all of them when left out')
+    .argument('[path]', 'only what is at or below this name')
+    .addHelpText('after', '\nExamples:\n  holdfast ls wishlist\n  holdfast ls 01KAJ files opt/wishlist/uploads --json')
+    .action(async (point: string, item: string | undefined, path: string | undefined, options: RepositoryChoice) => {
+      await using application = await face.open(openedFor(options));
+      const entries = ls({ what: point, item, path, repository: options.repository }, application, face.signal);
+      if (!face.globals().json) return face.write(lines(entries));
+      const all: object[] = [];
+      for await (const entry of entries) all.push(entryAsJson(entry));
+      face.printJson({ entries: all });
+    });
+
+/** In pieces of about 64 KiB, since a write for each of a million names is slow. */
+async function* lines(entries: AsyncIterable<LsEntry>): AsyncGenerator<Uint8Array> {
+  let pending: string[] = [];
+  let length = 0;
+  for await (const entry of entries) {
+    const line = `${entryForPeople(entry)}\n`;
+    pending.push(line);
+    length += line.length;
+    if (length < 65_536) continue;
+    yield Buffer.from(pending.join(''));
+    [pending, length] = [[], 0];
+  }
+  yield Buffer.from(pending.join(''));
+}

@@ -1,0 +1,60 @@
+import { Command } from 'commander';
+import { HoldfastError } from '../../domain/errors.ts';
+import { repositoryCheck, repositoryInit } from '../../operations/repository-check.ts';
+import { repositoryList } from '../../operations/repository-list.ts';
+import type { Face } from '../face.ts';
+import { coloured } from '../render/colour.ts';
+import { recoverySheet, repositoriesForPeople } from '../render/repository.ts';
+import { printable } from '../render/table.ts';
+
+export const repositoryCommand = (face: Face): Command => {
+  const init = new Command('init')
+    .description('Creates a repository, proves that its key opens what it seals, and prints a recovery sheet.')
+    .argument('<name>', 'a repository of the configuration')
+    .addHelpText('after', '\nExamples:\n  holdfast repository init local')
+    .action(async (name: string) => {
+      await using application = await face.open({ writes: true });
+      const { id } = await repositoryInit(name, application, face.signal);
+      const config = application.loaded?.configuration.repositories?.[name];
+      face.print(recoverySheet(name, id, config));
+      face.printJson({ repository: name, id, outcome: 'passed' });
+    });
+  const check = new Command('check')
+    .description('Looks at marker, key, names, sizes and manifests; `holdfast verify` reads the items.')
+    .argument('<name>', 'a repository of the configuration')
+    .addHelpText('after', '\nExamples:\n  holdfast repository check local')
+    .action(async (name: string) => {
+      await using application = await face.open();
+      const report = await repositoryCheck(name, application, face.signal);
+      for (const { subject, detail } of report.problems) face.print(`${printable(subject)}: ${printable(detail)}`);
+      face.print(`${coloured(report.outcome)}: ${printable(name)}, ${report.points} points`);
+      face.printJson({ ...report });
+      face.exit(report.outcome === 'passed' ? 0 : 1);
+    });
+  const list = new Command('list')
+    .description('The repositories of the configuration and what they hold.')
+    .addHelpText('after', '\nExamples:\n  holdfast repository list --json')
+    .action(async () => {
+      await using application = await face.open();
+      const rows = await repositoryList(application, face.signal);
+      face.print(repositoriesForPeople(rows));
+      face.printJson({ repositories: rows });
+    });
+  const group = new Command('repository').description('Create, check and list repositories.');
+  for (const command of [init, check, list]) group.addCommand(command);
+  for (const [name, summary] of [
+    ['rekey', 'A new key, the old one retired'],
+    ['show', 'Size, points, ratio of compression'],
+  ] as const)
+    group.addCommand(notBuilt(name, summary));
+  return group;
+};
+
+const notBuilt = (name: string, summary: string): Command =>
+  new Command(name)
+    .summary(`${summary} (not built yet)`)
+    .argument('[arguments...]')
+    .allowUnknownOption()
+    .action(() => {
+      throw new HoldfastError('NotBuilt', `\`holdfast repository ${name}\` is not built yet.`, name);
+    });

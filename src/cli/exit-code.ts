@@ -1,0 +1,22 @@
+import { ERRORS, HoldfastError } from '../domain/errors.ts';
+import type { Outcome } from '../domain/recovery-point.ts';
+
+/** The first failure, not the clean-up's: an abort's reason, or what `await using` hid behind its own error. */
+export function firstCause(error: unknown): unknown {
+  if (error instanceof HoldfastError) return error;
+  if (error instanceof SuppressedError) return firstCause(error.suppressed);
+  if (error instanceof Error && error.name === 'AbortError' && error.cause !== undefined)
+    return firstCause(error.cause);
+  return error;
+}
+
+/** For errors that reach the top. */
+export function exitCodeOf(error: unknown): number {
+  const cause = firstCause(error);
+  return cause instanceof HoldfastError ? ERRORS[cause.code].exit : ERRORS.Internal.exit;
+}
+
+/** Outcomes of the verbs that make points (interface, section 3). */
+export const EXIT_OF_BACKUP: Readonly<Record<Outcome, number>> = { passed: 0, partial: 3, failed: 1, inconclusive: 5 };
+/** Outcomes of the verbs that prove them. */
+export const EXIT_OF_PROOF: Readonly<Record<Outcome, number>> = { passed: 0, partial: 1, failed: 1, inconclusive: 5 };

@@ -1,0 +1,63 @@
+import { formatDuration } from '../../domain/duration.ts';
+import type { RecoveryPoint } from '../../domain/recovery-point.ts';
+import { formatBytes } from '../../domain/size.ts';
+import type { BackupReport } from '../../operations/backup.ts';
+import type { Failure } from '../../operations/failure.ts';
+import { bad, coloured, doubtful, strong } from './colour.ts';
+import { pointAsJson } from './point.ts';
+import { factsForPeople } from './show.ts';
+import { printable, table } from './table.ts';
+
+/** `backup --json` (interface, section 4), and beside it what failed without a point. */
+export function backupAsJson({ run, outcome, durationMs, points, failures }: BackupReport): object {
+  const rows = points.map((point) => ({
+    ...pointAsJson(point),
+    items: (point.manifest?.items ?? []).map(({ name, outcome, size, error }) => ({ name, outcome, size, error })),
+  }));
+  return { run, outcome, durationMs, points: rows, failures: failures.map(failureAsJson) };
+}
+
+export const failureAsJson = ({ service, repository, code, message, hint }: Failure): object => ({
+  service,
+  repository,
+  code,
+  message,
+  hint,
+});
+
+export function failureForPeople({ service, repository, message, hint }: Failure): string {
+  const where = repository === null ? service : `${service} in ${repository}`;
+  return `${bad('failed')}: ${printable(where)}: ${printable(message)}\n  next: ${printable(hint)}`;
+}
+
+function pointForPeople(point: RecoveryPoint): string {
+  const items = point.manifest?.items ?? [];
+  const heading = `${strong(printable(point.service))} in ${printable(point.repository)}: ${coloured(point.outcome)}  ${point.id}`;
+  const columns = [
+    { title: '  ITEM' },
+    { title: 'OUTCOME' },
+    { title: 'SIZE', align: 'right' },
+    { title: 'TOOK', align: 'right' },
+    { title: 'FACTS' },
+  ] as const;
+  const rows = items.map((item) => [
+    `  ${printable(item.name)}`,
+    coloured(item.outcome),
+    formatBytes(item.size),
+    formatDuration(item.durationMs / 1000),
+    factsForPeople(item.facts),
+  ]);
+  const said = items.flatMap(({ name, error, warnings }) => [
+    ...(error === null ? [] : [`  ${bad('error')}: ${printable(name)}: ${printable(error)}`]),
+    ...warnings.map((warning) => `  ${doubtful('warning')}: ${printable(name)}: ${printable(warning)}`),
+  ]);
+  const held = point.held === null ? [] : [`  ${doubtful('held')}: ${printable(point.held.reason)}`];
+  return [heading, table(columns, rows), ...said, ...held].join('\n');
+}
+
+export function backupForPeople({ outcome, durationMs, points, failures }: BackupReport): string {
+  const size = points.reduce((sum, { totalSize }) => sum + totalSize, 0);
+  const made = points.length === 1 ? '1 recovery point' : `${points.length} recovery points`;
+  const summary = `${coloured(outcome)}: ${made}, ${formatBytes(size)}, in ${formatDuration(durationMs / 1000)}`;
+  return [...points.map(pointForPeople), ...failures.map(failureForPeople), summary].join('\n');
+}

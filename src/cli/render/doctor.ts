@@ -1,0 +1,34 @@
+import type { Repair } from '../../journal/journal.ts';
+import type { DoctorReport } from '../../operations/doctor.ts';
+import { coloured } from './colour.ts';
+import { printable, table } from './table.ts';
+
+export const repairAsJson = ({ entry, outcome, detail }: Repair): object => ({
+  verb: entry.verb,
+  subject: entry.subject,
+  begunAt: entry.begunAt.toString(),
+  outcome,
+  detail,
+});
+
+export const repairForPeople = ({ entry, outcome, detail }: Repair): string =>
+  `${coloured(outcome)}: ${entry.verb} ${printable(entry.subject)}: ${printable(detail)}`;
+
+export const doctorAsJson = ({ outcome, rows, repairs }: DoctorReport): object => ({
+  outcome,
+  rows: rows.map(({ subject, outcome, detail, advice }) => ({ subject, outcome, detail, advice })),
+  repairs: repairs.map(repairAsJson),
+});
+
+export function doctorForPeople({ outcome, rows, repairs }: DoctorReport): string {
+  const shown = rows.map(({ subject, outcome, detail }) => [coloured(outcome), printable(subject), printable(detail)]);
+  const advice = rows.flatMap(({ subject, advice }) =>
+    advice === '' ? [] : [`next: ${printable(subject)}: ${printable(advice)}`],
+  );
+  return [
+    table([{ title: 'STATUS' }, { title: 'WHAT' }, { title: 'DETAIL' }], shown),
+    ...repairs.map(repairForPeople),
+    ...advice,
+    coloured(outcome),
+  ].join('\n');
+}

@@ -1,0 +1,31 @@
+import { HoldfastError } from '../../domain/errors.ts';
+import { exitCodeOf, firstCause } from '../exit-code.ts';
+import { printable } from './table.ts';
+
+/** An error that nobody foresaw, as one that a person can read. */
+function asHoldfastError(error: unknown): HoldfastError {
+  const cause = firstCause(error);
+  if (cause instanceof HoldfastError) return cause;
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return new HoldfastError('Internal', `Something unexpected happened: ${message}`, 'holdfast', { cause });
+}
+
+const lines = (text: string): string => text.split('\n').map(printable).join('\n');
+
+/** `holdfast: MESSAGE`, then `  next: HINT`; with `verbose` the errors underneath, their stacks included. */
+export function errorForPeople(error: unknown, verbose: boolean): string {
+  const known = asHoldfastError(error);
+  const shown = [`holdfast: ${lines(known.message)}`, `  next: ${lines(known.hint)}`];
+  for (
+    let cause = known.cause;
+    verbose && cause !== undefined;
+    cause = cause instanceof Error ? cause.cause : undefined
+  )
+    shown.push(`  because: ${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)}`);
+  return shown.join('\n');
+}
+
+export function errorAsJson(error: unknown): object {
+  const { code, message, subject, hint } = asHoldfastError(error);
+  return { error: { code, exitCode: exitCodeOf(error), message, subject, hint } };
+}

@@ -1,0 +1,40 @@
+import type { LsEntry } from '../../operations/ls.ts';
+import { printable } from './table.ts';
+
+const LETTER: Readonly<Record<LsEntry['type'], string>> = {
+  file: '-',
+  directory: 'd',
+  link: 'l',
+  hardlink: 'h',
+  other: '?',
+};
+
+const modeWords = (mode: number): string =>
+  [6, 3, 0]
+    .map((shift) => (mode >> shift) & 7)
+    .map((bits) => `${bits & 4 ? 'r' : '-'}${bits & 2 ? 'w' : '-'}${bits & 1 ? 'x' : '-'}`)
+    .join('');
+
+/** `-rw-r--r--      1234  2026-11-21 07:27  etc/hosts`: the time is the machine's. */
+export function entryForPeople({ type, mode, size, mtime, path, target }: LsEntry): string {
+  const at = Temporal.Instant.fromEpochMilliseconds(Math.floor(mtime * 1000)).toZonedDateTimeISO(
+    Temporal.Now.timeZoneId(),
+  );
+  const time = at.toPlainDateTime().toString({ smallestUnit: 'minute' }).replace('T', ' ');
+  const arrow = target === undefined ? '' : ` -> ${printable(target)}`;
+  return `${LETTER[type]}${modeWords(mode)}  ${String(size).padStart(12)}  ${time}  ${printable(path)}${arrow}`;
+}
+
+/** `bytes` (base64) stands beside a name that `path` could not say. `mode` as `chmod` takes it, `mtime` ISO 8601. */
+export function entryAsJson({ path, bytes, type, size, mode, mtime, target, item }: LsEntry): object {
+  return {
+    path,
+    type,
+    size,
+    mode: mode.toString(8).padStart(4, '0'),
+    mtime: Temporal.Instant.fromEpochMilliseconds(Math.floor(mtime * 1000)).toString(),
+    item,
+    ...(target === undefined ? {} : { target }),
+    ...(bytes === undefined ? {} : { bytes: Buffer.from(bytes).toString('base64') }),
+  };
+}

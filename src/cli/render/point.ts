@@ -1,0 +1,76 @@
+import { formatDuration } from '../../domain/duration.ts';
+import type { PointSummary } from '../../domain/recovery-point.ts';
+import { formatBytes } from '../../domain/size.ts';
+import { coloured, faint } from './colour.ts';
+import { printable, table } from './table.ts';
+
+/** `2026-11-21 02:00:04`, in the machine's time zone. */
+export const timeForPeople = (at: Temporal.Instant): string =>
+  at
+    .toZonedDateTimeISO(Temporal.Now.timeZoneId())
+    .toPlainDateTime()
+    .toString({ smallestUnit: 'second' })
+    .replace('T', ' ');
+
+/** `3h ago`; a time that lies in the future says so. */
+export function ageForPeople(at: Temporal.Instant, now: Temporal.Instant): string {
+  const seconds = now.since(at).total('seconds');
+  return seconds < 0 ? `in ${formatDuration(-seconds)}` : `${formatDuration(seconds)} ago`;
+}
+
+/** A row of `list --json` (interface, section 4), and what is added to it: outcome of each item is `show`'s. */
+export function pointAsJson(point: PointSummary): object {
+  const { id, service, repository, timestamp, outcome, totalSize, items, evidence, evidenceAt, held, foreign } = point;
+  return {
+    id,
+    service,
+    repository,
+    timestamp: timestamp.toString(),
+    outcome,
+    totalSize,
+    items: items.map(({ name }) => name),
+    evidence,
+    evidenceAt: evidenceAt.toString(),
+    held: held?.reason ?? null,
+    foreign,
+    location: point.location,
+    plan: point.plan,
+    type: point.type,
+  };
+}
+
+/** What is remarkable about a point: held, foreign, made for safety. */
+export function remarkOf({ held, foreign, type }: PointSummary): string {
+  const words = [
+    held === null ? '' : `held: ${held.reason}`,
+    foreign ? 'foreign' : '',
+    type === 'safety' ? 'safety' : '',
+  ];
+  return words.filter((word) => word !== '').join(', ');
+}
+
+export function pointsForPeople(points: readonly PointSummary[], now: Temporal.Instant): string {
+  const columns = [
+    { title: 'POINT' },
+    { title: 'SERVICE' },
+    { title: 'REPOSITORY' },
+    { title: 'TIME' },
+    { title: 'AGE', align: 'right' },
+    { title: 'SIZE', align: 'right' },
+    { title: 'OUTCOME' },
+    { title: 'PROVED' },
+    { title: '' },
+  ] as const;
+  const rows = points.map((point) => [
+    point.id,
+    printable(point.service),
+    printable(point.repository),
+    timeForPeople(point.timestamp),
+    ageForPeople(point.timestamp, now),
+    formatBytes(point.totalSize),
+    coloured(point.outcome),
+    coloured(point.evidence),
+    faint(printable(remarkOf(point))),
+  ]);
+  return table(columns, rows);
+}

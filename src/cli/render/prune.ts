@@ -1,0 +1,103 @@
+import { formatDuration } from '../../domain/duration.ts';
+import type { Decision } from '../../domain/pruning.ts';
+import { formatBytes } from '../../domain/size.ts';
+import type { PruneReport } from '../../operations/prune.ts';
+import type { PlannedPrune, PrunePlan } from '../../operations/prune-plan.ts';
+import { failureAsJson, failureForPeople } from './backup.ts';
+import { bad, coloured, doubtful, good, strong } from './colour.ts';
+import { timeForPeople } from './point.ts';
+import { printable, table } from './table.ts';
+
+const decisionAsJson = ({ point, action, reasons }: Decision): object => ({
+  point: point.id,
+  timestamp: point.timestamp.toString(),
+  evidence: point.evidence,
+  size: point.totalSize,
+  action,
+  reasons,
+});
+
+const serviceAsJson = ({ repository, service, plan, decisions, refused, question }: PlannedPrune): object => ({
+  repository,
+  service,
+  plan,
+  refused,
+  question,
+  decisions: decisions.map(decisionAsJson),
+});
+
+const keptStatesAsJson = ({ keptStates }: PrunePlan): object[] =>
+  keptStates.map(({ host, path, until }) => ({ host, path, until: until.toString() }));
+
+export const plannedPruneAsJson = (plan: PrunePlan): object => ({
+  dryRun: true,
+  services: plan.services.map(serviceAsJson),
+  keptStates: keptStatesAsJson(plan),
+  failures: plan.failures.map(failureAsJson),
+});
+
+export const pruneAsJson = ({
+  run,
+  outcome,
+  durationMs,
+  services,
+  removed,
+  passedOver,
+  failures,
+}: PruneReport): object => ({
+  run,
+  outcome,
+  durationMs,
+  services: services.map(serviceAsJson),
+  removed: removed.map(({ id, service, repository }) => ({ id, service, repository })),
+  passedOver: passedOver.map(({ point, reason }) => ({ point: point.id, repository: point.repository, reason })),
+  failures: failures.map(failureAsJson),
+});
+
+function serviceForPeople({ repository, service, plan, decisions, refused, question }: PlannedPrune): string {
+  const heading = `${strong(printable(service))} in ${printable(repository)}, ${plan === null ? 'made by hand' : `plan ${printable(plan)}`}`;
+  const rows = decisions.map(({ point, action, reasons }) => [
+    `  ${action === 'keep' ? good('keep') : bad('remove')}`,
+    point.id,
+    timeForPeople(point.timestamp),
+    coloured(point.evidence),
+    formatBytes(point.totalSize),
+    printable(reasons.join(', ')),
+  ]);
+  const columns = [
+    { title: '  ACTION' },
+    { title: 'POINT' },
+    { title: 'TIME' },
+    { title: 'PROVED' },
+    { title: 'SIZE', align: 'right' },
+    { title: 'WHY' },
+  ] as const;
+  const said = [
+    ...(refused === null ? [] : [`  ${bad('refused')}: ${printable(refused)}`]),
+    ...(question === null ? [] : [`  ${doubtful('asks')}: ${printable(question)}`]),
+  ];
+  return [heading, table(columns, rows), ...said].join('\n');
+}
+
+export function plannedPruneForPeople({ services, keptStates, failures }: PrunePlan): string {
+  const lines = [
+    ...services.map(serviceForPeople),
+    ...keptStates.map(({ path, until }) => `${bad('remove')}  ${printable(path)}, kept until ${timeForPeople(until)}`),
+    ...failures.map(failureForPeople),
+  ];
+  return lines.length === 0 ? 'No points to decide about.' : lines.join('\n');
+}
+
+export function pruneForPeople({ outcome, durationMs, services, removed, passedOver, failures }: PruneReport): string {
+  const kept = services.reduce((sum, { decisions }) => sum + decisions.length, 0) - removed.length;
+  const freed = removed.reduce((sum, { totalSize }) => sum + totalSize, 0);
+  return [
+    ...removed.map((point) => `removed  ${point.id}  ${printable(point.service)} in ${printable(point.repository)}`),
+    ...passedOver.map(({ point, reason }) => `${doubtful('kept')}  ${point.id}: ${printable(reason)}`),
+    ...services.flatMap(({ service, refused }) =>
+      refused === null ? [] : [`${bad('refused')}: ${printable(service)}: ${printable(refused)}`],
+    ),
+    ...failures.map(failureForPeople),
+    `${coloured(outcome)}: ${removed.length} points removed (${formatBytes(freed)}), ${kept} kept, in ${formatDuration(durationMs / 1000)}`,
+  ].join('\n');
+}

@@ -1,0 +1,61 @@
+import { formatDuration } from '../../domain/duration.ts';
+import type { Facts } from '../../domain/facts.ts';
+import type { Item } from '../../domain/manifest.ts';
+import type { RecoveryPoint } from '../../domain/recovery-point.ts';
+import { formatBytes } from '../../domain/size.ts';
+import { coloured, strong } from './colour.ts';
+import { remarkOf, timeForPeople } from './point.ts';
+import { printable, table } from './table.ts';
+
+/** `3 tables, 1200 rows`, `812 files, 1.2 GiB`. */
+export function factsForPeople({ tables, uncounted, entries, keys, documents, files, bytes }: Facts): string {
+  const counts = Object.values(tables ?? {});
+  const words = [
+    tables ? `${counts.length} tables, ${counts.reduce((sum, count) => sum + count, 0)} rows` : '',
+    uncounted?.length ? `${uncounted.length} tables not counted` : '',
+    entries === undefined ? '' : `${entries} entries`,
+    keys === undefined ? '' : `${keys} keys`,
+    documents ? `${Object.values(documents).reduce((sum, count) => sum + count, 0)} documents` : '',
+    files === undefined ? '' : `${files} files`,
+    bytes === undefined ? '' : formatBytes(bytes),
+  ];
+  return words.filter((word) => word !== '').join(', ');
+}
+
+const itemRow = (item: Item): string[] => [
+  printable(item.name),
+  coloured(item.outcome),
+  formatBytes(item.size),
+  formatDuration(item.durationMs / 1000),
+  factsForPeople(item.facts),
+  printable(item.file ?? ''),
+];
+
+/** Everything a person asks of one point; a foreign archive has no manifest and shows what its name and size say. */
+export function showForPeople(point: RecoveryPoint): string {
+  const { manifest } = point;
+  const remark = remarkOf(point);
+  const lines = [
+    `${strong(point.id)}  ${printable(point.service)} in ${printable(point.repository)} (${printable(point.location)})`,
+    `made      ${timeForPeople(point.timestamp)}${manifest ? ` on ${printable(manifest.host)}, took ${formatDuration(manifest.durationMs / 1000)}` : ''}`,
+    `outcome   ${coloured(point.outcome)}`,
+    `proved    ${coloured(point.evidence)}, ${timeForPeople(point.evidenceAt)}`,
+    `size      ${formatBytes(point.totalSize)}`,
+    ...(point.plan === null ? [] : [`plan      ${printable(point.plan)}`]),
+    ...(remark === '' ? [] : [`remark    ${printable(remark)}`]),
+  ];
+  if (manifest === null) return lines.join('\n');
+  const columns = [
+    { title: 'ITEM' },
+    { title: 'OUTCOME' },
+    { title: 'SIZE', align: 'right' },
+    { title: 'TOOK', align: 'right' },
+    { title: 'FACTS' },
+    { title: 'FILE' },
+  ] as const;
+  const said = manifest.items.flatMap(({ name, error, warnings }) => [
+    ...(error === null ? [] : [`error: ${name}: ${error}`]),
+    ...warnings.map((warning) => `warning: ${name}: ${warning}`),
+  ]);
+  return [...lines, '', table(columns, manifest.items.map(itemRow)), ...said.map(printable)].join('\n');
+}

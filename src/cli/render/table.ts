@@ -1,0 +1,27 @@
+import { stripVTControlCharacters } from 'node:util';
+
+export interface Column {
+  readonly title: string;
+  readonly align?: 'right';
+}
+
+/** Names come from file systems and manifests: what would move the cursor or start a new line is shown as `\xHH`. */
+export const printable = (text: string): string =>
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+  text.replace(/[\u0000-\u001f\u007f-\u009f]/g, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
+
+const widthOf = (text: string): number => [...stripVTControlCharacters(text)].length;
+
+/** Rows under their titles, two spaces between columns, no trailing spaces. Cells may hold colours. */
+export function table(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
+  const lines = [columns.map(({ title }) => title), ...rows];
+  const widths = columns.map((_, index) => Math.max(...lines.map((line) => widthOf(line[index] ?? ''))));
+  const padded = lines.map((line) =>
+    columns.map(({ align }, index) => {
+      const cell = line[index] ?? '';
+      const gap = ' '.repeat((widths[index] ?? 0) - widthOf(cell));
+      return align === 'right' ? gap + cell : cell + gap;
+    }),
+  );
+  return padded.map((cells) => cells.join('  ').trimEnd()).join('\n');
+}

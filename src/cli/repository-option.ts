@@ -1,0 +1,23 @@
+import type { Command } from 'commander';
+import type { OpenRequest } from './face.ts';
+
+export interface RepositoryChoice {
+  readonly repository?: string;
+  readonly identity?: string;
+  readonly passphraseFile?: string;
+}
+
+/** `--repository NAME|LOCATION`: a location holds a slash, and needs no configuration (interface, section 10, line 19). */
+export const withRepositoryOptions = (command: Command): Command =>
+  command
+    .option('--repository <name|location>', 'only this repository; a location (/srv/backups) needs no configuration')
+    .option('--identity <file>', 'with a location: the age identity that opens it')
+    .option('--passphrase-file <file>', 'with a location: the GPG passphrase that opens it');
+
+export const isLocation = (text: string): boolean => text.includes('/');
+
+/** How the application is opened for these options. A location is its own name. */
+export function openedFor({ repository, identity, passphraseFile }: RepositoryChoice): OpenRequest {
+  if (repository === undefined || !isLocation(repository)) return {};
+  return { locations: [repository], keys: { identity, passphraseFile } };
+}

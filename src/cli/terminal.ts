@@ -1,0 +1,119 @@
+import { once } from 'node:events';
+import { createInterface } from 'node:readline/promises';
+import type { Command } from 'commander';
+import { HoldfastError } from '../domain/errors.ts';
+import type { Host } from '../ports/host.ts';
+import { exitCodeOf, firstCause } from './exit-code.ts';
+import type { Application, Face, GlobalOptions, OpenRequest } from './face.ts';
+import { globalOptionsOf, runCommandLine } from './program.ts';
+import { errorAsJson, errorForPeople } from './render/error.ts';
+import { progressOn } from './render/progress.ts';
+
+export interface TerminalParts {
+  readonly open: (request: OpenRequest, globals: GlobalOptions, face: Face) => Promise<Application>;
+  readonly localHost: () => Promise<Host>;
+  readonly monotonicMs: () => number;
+}
+
+/** Ctrl-C and TERM abort the running operation once, with the error that gives the exit code; what was begun is then
+ *  undone by the operation itself. */
+function interruption(): AbortSignal {
+  const controller = new AbortController();
+  const abort = (code: 'Interrupted' | 'Terminated', signal: string) => (): void =>
+    controller.abort(new HoldfastError(code, `Stopped by ${signal}.`, 'holdfast'));
+  process.on('SIGINT', abort('Interrupted', 'Ctrl-C'));
+  process.on('SIGTERM', abort('Terminated', 'TERM'));
+  process.on('SIGHUP', abort('Terminated', 'HUP'));
+  return controller.signal;
+}
+
+const ended = (text: string): string => (text === '' || text.endsWith('\n') ? text : `${text}\n`);
+
+async function ask(question: string, signal: AbortSignal): Promise<boolean> {
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return /^y(es)?$/i.test((await lines.question(`${question} [y/N] `, { signal })).trim());
+  } finally {
+    lines.close();
+  }
+}
+
+/** Runs one command line on this process's streams and sets its exit code. Never throws. */
+export async function runOnTerminal(argv: readonly string[], parts: TerminalParts): Promise<void> {
+  let program: Command | undefined;
+  // before commander has read them, only the two that decide how an error is printed matter
+  const globals = (): GlobalOptions =>
+    program
+      ? globalOptionsOf(program)
+      : {
+          json: argv.includes('--json'),
+          quiet: false,
+          verbose: argv.includes('--verbose'),
+          progress: true,
+          dryRun: false,
+          yes: false,
+        };
+  const signal = interruption();
+  const progress = progressOn({
+    stream: process.stderr,
+    quiet: () => globals().quiet,
+    verbose: () => globals().verbose,
+    enabled: () => globals().progress,
+    nowMs: parts.monotonicMs,
+  });
+  const interactive = process.stdin.isTTY === true && process.stderr.isTTY === true;
+  const face: Face = {
+    globals,
+    signal,
+    interactive,
+    progress,
+    open: (request = {}) => parts.open(request, globals(), face),
+    localHost: parts.localHost,
+    print: (text) => {
+      if (globals().json) return;
+      progress.clear();
+      process.stdout.write(ended(text));
+    },
+    printJson: (document) => {
+      if (globals().json) process.stdout.write(`${JSON.stringify(document)}\n`);
+    },
+    note: (text) => {
+      if (globals().quiet) return;
+      progress.clear();
+      process.stderr.write(ended(text));
+    },
+    write: async (bytes) => {
+      for await (const chunk of bytes)
+        if (!process.stdout.write(chunk)) await once(process.stdout, 'drain', { signal });
+    },
+    confirm: async (question) => {
+      if (globals().yes) return true;
+      if (!interactive)
+        throw new HoldfastError(
+          'AnswerNeeded',
+          `This needs an answer, and there is no terminal to ask on: ${question}`,
+          'holdfast',
+        );
+      progress.clear();
+      return ask(question, signal);
+    },
+    exit: (code) => {
+      process.exitCode = code;
+    },
+  };
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0); // the reader has enough, as `holdfast ls … | head`
+    throw error;
+  });
+  try {
+    await runCommandLine(argv, face, (made) => {
+      program = made;
+    });
+  } catch (error) {
+    const shown = signal.aborted && firstCause(error) instanceof HoldfastError === false ? signal.reason : error;
+    progress.clear();
+    if (globals().json) process.stdout.write(`${JSON.stringify(errorAsJson(shown))}\n`);
+    else process.stderr.write(`${errorForPeople(shown, globals().verbose)}\n`);
+    process.exitCode = exitCodeOf(shown);
+  }
+}

@@ -1,0 +1,16 @@
+import packageJson from '../package.json' with { type: 'json' };
+
+const { version } = packageJson;
+const argv = process.argv.slice(2);
+
+// Answered before anything else is read: scripts ask often.
+if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) process.stdout.write(`${version}\n`);
+else {
+  const { runOnTerminal } = await import('./cli/terminal.ts');
+  const { openApplication, openLocalHost } = await import('./application.ts');
+  await runOnTerminal(argv, {
+    open: (request, globals, face) => openApplication(request, globals, face, version),
+    localHost: openLocalHost,
+    monotonicMs: () => performance.now(),
+  });
+}

@@ -1,0 +1,77 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { ENGINES } from './adapters/registry.ts';
+import type { ArchiveSettings, ArchiveTools } from './adapters/repositories/archive/settings.ts';
+import type { LocationKeys } from './cli/face.ts';
+import { archiveDefinition, sealingOf } from './config/repositories.ts';
+import type { Configuration } from './config/schema.ts';
+import type { SecretReader } from './config/secret.ts';
+import { HoldfastError } from './domain/errors.ts';
+import { Secret } from './domain/secret.ts';
+import type { Sealing } from './domain/storage.ts';
+import type { Repository } from './ports/repository.ts';
+
+async function archive(settings: ArchiveSettings, tools: ArchiveTools): Promise<Repository> {
+  const row = ENGINES.get('archive');
+  if (row === undefined) throw new Error('The registry has no engine archive.');
+  return (await row.load()).archiveRepository(settings, tools);
+}
+
+/** A repository of the configuration, its secrets resolved.
+ *  @throws ConfigurationInvalid for an unknown name, SecretMissing, Unsupported */
+export async function configuredRepository(
+  name: string,
+  configuration: Configuration,
+  read: SecretReader,
+  tools: ArchiveTools,
+): Promise<Repository> {
+  const definition = archiveDefinition(name, configuration, Temporal.Now.timeZoneId());
+  const config = configuration.repositories?.[name];
+  const sealing = config?.engine === 'archive' ? await sealingOf(name, config, read) : null;
+  return archive({ ...definition, sealing }, tools);
+}
+
+/** A repository by its folder alone, for reading: `--repository LOCATION` (interface, section 10, line 19). How its items
+ *  are packed stands in their manifests. @throws RepositoryNotFound */
+export async function repositoryAt(location: string, keys: LocationKeys, tools: ArchiveTools): Promise<Repository> {
+  const path = resolve(location);
+  return archive(
+    {
+      name: location,
+      path,
+      layout: await layoutAt(path),
+      compression: { format: 'zstd', level: 3 },
+      sealing: await sealingWith(keys),
+      share: false,
+      adopt: false,
+    },
+    tools,
+  );
+}
+
+/** Layout `single` has archives with their manifests beside them; a folder of folders has none. */
+async function layoutAt(path: string): Promise<ArchiveSettings['layout']> {
+  const names = new Set(
+    await readdir(path).catch((cause: unknown) => {
+      throw new HoldfastError('RepositoryNotFound', `There is no folder ${path} that can be read.`, path, { cause });
+    }),
+  );
+  return [...names].some((name) => name.endsWith('.json') && names.has(name.slice(0, -5))) ? 'single' : 'folder';
+}
+
+const secretIn = async (file: string, purpose: string): Promise<Secret> => {
+  try {
+    return new Secret((await readFile(file, 'utf8')).replace(/\r?\n$/, ''));
+  } catch (cause) {
+    throw new HoldfastError('SecretMissing', `The ${purpose} cannot be read from ${file}.`, file, { cause });
+  }
+};
+
+/** Without a key the keyring of gpg's user is all there is; it is asked only for what gpg sealed. */
+async function sealingWith({ identity, passphraseFile }: LocationKeys): Promise<Sealing> {
+  if (identity !== undefined)
+    return { kind: 'age', recipients: [], identities: [await secretIn(identity, 'age identity')] };
+  if (passphraseFile !== undefined)
+    return { kind: 'gpg-passphrase', passphrase: await secretIn(passphraseFile, 'passphrase') };
+  return { kind: 'gpg', recipients: [] };
+}
