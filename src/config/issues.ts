@@ -7,8 +7,8 @@ import {
   chosenOption,
   isMapping,
   isMeantFor,
+  mark,
   optionsOf,
-  requiredKeys,
   schemaAt,
   shapeOf,
   valueAt,
@@ -41,18 +41,15 @@ function optionWords(option: z.core.$ZodType): string[] {
   return type === 'object' ? [] : [typeWords(type)];
 }
 
+/** The first key of each option that is a mapping. */
+const marks = (options: readonly z.core.$ZodType[]): string[] => options.flatMap((option) => mark(option)?.key ?? []);
+
 /** The key that tells the options of a one-of apart by its value (`engine`), and these values. */
 function byValue(options: readonly z.core.$ZodType[]): { readonly key: string; readonly values: string[] } | null {
-  const [first] = options;
-  const key = first && requiredKeys(first)[0];
-  if (key === undefined) return null;
-  const values = options.flatMap((option) => {
-    const schema = shapeOf(option)?.[key];
-    const only =
-      schema && (bare(schema) as z.core.$ZodTypes)._zod.def.type === 'literal' ? allowedValues(schema) : null;
-    return only ?? [];
-  });
-  return values.length === options.length ? { key, values: values.map(String) } : null;
+  const all = options.map(mark);
+  const key = all[0]?.key;
+  if (key === undefined || all.some((one) => one?.key !== key || one.value === undefined)) return null;
+  return { key, values: all.map((one) => String(one?.value)) };
 }
 
 /** Nothing of a one-of is meant by this value: says what could have been. */
@@ -60,7 +57,7 @@ function noOption(options: readonly z.core.$ZodType[], value: unknown, path: Pat
   const mappings = options.filter((option) => shapeOf(option) !== null);
   if (!isMapping(value) || mappings.length === 0) {
     const listed = options.flatMap((option) => allowedValues(option) ?? []);
-    const keys = mappings.flatMap((option) => requiredKeys(option).slice(0, 1));
+    const keys = marks(mappings);
     const words = [
       ...new Set(options.flatMap(optionWords)),
       ...(keys.length > 0 ? [`a mapping with ${either(keys)}`] : []),
@@ -76,7 +73,7 @@ function noOption(options: readonly z.core.$ZodType[], value: unknown, path: Pat
     const message = `${quoted(actual)} is no ${tag.key}: it is ${either(tag.values)}.${didYouMean(String(actual), tag.values)}`;
     return [{ path: [...path, tag.key], at: 'value', message }];
   }
-  const keys = mappings.flatMap((option) => requiredKeys(option).slice(0, 1));
+  const keys = marks(mappings);
   const known = new Set(mappings.flatMap((option) => Object.keys(shapeOf(option) ?? {})));
   const strange = Object.keys(value).filter((key) => !known.has(key));
   if (strange.length === 0) return [{ path, at: 'key', message: `One of these is missing: ${either(keys)}.` }];
@@ -92,7 +89,7 @@ function oneOf(options: readonly z.core.$ZodType[], value: unknown, path: Path):
   if (!chosen) return noOption(options, value, path);
   const meant = options.filter((option) => isMeantFor(option, value) && shapeOf(option) !== null);
   if (meant.length > 1 && isMapping(value)) {
-    const keys = meant.flatMap((option) => requiredKeys(option).slice(0, 1));
+    const keys = marks(meant);
     return [{ path: [...path, keys[1] ?? ''], at: 'key', message: `Write one of ${either(keys)}, not both.` }];
   }
   return explain(chosen, value).map((problem) => ({ ...problem, path: [...path, ...problem.path] }));
@@ -107,15 +104,25 @@ function unknownKey(key: string, known: readonly string[], path: Path): Problem 
   };
 }
 
+/** YAML takes `10` for a number and `true` for a truth value where text is wanted. */
+function asText(schema: z.core.$ZodType | null, value: unknown): string {
+  const parsed = schema && (schema as z.ZodType).safeParse(String(value));
+  if (parsed && !parsed.success) return parsed.error.issues[0]?.message ?? '';
+  return `Must be text, and is ${String(value)}: put it in quotes.`;
+}
+
 /** What a person is told of one finding of the schema library. */
 function words(issue: z.core.$ZodIssue, schema: z.core.$ZodType, whole: unknown): Problem[] {
   const path = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part));
   const value = valueAt(whole, path);
   const at = (message: string): Problem[] => [{ path, at: 'value', message }];
-  const here = schemaAt(schema, whole, path);
+  const found = schemaAt(schema, whole, path);
+  const options = found && optionsOf(found);
+  // when one option of a one-of remains, the library reports what is wrong with that one
+  const here = options && issue.code !== 'invalid_union' ? chosenOption(options, value) : found;
   switch (issue.code) {
     case 'invalid_union':
-      return oneOf((here && optionsOf(here)) ?? [], value, path);
+      return oneOf(options ?? [], value, path);
     case 'unrecognized_keys':
       return issue.keys.map((key) => unknownKey(key, Object.keys((here && shapeOf(here)) ?? {}), path));
     case 'invalid_key':
@@ -123,9 +130,10 @@ function words(issue: z.core.$ZodIssue, schema: z.core.$ZodType, whole: unknown)
     case 'invalid_type': {
       if (value === undefined && path.length > 0)
         return [{ path: path.slice(0, -1), at: 'key', message: `"${path.at(-1)}" is missing.` }];
-      const wanted = typeWords(issue.expected);
-      const quote = issue.expected === 'string' && value !== null && !isMapping(value) && !Array.isArray(value);
-      return at(`Must be ${wanted}, and is ${typeOf(value)}.${quote ? ' Put it in quotes.' : ''}`);
+      const scalar = typeof value === 'number' || typeof value === 'boolean';
+      if (issue.expected === 'string' && scalar) return at(asText(here, value));
+      const is = typeof value === 'number' ? String(value) : typeOf(value);
+      return at(`Must be ${typeWords(issue.expected)}, and is ${is}.`);
     }
     case 'invalid_value': {
       if (value === undefined && path.length > 0)
@@ -136,7 +144,8 @@ function words(issue: z.core.$ZodIssue, schema: z.core.$ZodType, whole: unknown)
             message: `"${path.at(-1)}" is missing: ${either(issue.values.map(quoted))}.`,
           },
         ];
-      const near = typeof value === 'string' ? didYouMean(value, issue.values.map(String)) : '';
+      const words = issue.values.filter((one) => typeof one === 'string');
+      const near = typeof value === 'string' ? didYouMean(value, words) : '';
       return at(
         `Must be ${either(issue.values.map(quoted))}, and is ${isMapping(value) ? 'a mapping' : quoted(value)}.${near}`,
       );

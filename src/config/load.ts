@@ -3,11 +3,11 @@ import { HoldfastError } from '../domain/errors.ts';
 import { type Diagnostic, inOrder, type Path, type Problem, printDiagnostic } from './diagnostic.ts';
 import { type ConfigurationDocument, parseFile } from './document.ts';
 import { explain } from './issues.ts';
-import { type Place, readFiles } from './locate.ts';
+import { type ConfigurationText, type Place, readFiles } from './locate.ts';
 import { type Merged, merge } from './merge.ts';
 import { brokenReferences, doubts } from './references.ts';
 import { type Configuration, configurationSchema } from './schema.ts';
-import { rewrite } from './walk.ts';
+import { isMapping, rewrite } from './walk.ts';
 
 /** A part of the configuration that this version accepts and cannot do yet. */
 export interface NotBuilt {
@@ -40,6 +40,11 @@ const LISTED = 20;
  *  @throws HoldfastError `ConfigurationMissing` when there is none */
 export async function checkConfiguration(place: Place): Promise<Checked> {
   const { texts, faults } = await readFiles(place);
+  return checkTexts(texts, faults);
+}
+
+/** As {@link checkConfiguration}, of texts that were read already: the main file first, then those of `conf.d`. */
+export function checkTexts(texts: readonly ConfigurationText[], faults: readonly Diagnostic[] = []): Checked {
   const files = texts.map(({ file }) => file);
   const parsed = texts.map(({ file, text }) => parseFile(file, text));
   const documents = parsed.filter((outcome): outcome is ConfigurationDocument => 'value' in outcome);
@@ -50,10 +55,8 @@ export async function checkConfiguration(place: Place): Promise<Checked> {
 
   const merged = merge(documents);
   const errors = (problems: readonly Problem[]): Diagnostic[] => problems.map((one) => merged.locate(one, 'error'));
-  const wrong = [
-    ...merged.faults,
-    ...(merged.value === null ? [] : errors(explain(configurationSchema, merged.value))),
-  ];
+  const readable = isMapping(documents[0]?.value); // else nothing more can be said of it
+  const wrong = [...merged.faults, ...(readable ? errors(explain(configurationSchema, merged.value)) : [])];
   if (wrong.length > 0) return { files, diagnostics: [...syntax, ...sorted(files, wrong)], loaded: null };
 
   const { configuration, notBuilt, problems } = interpret(merged);

@@ -23,8 +23,8 @@ export function shapeOf(schema: z.core.$ZodType): Readonly<Record<string, z.core
   return def.type === 'object' ? def.shape : null;
 }
 
-/** The keys without which a mapping is not what the schema describes: the first one names the branch of a one-of. */
-export function requiredKeys(schema: z.core.$ZodType): readonly string[] {
+/** The keys without which a mapping is not what the schema describes. */
+function requiredKeys(schema: z.core.$ZodType): readonly string[] {
   const shape = shapeOf(schema) ?? {};
   return Object.keys(shape).filter((key) => shape[key] !== undefined && !optional(shape[key]));
 }
@@ -43,22 +43,27 @@ export function optionsOf(schema: z.core.$ZodType): readonly z.core.$ZodType[] |
   return def.type === 'union' ? def.options.flatMap((option) => optionsOf(option) ?? [option]) : null;
 }
 
-/** Whether a value is meant for this option, right or wrong: by its type, by a mapping's required keys, and by those
- *  of them that allow one value only (`engine: archive`). */
+/** The key that a mapping must have to be meant for this option, and the only value that it may have there, if any:
+ *  `engine: archive`, `files: …`. Null for a mapping that needs no key. */
+export function mark(option: z.core.$ZodType): { readonly key: string; readonly value: unknown } | null {
+  const [key] = requiredKeys(option);
+  const schema = key === undefined ? undefined : shapeOf(option)?.[key];
+  if (key === undefined || !schema) return null;
+  return { key, value: defOf(schema).type === 'literal' ? allowedValues(schema)?.[0] : undefined };
+}
+
+/** Whether a value is meant for this option, right or wrong: by its type, and a mapping by the option's mark. */
 export function isMeantFor(option: z.core.$ZodType, value: unknown): boolean {
   const schema = bare(option);
   const def = defOf(schema);
   const options = optionsOf(schema);
   if (options) return options.some((inner) => isMeantFor(inner, value));
-  if (def.type === 'object')
-    return (
-      isMapping(value) &&
-      requiredKeys(schema).every((key) => {
-        const inner = def.shape[key];
-        const only = inner && defOf(inner).type === 'literal' ? allowedValues(inner) : null;
-        return Object.hasOwn(value, key) && (only === null || only.includes(value[key]));
-      })
-    );
+  if (def.type === 'object') {
+    if (!isMapping(value)) return false;
+    const marked = mark(schema);
+    if (marked === null) return true;
+    return Object.hasOwn(value, marked.key) && (marked.value === undefined || value[marked.key] === marked.value);
+  }
   if (def.type === 'literal' || def.type === 'enum') return allowedValues(schema)?.includes(value) ?? false;
   if (def.type === 'array') return Array.isArray(value);
   if (def.type === 'record') return isMapping(value);
