@@ -43,7 +43,7 @@ export async function storePoint(
   await using draft = await repository.begin(header, 0, signal);
   const item = aStream('ldap', () => chunks(bytes));
   const stored = await draft.putStream(item, signal);
-  return draft.commit(aManifest(header, [aRow(item, stored)]), null, signal);
+  return await draft.commit(aManifest(header, [aRow(item, stored)]), null, signal);
 }
 
 function aFolder(): string {
@@ -453,7 +453,7 @@ export function repositoryContract(name: string, fixture: () => Promise<Reposito
 async function aStored(repository: Repository, signal: AbortSignal): Promise<Parameters<typeof aRow>[1]> {
   const header = aHeader({ service: 'directory' });
   await using draft = await repository.begin(header, 0, signal);
-  return draft.putStream(
+  return await draft.putStream(
     aStream('ldap', () => chunks(LDIF)),
     signal,
   );

@@ -1,0 +1,132 @@
+import { readdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Item, type Manifest, printManifest } from '../../../domain/manifest.ts';
+import type { Hold, PointReference, RecoveryPoint } from '../../../domain/recovery-point.ts';
+import type { Compression } from '../../../domain/storage.ts';
+import type { Bytes } from '../../../ports/bytes.ts';
+import type { PointHeader, StoredItem } from '../../../ports/repository.ts';
+import { linkFile, makeFolder, renameDurably, syncFolder, writeNew } from './durable.ts';
+import { codeOf, saysAbsent } from './failures.ts';
+import { storeFile } from './item-file.ts';
+import type { DraftStore, Promoted } from './layout.ts';
+import { folderName } from './names.ts';
+import { printHold } from './point-files.ts';
+import type { ArchiveSettings, ArchiveTools } from './settings.ts';
+import { checkedFileName, encryptionOf, endings, HOLD, MANIFEST, plainName, SUMS, storedItem } from './stored-names.ts';
+import { printSums } from './sums.ts';
+
+const WORKSPACE = '.workspace';
+
+/** A point being written as a folder. The order of writes, each synced before the next: items (as they come), hold,
+ *  SHA256SUMS and the manifest under a provisional name, the manifest's own name, the draft folder's names; then the
+ *  folder gets its name in the service's folder, which makes the point visible, and that name is synced. Whatever the
+ *  last write was, a folder with a point's name is whole. */
+export async function folderDraft(
+  header: PointHeader,
+  draft: string,
+  settings: ArchiveSettings,
+  tools: Pick<ArchiveTools, 'host'>,
+  readPoint: (reference: PointReference) => Promise<RecoveryPoint | null>,
+): Promise<DraftStore> {
+  const serviceFolder = join(settings.path, header.service);
+  const workspace = join(draft, WORKSPACE);
+  await makeFolder(draft);
+  await makeFolder(workspace);
+
+  async function store(
+    name: string,
+    bytes: Bytes,
+    tar: boolean,
+    compression: Compression,
+    signal: AbortSignal,
+  ): Promise<StoredItem> {
+    const encryption = encryptionOf(settings.sealing);
+    const file = checkedFileName(name + endings(compression.format, encryption));
+    const options = { compression, sealing: settings.sealing, tar };
+    const stored = await storeFile(join(draft, file), bytes, options, tools, signal);
+    return storedItem(file, stored, compression.format, encryption);
+  }
+
+  async function reuse(item: string, from: PointReference): Promise<StoredItem | null> {
+    const row = (await readPoint(from))?.manifest?.items.find(({ name }) => name === item);
+    if (row?.file === undefined || row.outcome === 'failed') return null;
+    // What the repository would do otherwise today is done otherwise: the item is read again.
+    const changed = row.compression !== settings.compression.format && row.roots !== undefined;
+    if (changed || row.encryption !== encryptionOf(settings.sealing)) return null;
+    const files = [row.file, ...(row.index === undefined ? [] : [row.index.file])];
+    const linked: string[] = [];
+    try {
+      for (const file of files) {
+        await linkFile(join(settings.path, from.location, file), join(draft, checkedFileName(file)));
+        linked.push(file);
+      }
+    } catch (error) {
+      for (const file of linked) await rm(join(draft, file), { force: true });
+      // The earlier point was removed meanwhile, has too many names, or its file system has no hard links.
+      if (saysAbsent(error) || ['EXDEV', 'EMLINK', 'EPERM', 'ENOTSUP'].includes(codeOf(error) ?? '')) return null;
+      throw error;
+    }
+    return storedFields(row);
+  }
+
+  async function promote(manifest: Manifest, hold: Hold | null, confirm: () => Promise<void>): Promise<Promoted> {
+    await rm(workspace, { recursive: true, force: true });
+    if (hold !== null) await writeNew(join(draft, HOLD), printHold(hold));
+    const text = printManifest(manifest);
+    await writeNew(join(draft, SUMS), printSums(manifest, text));
+    await writeNew(join(draft, `${MANIFEST}.new`), text);
+    await rename(join(draft, `${MANIFEST}.new`), join(draft, MANIFEST));
+    await syncFolder(draft);
+    await confirm();
+    for (let count = 1; ; count++) {
+      const name = folderName(header.timestamp, count);
+      if ((await readdir(serviceFolder)).includes(name)) continue;
+      const path = join(serviceFolder, name);
+      try {
+        await renameDurably(draft, path);
+        return { location: `${header.service}/${name}`, manifest };
+      } catch (error) {
+        // Somebody else's folder took the name in between.
+        if (['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(codeOf(error) ?? '')) continue;
+        await rename(path, draft).catch(() => {}); // renamed and not synced: a commit that failed shows nothing
+        throw error;
+      }
+    }
+  }
+
+  return {
+    workspace,
+    putStream: (item, signal) =>
+      store(item.file, item.bytes(signal), false, item.compressed ? { format: 'none' } : settings.compression, signal),
+    putTree: async (item, signal) => {
+      const bytes = item.tar({ style: 'absolute' }, signal);
+      const stored = await store(`${item.name}.tar`, bytes, true, settings.compression, signal);
+      return { ...stored, roots: [...item.roots({ style: 'absolute' })] };
+    },
+    putCopy: async (item, bytes, signal) => {
+      const tree = item.roots !== undefined;
+      const packed = item.compression === 'none' && !tree; // compressed by its own tool where it comes from
+      const compression: Compression = packed ? { format: 'none' } : settings.compression;
+      const stored = await store(plainName(item), bytes, tree, compression, signal);
+      return item.roots === undefined ? stored : { ...stored, roots: item.roots };
+    },
+    reuse,
+    drop: async (_item, { file, index }) => {
+      if (file !== undefined) await rm(join(draft, file), { force: true });
+      if (index !== undefined) await rm(join(draft, index.file), { force: true });
+    },
+    promote,
+  };
+}
+
+const storedFields = (row: Item): StoredItem => ({
+  ...(row.file === undefined ? {} : { file: row.file }),
+  size: row.size,
+  originalSize: row.originalSize,
+  sha256: row.sha256,
+  originalSha256: row.originalSha256,
+  compression: row.compression,
+  encryption: row.encryption,
+  ...(row.index === undefined ? {} : { index: row.index }),
+  ...(row.roots === undefined ? {} : { roots: row.roots }),
+});

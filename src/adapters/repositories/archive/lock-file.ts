@@ -1,0 +1,120 @@
+import { open, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { Owner, Owners } from '../../../ports/owner.ts';
+import type { LockMode, LockScope } from '../../../ports/repository.ts';
+import { writeNew } from './durable.ts';
+import { codeOf, ifPresent } from './failures.ts';
+
+export const LOCKS = '.holdfast-locks';
+
+/** Besides the port's: `removal` records one that is under way, `names` guards the choice of archives' names. */
+export type Scope = LockScope | { readonly kind: 'removal' | 'names' };
+
+/** What a process that died left to do: the folder of a draft to remove, a removal to finish. `folder` is relative to
+ *  the repository and was used by one lock only. */
+export type Leftover =
+  | { readonly kind: 'draft'; readonly folder: string }
+  | { readonly kind: 'removal'; readonly folder: string; readonly location: string };
+
+/** What stands in a lock file. `counter` grows while its holder lives; `state` turns from `waiting` to `held` once. */
+export interface LockContent {
+  readonly state: 'waiting' | 'held';
+  readonly counter: number;
+  readonly since: string;
+  readonly owner: Owner;
+  readonly leftover: Leftover | null;
+}
+
+/** A lock file that was seen. `content` is null when it is empty or not whole: its owner is then unknown. */
+export interface SeenLock {
+  readonly name: string;
+  readonly scope: string;
+  readonly mode: LockMode;
+  readonly token: string;
+  readonly content: LockContent | null;
+}
+
+const ownerSchema = z.object({
+  machine: z.string(),
+  hostname: z.string(),
+  boot: z.string(),
+  pidNamespace: z.string(),
+  pid: z.number(),
+  startTime: z.string(),
+});
+const leftoverSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('draft'), folder: z.string() }),
+  z.object({ kind: z.literal('removal'), folder: z.string(), location: z.string() }),
+]);
+const contentSchema = z.object({
+  state: z.enum(['waiting', 'held']),
+  counter: z.coerce.number(),
+  since: z.string(),
+  owner: ownerSchema,
+  leftover: leftoverSchema.nullable(),
+});
+
+/** The scope as it stands in a lock's name: `service=mealie`. */
+export function scopeName(scope: Scope): string {
+  if (scope.kind === 'service') return `service=${scope.service}`;
+  return scope.kind === 'point' ? `point=${scope.id}` : scope.kind;
+}
+
+/** The name of a lock's file: `<scope>.<mode>.<token>`. A token is a ULID of its own; it orders those who wait. */
+export const lockName = (scope: Scope, mode: LockMode, token: string): string => `${scopeName(scope)}.${mode}.${token}`;
+
+const NAME = /^((?:service|point)=.+|repository|removal|names)\.(shared|exclusive)\.([0-9A-Z]{26})$/;
+
+/** The same length for every state and counter, so that a lock is refreshed in place by one write. */
+function print({ state, counter, since, owner, leftover }: LockContent): string {
+  const line = { state, counter: String(counter).padStart(12, '0'), since, owner, leftover };
+  return `${JSON.stringify(line)}${state === 'held' ? '   ' : ''}\n`;
+}
+
+/** Creates the file of a lock, durably as a file. On a full disk it may stay empty, which still locks by its name: an
+ *  empty disk cannot be had without a lock for whoever prunes. What has something to record fails there instead. */
+export async function createLock(folder: string, name: string, content: LockContent): Promise<void> {
+  try {
+    await writeNew(join(folder, name), print(content));
+  } catch (error) {
+    const full = codeOf(error) === 'ENOSPC' || codeOf(error) === 'EDQUOT';
+    const there = await ifPresent(readFile(join(folder, name)));
+    if (!full || content.leftover !== null || there === null) throw error;
+  }
+}
+
+/** Writes over the content of a lock that is there; false when it is gone. Never creates it again. */
+export async function rewriteLock(folder: string, name: string, content: LockContent): Promise<boolean> {
+  const file = await ifPresent(open(join(folder, name), 'r+'));
+  if (file === null) return false;
+  await using opened = file;
+  const { size } = await opened.stat();
+  if (size > 0) await opened.write(print(content), 0); // empty: made on a full disk
+  return true;
+}
+
+/** A lock by its file's name; null for a name that is none, and when it is gone. */
+export async function readLock(folder: string, name: string): Promise<SeenLock | null> {
+  const [, scope, mode, token] = NAME.exec(name) ?? [];
+  if (scope === undefined || mode === undefined || token === undefined) return null;
+  const text = await ifPresent(readFile(join(folder, name), 'utf8'));
+  if (text === null) return null;
+  return { name, scope, mode: mode === 'shared' ? 'shared' : 'exclusive', token, content: parse(text) };
+}
+
+function parse(text: string): LockContent | null {
+  try {
+    return contentSchema.parse(JSON.parse(text));
+  } catch {
+    return null; // an owner that cannot be told: the lock is judged by whether it changes
+  }
+}
+
+/** Who holds it, for a message. */
+export function holderOf({ content }: SeenLock, owners: Owners): string {
+  if (content === null) return 'an unknown process';
+  const { hostname, pid, boot } = content.owner;
+  const where = boot === owners.current.boot ? '' : ` on ${hostname}`;
+  return `process ${pid}${where} since ${content.since}`;
+}

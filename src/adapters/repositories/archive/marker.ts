@@ -1,0 +1,38 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { HoldfastError } from '../../../domain/errors.ts';
+import { explaining, ifPresent } from './failures.ts';
+
+export const MARKER = '.holdfast-repository.json';
+
+const markerSchema = z.object({ format: z.number(), id: z.string(), createdAt: z.string() });
+export type Marker = z.infer<typeof markerSchema>;
+
+export const printMarker = (id: string, createdAt: Temporal.Instant): string =>
+  `${JSON.stringify({ format: 1, id, createdAt: createdAt.toString({ smallestUnit: 'second' }) })}\n`;
+
+/** Reads the file that says that this folder is a repository.
+ *  @throws RepositoryNotFound when it is missing: a disk that is not mounted never fills the disk below it;
+ *  RepositoryUnusable when it is not whole, or of a format that this version does not know */
+export async function readMarker(folder: string): Promise<Marker> {
+  const path = join(folder, MARKER);
+  const text = await explaining(path, () => ifPresent(readFile(path, 'utf8')));
+  if (text === null) {
+    const why = `There is no marker file ${MARKER} in ${folder}: its disk may not be mounted.`;
+    throw new HoldfastError('RepositoryNotFound', why, folder);
+  }
+  const marker = parse(text);
+  if (marker === null) throw new HoldfastError('RepositoryUnusable', `The marker file ${path} is not whole.`, folder);
+  if (marker.format === 1) return marker;
+  const why = `The repository in ${folder} has format ${marker.format}; this version knows format 1.`;
+  throw new HoldfastError('RepositoryUnusable', why, folder, { hint: 'Use the version of Holdfast that made it' });
+}
+
+function parse(text: string): Marker | null {
+  try {
+    return markerSchema.parse(JSON.parse(text));
+  } catch {
+    return null; // said by the caller, which knows the path
+  }
+}

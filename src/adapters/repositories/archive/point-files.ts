@@ -1,0 +1,79 @@
+import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { type Proof, strongestProof } from '../../../domain/evidence.ts';
+import type { Manifest } from '../../../domain/manifest.ts';
+import { EVIDENCE, type Hold, type RecoveryPoint, summaryOf } from '../../../domain/recovery-point.ts';
+import { ifPresent } from './failures.ts';
+import { HOLD, REPORTS } from './stored-names.ts';
+
+/** What stands beside a point and may change after it was made. */
+export interface Besides {
+  readonly held: Hold | null;
+  readonly proofs: readonly Proof[];
+}
+
+const holdSchema = z.object({ reason: z.string(), at: z.string(), by: z.enum(['user', 'anomaly', 'clock']) });
+const reportSchema = z.object({ evidence: z.enum([...EVIDENCE, 'failed']), evidenceAt: z.string() });
+
+export const printHold = ({ reason, at, by }: Hold): string =>
+  `${JSON.stringify({ reason, at: at.toString(), by }, null, 2)}\n`;
+
+/** A hold that cannot be read holds all the same: what was kept from removal stays. */
+function parseHold(text: string): Hold {
+  try {
+    const { reason, at, by } = holdSchema.parse(JSON.parse(text));
+    return { reason, at: Temporal.Instant.from(at), by };
+  } catch {
+    return { reason: 'its hold cannot be read', at: Temporal.Instant.fromEpochMilliseconds(0), by: 'user' };
+  }
+}
+
+/** A report that cannot be read proves nothing. */
+function parseReport(text: string): Proof | null {
+  try {
+    const { evidence, evidenceAt } = reportSchema.parse(JSON.parse(text));
+    return { evidence, evidenceAt: Temporal.Instant.from(evidenceAt) };
+  } catch {
+    return null;
+  }
+}
+
+/** Reads the hold and the reports. `pathOf` gives the path of a name beside the point; null says that it is not there. */
+export async function readBesides(pathOf: (name: string) => string | null): Promise<Besides> {
+  const read = async (name: string): Promise<string | null> => {
+    const path = pathOf(name);
+    return path === null ? null : ifPresent(readFile(path, 'utf8'));
+  };
+  const [hold, ...reports] = await Promise.all([read(HOLD), ...REPORTS.map((report) => read(`${report}.json`))]);
+  return {
+    held: hold === null ? null : parseHold(hold),
+    proofs: reports.flatMap((text) => (text === null ? [] : (parseReport(text) ?? []))),
+  };
+}
+
+/** A point as the port has it, from what is stored. */
+export function recoveryPoint(
+  repository: string,
+  location: string,
+  manifest: Manifest,
+  { held, proofs }: Besides,
+): RecoveryPoint {
+  const storedAt = Temporal.Instant.from(manifest.completedAt);
+  return {
+    id: manifest.id,
+    repository,
+    service: manifest.service,
+    location,
+    timestamp: Temporal.Instant.from(manifest.timestamp),
+    manifest,
+    ...summaryOf(manifest),
+    outcome: manifest.outcome,
+    totalSize: manifest.totalSize,
+    ...strongestProof({ evidence: 'stored', evidenceAt: storedAt }, proofs),
+    held,
+    foreign: false,
+  };
+}
+
+export const newestFirst = (a: RecoveryPoint, b: RecoveryPoint): number =>
+  Temporal.Instant.compare(b.timestamp, a.timestamp) || Number(a.id < b.id) - Number(a.id > b.id);
