@@ -5,9 +5,9 @@ import type { Host } from '../ports/host.ts';
 import type { Context } from './context.ts';
 import { type Exchange, type InPlacePlan, parentOf } from './in-place-plan.ts';
 import type { SelectedPoint } from './point-selection.ts';
-import type { RestoredItem } from './restore.ts';
 import type { Choice } from './restore-choice.ts';
 import { extract, userIdOf } from './restore-extract.ts';
+import type { RestoredItem } from './restore-request.ts';
 
 /** An exchange whose new state lies ready under `staged`, on the file system of its path. */
 export interface Staged extends Exchange {

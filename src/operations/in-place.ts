@@ -9,7 +9,7 @@ import { type InPlacePlan, parentOf } from './in-place-plan.ts';
 import { type Staged, stage } from './in-place-stage.ts';
 import { type SetAside, swap } from './in-place-swap.ts';
 import type { SelectedPoint } from './point-selection.ts';
-import type { RestoredItem } from './restore.ts';
+import type { RestoredItem } from './restore-request.ts';
 import { refuseFullDisk } from './restore-space.ts';
 
 export interface InPlaceOptions {

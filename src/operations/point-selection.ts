@@ -20,7 +20,10 @@ export interface SelectedPoint {
   readonly point: RecoveryPoint;
 }
 
-type Ports = Pick<Context, 'clock' | 'catalog' | 'progress' | 'services' | 'repositoryNames' | 'repository'>;
+export type SelectionPorts = Pick<
+  Context,
+  'clock' | 'catalog' | 'progress' | 'services' | 'repositoryNames' | 'repository'
+>;
 
 /** A clock may be this far behind the one that made a point (interface, section 10, line 6). */
 const TOLERATED_SKEW = { minutes: 10 } as const;
@@ -30,7 +33,11 @@ const ID_PREFIX = /^[0-9A-HJKMNP-TV-Z]{1,26}$/i; // https://github.com/ulid/spec
  *  in the future and whose last check did not fail. By id or location: that one, whatever it is.
  *  @throws PointNotFound; Usage for a time with a point, or a beginning that several points share;
  *  RepositoryNotFound and the like for a repository that was asked for by name */
-export async function selectPoint(query: PointQuery, context: Ports, signal: AbortSignal): Promise<SelectedPoint> {
+export async function selectPoint(
+  query: PointQuery,
+  context: SelectionPorts,
+  signal: AbortSignal,
+): Promise<SelectedPoint> {
   const { points, failures } = await presentPoints(query, context, signal);
   const named = points.filter(({ service }) => service === query.what);
   if (context.services.has(query.what) || named.length > 0) {
@@ -47,13 +54,17 @@ export async function selectPoint(query: PointQuery, context: Ports, signal: Abo
   return { repository, point: await repository.find(found, signal) };
 }
 
-interface Present {
+export interface Present {
   readonly points: readonly PointSummary[];
   readonly failures: readonly unknown[];
 }
 
 /** What the repositories hold at this moment, those that come first in the configuration first. */
-async function presentPoints(query: PointQuery, context: Ports, signal: AbortSignal): Promise<Present> {
+export async function presentPoints(
+  query: Pick<PointQuery, 'repository'>,
+  context: SelectionPorts,
+  signal: AbortSignal,
+): Promise<Present> {
   const names = query.repository === undefined ? context.repositoryNames : [query.repository];
   const points: PointSummary[] = [];
   const failures: unknown[] = [];
@@ -73,7 +84,7 @@ async function presentPoints(query: PointQuery, context: Ports, signal: AbortSig
 async function newestUsable(
   query: PointQuery,
   points: readonly PointSummary[],
-  context: Ports,
+  context: SelectionPorts,
   signal: AbortSignal,
 ): Promise<SelectedPoint | null> {
   const now = context.clock.now();
@@ -94,7 +105,7 @@ async function newestUsable(
 }
 
 /** Why a point is not taken by itself; null when it may be. */
-function whyUnusable(point: PointSummary): string | null {
+export function whyUnusable(point: PointSummary): string | null {
   if (point.foreign) return 'made by another tool';
   if (point.type === 'safety') return 'a safety point';
   if (point.held !== null) return `held: ${point.held.reason}`;

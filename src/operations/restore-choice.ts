@@ -4,7 +4,7 @@ import type { TreeEntry } from '../ports/repository.ts';
 import type { Context } from './context.ts';
 import { namedItem, type ReadableItem, readableItems } from './point-items.ts';
 import type { SelectedPoint } from './point-selection.ts';
-import type { RestoreRequest } from './restore.ts';
+import type { RestoreRequest } from './restore-request.ts';
 
 /** One item, or what is at or below one path of it. */
 export interface Choice extends ReadableItem {

@@ -2,8 +2,8 @@ import { HoldfastError } from '../domain/errors.ts';
 import type { HostFiles } from '../ports/host.ts';
 import type { TreeEntry } from '../ports/repository.ts';
 import type { SelectedPoint } from './point-selection.ts';
-import type { Overwrite } from './restore.ts';
 import { type Choice, chosenEntries } from './restore-choice.ts';
+import type { Overwrite } from './restore-request.ts';
 
 export interface Conflicts {
   /** Names in the target folder that stand in the way of a file, at most 20. */

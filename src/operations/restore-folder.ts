@@ -3,11 +3,11 @@ import type { JournalEntry } from '../journal/entry.ts';
 import type { Host, HostFiles } from '../ports/host.ts';
 import type { Context } from './context.ts';
 import type { SelectedPoint } from './point-selection.ts';
-import type { Overwrite, RestoredItem } from './restore.ts';
 import type { Choice } from './restore-choice.ts';
 import { type Conflicts, refuseConflicts } from './restore-conflicts.ts';
 import { extract } from './restore-extract.ts';
 import { merge } from './restore-merge.ts';
+import type { Overwrite, RestoredItem } from './restore-request.ts';
 import { type Place, refuseFullDisk } from './restore-space.ts';
 
 /** How a restore to a folder will go, found out without writing anything. */

@@ -1,7 +1,7 @@
 import { HoldfastError } from '../domain/errors.ts';
 import type { JournalEntry } from '../journal/entry.ts';
 import type { Host, PathStatus } from '../ports/host.ts';
-import type { Overwrite } from './restore.ts';
+import type { Overwrite } from './restore-request.ts';
 
 export interface Merge {
   readonly host: Host;
