@@ -3,7 +3,7 @@ import { open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { HoldfastError } from '../domain/errors.ts';
-import { stateError } from '../domain/state-error.ts';
+import { stateDamaged, stateError } from '../domain/state-error.ts';
 
 /** Looks through the whole catalog. Nothing is written, and a catalog that is not there is no error.
  *  @throws StateDamaged with what SQLite found first, StateUnusable, StateBusy */
@@ -20,7 +20,7 @@ export function checkCatalog(path: string): void {
   } catch (error) {
     throw stateError(error, 'catalog', path);
   }
-  if (found !== 'ok') throw new HoldfastError('StateDamaged', `The catalog ${path} is damaged: ${found}.`, path);
+  if (found !== 'ok') throw stateDamaged('catalog', path, String(found));
 }
 
 /** What `catalog rebuild` does first: a damaged catalog is moved aside, never deleted, so that an empty one is made.

@@ -44,6 +44,15 @@ export function stateError(error: unknown, what: keyof typeof HINTS, path: strin
   return new HoldfastError(code, `The ${what} ${path} ${words} (${error.message}).`, path, { cause: error, ...hint });
 }
 
+/** It can be opened, and yet holds what was never written. */
+export const stateDamaged = (
+  what: keyof typeof HINTS,
+  path: string,
+  words: string,
+  options: ErrorOptions = {},
+): HoldfastError =>
+  new HoldfastError('StateDamaged', `The ${what} ${path} is damaged: ${words}.`, path, { ...options, ...HINTS[what] });
+
 /** A later version of Holdfast wrote it: reading it could misunderstand it, writing could damage it. */
 export const stateNewer = (what: keyof typeof HINTS, path: string, found: string): HoldfastError =>
   new HoldfastError(

@@ -1,7 +1,7 @@
 import { HoldfastError, messageOf } from '../domain/errors.ts';
 import { stateNewer } from '../domain/state-error.ts';
 import { confirmNew, type ForwardStep, perform, type Step, type StepPorts, undo } from './step.ts';
-import type { EntryRow, JournalStore } from './store.ts';
+import { type EntryRow, type JournalStore, parseStored } from './store.ts';
 
 /** Taking back one step may remove a tree of millions of files; a host that hangs must still not hold us for ever. */
 const STEP_LIMIT_MS = 10 * 60_000;
@@ -117,18 +117,22 @@ function openStill({ verb, subject, direction }: EntryRow, cause: unknown): Hold
   return new HoldfastError('JournalOpen', message, subject, { cause, ...hint });
 }
 
-const BACK = { 'path-renamed': true, 'path-made': true } as const satisfies Record<Step['kind'], true>;
+const BACK = { 'path-renamed': true, 'path-made': true, 'folder-made': true } as const satisfies Record<
+  Step['kind'],
+  true
+>;
 const FORWARD = { 'path-renamed': true, 'path-removed': true } as const satisfies Record<ForwardStep['kind'], true>;
 
-/** @throws StateNewer for a kind of step that a later version recorded */
 function parseStep(text: string, path: string): Step {
-  const step: { kind: string } = JSON.parse(text);
+  const step = kindOf(text, path);
   if (Object.hasOwn(BACK, step.kind)) return step as Step;
   throw stateNewer('journal', path, `a step ${step.kind}`);
 }
 
 function parseForwardStep(text: string, path: string): ForwardStep {
-  const step: { kind: string } = JSON.parse(text);
+  const step = kindOf(text, path);
   if (Object.hasOwn(FORWARD, step.kind)) return step as ForwardStep;
   throw stateNewer('journal', path, `a step ${step.kind}`);
 }
+
+const kindOf = (text: string, path: string): { readonly kind: string } => parseStored(text, path);

@@ -4,7 +4,7 @@ import type { Clock, Identifiers } from '../ports/clock.ts';
 import type { Owner, OwnerState, Owners } from '../ports/owner.ts';
 import { type JournalEntry, journalEntry, settle } from './entry.ts';
 import type { ForwardStep, Step, StepPorts } from './step.ts';
-import { type EntryRow, JournalStore } from './store.ts';
+import { type EntryRow, JournalStore, parseStored } from './store.ts';
 
 /** What an operation is about to do, in the words of the interface: `restore`, `mealie`. */
 export interface Intent {
@@ -129,17 +129,17 @@ export function openEntries(path: string, owners: Owners): readonly OpenEntry[] 
 }
 
 function openEntry(row: EntryRow, store: JournalStore, owners: Owners): OpenEntry {
-  const owner: Owner = JSON.parse(row.owner);
+  const owner: Owner = parseStored(row.owner, store.path);
   return {
     id: row.id,
     verb: row.verb,
     subject: row.subject,
-    detail: JSON.parse(row.detail),
+    detail: parseStored(row.detail, store.path),
     begunAt: Temporal.Instant.from(row.begun_at),
     owner,
     state: row.working === 0 ? 'left' : owners.state(owner),
     direction: row.direction,
-    steps: store.steps(row.id).map(({ step }) => JSON.parse(step)),
+    steps: store.steps(row.id).map(({ step }) => parseStored(step, store.path)),
   };
 }
 

@@ -10,9 +10,18 @@ interface PathRenamed {
   readonly to: string;
 }
 
-/** A folder or file of our own was made, to be filled. */
+/** A folder or file of our own was made, to be filled: it bears a name that nobody else uses, and all in it is ours. */
 interface PathMade {
   readonly kind: 'path-made';
+  readonly host: string;
+  /** Nothing is there before the step. */
+  readonly path: string;
+}
+
+/** A folder was made where others may put something too, or where the present state is moved to: taken back only while
+ *  there is no file in it, or below it. */
+interface FolderMade {
+  readonly kind: 'folder-made';
   readonly host: string;
   /** Nothing is there before the step. */
   readonly path: string;
@@ -26,20 +35,20 @@ interface PathRemoved {
 }
 
 /** Something that can be taken back: plain data, because after a crash there is no closure left to call. */
-export type Step = PathRenamed | PathMade;
+export type Step = PathRenamed | PathMade | FolderMade;
 
 /** Something that is still to be done after the point of no return, and can be done again. */
 export type ForwardStep = PathRenamed | PathRemoved;
 
 /** What steps are taken back and performed with. */
 export interface StepPorts {
-  host(name: string): Promise<{ readonly files: Pick<HostFiles, 'status' | 'rename' | 'remove'> }>;
+  host(name: string): Promise<{ readonly files: Pick<HostFiles, 'status' | 'list' | 'rename' | 'remove'> }>;
 }
 
 /** Looks, before a step is recorded, whether its undo could ever touch what is not its own.
  *  @throws TargetExists */
 export async function confirmNew(step: Step, ports: StepPorts, signal: AbortSignal): Promise<void> {
-  const path = step.kind === 'path-made' ? step.path : step.to;
+  const path = step.kind === 'path-renamed' ? step.to : step.path;
   const { files } = await ports.host(step.host);
   if ((await files.status(path, signal)) !== null)
     throw new HoldfastError('TargetExists', `${path} exists already, so it cannot be made or renamed to.`, path);
@@ -51,6 +60,10 @@ export async function undo(step: Step, ports: StepPorts, signal: AbortSignal): P
   const { files } = await ports.host(step.host);
   if (step.kind === 'path-renamed') return renameOnce(step.to, step.from, files, signal);
   if (step.kind === 'path-made') return files.remove(step.path, signal);
+  if (step.kind === 'folder-made') {
+    if (await holdsNoFile(step.path, files, signal)) await files.remove(step.path, signal);
+    return;
+  }
   return step satisfies never; // a new kind of step without its undo does not compile
 }
 
@@ -60,6 +73,19 @@ export async function perform(step: ForwardStep, ports: StepPorts, signal: Abort
   if (step.kind === 'path-renamed') return renameOnce(step.from, step.to, files, signal);
   if (step.kind === 'path-removed') return files.remove(step.path, signal);
   return step satisfies never;
+}
+
+async function holdsNoFile(
+  path: string,
+  files: Pick<HostFiles, 'status' | 'list'>,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const found = await files.status(path, signal);
+  if (found === null) return true;
+  if (found.type !== 'directory') return false;
+  for (const name of await files.list(path, signal))
+    if (!(await holdsNoFile(`${path}/${name}`, files, signal))) return false;
+  return true;
 }
 
 async function renameOnce(

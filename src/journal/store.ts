@@ -1,6 +1,6 @@
 import { closeSync, openSync } from 'node:fs';
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
-import { stateError, stateNewer } from '../domain/state-error.ts';
+import { stateDamaged, stateError, stateNewer } from '../domain/state-error.ts';
 
 /** How long a writer of another process is waited for; each write of a journal is one short transaction. */
 const BUSY_LIMIT_MS = 10_000;
@@ -34,6 +34,15 @@ export interface StepRow {
   readonly position: number;
   /** JSON of a Step, or of a ForwardStep when the entry's direction is `forward`. */
   readonly step: string;
+}
+
+/** Reads what this module wrote. @throws StateDamaged */
+export function parseStored<Value>(text: string, path: string): Value {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw stateDamaged('journal', path, 'a row in it is no JSON', { cause });
+  }
 }
 
 /** The file under the journal: SQLite with a write-ahead log, each write synced before it returns. It is no catalog:

@@ -136,6 +136,20 @@ describe('an operation that fails', () => {
     expect(journal.open()).toEqual([]);
   });
 
+  test('keeps what others put into a folder that it made for all', async () => {
+    using journal = journalOf();
+    const makeFor = async (name: string, fill: () => Promise<unknown>) => {
+      await using entry = await journal.begin({ verb: 'restore', subject: 'mealie' });
+      const step = { kind: 'folder-made', host: HOST, path: at(name) } as const;
+      await entry.step(step, async () => void (await mkdir(at(name, 'deeper', 'still'), { recursive: true })));
+      await fill();
+    };
+    await makeFor('empty', async () => {});
+    await makeFor('used', () => writeFile(at('used', 'deeper', 'upload'), 'new'));
+    expect(journal.open()).toEqual([]);
+    expect(await paths()).toEqual([...OLD, 'used/', 'used/deeper/', 'used/deeper/still/', 'used/deeper/upload: new']);
+  });
+
   test('overwrites nothing that was made under the old name meanwhile, and can be put right later', async () => {
     using journal = journalOf();
     const intrude = async (step: number) => {
@@ -320,6 +334,19 @@ describe('the file of the journal', () => {
     expect(() => journalOf()).toThrow(expect.objectContaining({ code: 'StateDamaged', subject: file }));
     expect(() => openEntries(file, seeing('gone'))).toThrow(expect.objectContaining({ code: 'StateDamaged' }));
     expect(await readFile(file, 'utf8')).toContain('not a database');
+  });
+
+  test('says that a row is damaged, and lets nothing of it be taken back', async () => {
+    await leftBy(other);
+    const database = new DatabaseSync(file);
+    database.exec(`UPDATE steps SET step = '{"kind":"path-' WHERE position = 2`);
+    database.close();
+    using journal = journalOf(seeing('gone'));
+    await expect(journal.repair({ force: false }, never)).rejects.toMatchObject({
+      code: 'StateDamaged',
+      subject: file,
+    });
+    expect(await paths()).toContain('kept/recipe: present');
   });
 
   test('is refused when a later version wrote it', () => {

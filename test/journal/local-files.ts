@@ -1,5 +1,5 @@
-import { lstat, rename, rm } from 'node:fs/promises';
-import { type Step, type StepPorts, undo } from '../../src/journal/step.ts';
+import { lstat, readdir, rename, rm } from 'node:fs/promises';
+import type { StepPorts } from '../../src/journal/step.ts';
 
 type Files = Awaited<ReturnType<StepPorts['host']>>['files'];
 
@@ -24,6 +24,7 @@ export const localFiles: Files = {
       }
     );
   },
+  list: (path) => readdir(path),
   rename: (from, to) => rename(from, to),
   remove: (path) => rm(path, { recursive: true, force: true }),
 };
@@ -34,5 +35,3 @@ export const localPorts: StepPorts = { host: async () => ({ files: localFiles })
 export const portsWith = (faults: Partial<Files>): StepPorts => ({
   host: async () => ({ files: { ...localFiles, ...faults } }),
 });
-
-export const undoLocally = (step: Step): Promise<void> => undo(step, localPorts, new AbortController().signal);
