@@ -37,10 +37,10 @@ export async function copyPoint(
   await using _ = await from.lock({ kind: 'point', id: point.id }, 'shared', lockWaitMs, signal);
   const { id, service, plan, type, origin } = manifest;
   const header = { id, service, plan, type, origin, timestamp: point.timestamp, timezone };
-  await using draft = await to.begin(header, lockWaitMs, signal);
   const { points } = await refresh(to, service, context, signal);
   const there = points.find((other) => other.id === id);
   if (there !== undefined) return { point: await to.find(there, signal), copied: false };
+  await using draft = await to.begin(header, lockWaitMs, signal);
   const earlier = earlierPoints(points, to, signal);
   const items: Item[] = [];
   for (const item of manifest.items)

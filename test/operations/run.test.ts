@@ -1,0 +1,97 @@
+import { expect, test } from 'vitest';
+import { HoldfastError } from '../../src/domain/errors.ts';
+import { run } from '../../src/operations/run.ts';
+import { aPlan, type House, house, signal } from './house.ts';
+
+const runNightly = (made: House) => run({ plan: 'nightly', lockWaitMs: 0 }, made.context, signal);
+const count = async (made: House): Promise<number> => (await made.first.list({}, signal)).locations.size;
+
+async function prepared(days: number): Promise<House> {
+  const made = await house();
+  made.source('data');
+  made.configure(aPlan({ retention: { latest: 2 } }));
+  for (let day = 0; day < days; day++) {
+    await made.backUp({ plan: 'nightly' });
+    made.clock.advance({ hours: 24 });
+  }
+  return made;
+}
+
+test('a run makes a point, proves it, then removes what retention lets go', async () => {
+  using made = await prepared(3);
+  const report = await runNightly(made);
+  expect(report).toMatchObject({ outcome: 'passed', verify: { level: 'readable' }, prune: { outcome: 'passed' } });
+  expect(await count(made)).toBe(2);
+  expect(await made.context.catalog.points({})).toMatchObject([{ evidence: 'readable' }, { evidence: 'stored' }]);
+  expect((await made.context.catalog.runs({ limit: 9 })).map(({ verb }) => verb).toSorted()).toEqual([
+    'backup',
+    'backup',
+    'backup',
+    'backup',
+    'prune',
+    'run',
+    'verify',
+  ]);
+});
+
+test('a run looks as far as its plan says', async () => {
+  using made = await prepared(0);
+  made.findings.set('files', () => [{ name: 'members', outcome: 'passed', detail: '' }]);
+  made.configure(aPlan({ verify: { level: 'sound' } }));
+  expect((await runNightly(made)).verify.points).toMatchObject([{ evidence: 'sound' }]);
+});
+
+test('without proof of the new point nothing is removed', async () => {
+  using made = await prepared(3);
+  made.first.failNext('open', new HoldfastError('Damaged', 'It is not what was stored.', 'files_data'));
+  const report = await runNightly(made);
+  expect(report).toMatchObject({
+    outcome: 'partial',
+    prune: null,
+    unproved: [{ service: 'mealie', repository: 'first' }],
+  });
+  expect(await count(made)).toBe(4);
+});
+
+test('without a new point nothing is removed', async () => {
+  using made = await prepared(3);
+  made.first.failNext('commit', new HoldfastError('NoSpace', 'The disk is full.', 'first'));
+  expect(await runNightly(made)).toMatchObject({ outcome: 'failed', prune: null });
+  expect(await count(made)).toBe(3);
+});
+
+test('a service without proof keeps its points while another one is pruned', async () => {
+  using made = await prepared(0);
+  made.source('data', 'other');
+  made.configure(aPlan({ retention: { latest: 1 }, services: ['mealie', 'other'] }));
+  await made.backUp({ plan: 'nightly' });
+  made.clock.advance({ hours: 24 });
+  made.first.failNext('open', new HoldfastError('Damaged', 'It is not what was stored.', 'files_data'));
+  const report = await runNightly(made);
+  expect(report.unproved).toEqual([{ service: 'mealie', repository: 'first' }]);
+  expect(report.prune?.removed.map(({ service }) => service)).toEqual(['other']);
+  expect(await count(made)).toBe(3);
+});
+
+test('a run never answers a question: what has to be confirmed stays, and the run is partial', async () => {
+  using made = await prepared(6);
+  made.configure(aPlan({ retention: { latest: 1 } }));
+  const report = await runNightly(made);
+  expect(report).toMatchObject({ outcome: 'partial', prune: { failures: [{ code: 'AnswerNeeded' }] } });
+  expect(await count(made)).toBe(7);
+});
+
+test('a suspicious point pushes no good one out, however long the series is', async () => {
+  using made = await prepared(3);
+  const source = made.source('more');
+  source.content = 'x'.repeat(1000);
+  for (const content of ['x'.repeat(1000), 'x'.repeat(1000), 'x', 'x', 'x']) {
+    source.content = content;
+    const report = await runNightly(made);
+    expect(report.outcome).toBe(content === 'x' ? 'partial' : 'passed');
+    made.clock.advance({ hours: 24 });
+  }
+  const { points } = await made.first.list({}, signal);
+  const good = points.filter(({ held }) => held === null);
+  expect(good.map(({ items }) => items.find(({ name }) => name === 'files_more')?.size)).toEqual([1000, 1000]);
+});
