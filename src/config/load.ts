@@ -1,11 +1,13 @@
 import { dirname, resolve } from 'node:path';
 import { HoldfastError } from '../domain/errors.ts';
+import { contradictions, doubts } from './contradictions.ts';
 import { type Diagnostic, inOrder, type Path, type Problem, printDiagnostic } from './diagnostic.ts';
 import { type ConfigurationDocument, parseFile } from './document.ts';
 import { explain } from './issues.ts';
 import { type ConfigurationText, type Place, readFiles } from './locate.ts';
 import { type Merged, merge } from './merge.ts';
-import { brokenReferences, doubts } from './references.ts';
+import { soundPart } from './prune.ts';
+import { brokenReferences } from './references.ts';
 import { type Configuration, configurationSchema } from './schema.ts';
 import { isMapping, rewrite } from './walk.ts';
 
@@ -56,29 +58,39 @@ export function checkTexts(texts: readonly ConfigurationText[], faults: readonly
   const merged = merge(documents);
   const errors = (problems: readonly Problem[]): Diagnostic[] => problems.map((one) => merged.locate(one, 'error'));
   const readable = isMapping(documents[0]?.value); // else nothing more can be said of it
-  const wrong = [...merged.faults, ...(readable ? errors(explain(configurationSchema, merged.value)) : [])];
-  if (wrong.length > 0) return { files, diagnostics: [...syntax, ...sorted(files, wrong)], loaded: null };
+  const wrong = readable ? explain(configurationSchema, merged.value) : [];
+  const faulty = merged.faults.length > 0 || wrong.length > 0;
+  const sound = readable ? soundPart(configurationSchema, merged.value, wrong) : null;
+  if (sound === null)
+    return { files, diagnostics: sorted(files, [...syntax, ...merged.faults, ...errors(wrong)]), loaded: null };
 
-  const { configuration, notBuilt, problems } = interpret(merged);
-  const broken = errors(brokenReferences(configuration));
-  const warnings = [...problems, ...doubts(configuration)].map((one) => merged.locate(one, 'warning'));
-  const diagnostics = [...syntax, ...sorted(files, [...broken, ...warnings])];
-  const loaded =
-    broken.length > 0 ? null : { configuration, files, warnings: [...syntax, ...sorted(files, warnings)], notBuilt };
-  return { files, diagnostics, loaded };
+  const { configuration, notBuilt, problems } = interpret(sound, merged);
+  const contradicting = faulty ? [] : contradictions(configuration);
+  const broken = errors([...wrong, ...brokenReferences(configuration, merged.value), ...contradicting]);
+  // what is warned about in the sound part only would be half of it
+  const doubtful = faulty ? [] : [...problems, ...doubts(configuration)].map((one) => merged.locate(one, 'warning'));
+  const diagnostics = sorted(files, [...syntax, ...merged.faults, ...broken, ...doubtful]);
+  if (diagnostics.some(({ severity }) => severity === 'error')) return { files, diagnostics, loaded: null };
+  return { files, diagnostics, loaded: { configuration, files, warnings: diagnostics, notBuilt } };
 }
 
-const sorted = (files: readonly string[], diagnostics: readonly Diagnostic[]): Diagnostic[] =>
-  files.flatMap((file) => inOrder(diagnostics.filter((one) => one.file === file)));
+/** File by file; what concerns none of them, such as a file of `conf.d` that is not read, comes first. */
+const sorted = (files: readonly string[], diagnostics: readonly Diagnostic[]): Diagnostic[] => [
+  ...diagnostics.filter(({ file }) => !files.includes(file)),
+  ...files.flatMap((file) => inOrder(diagnostics.filter((one) => one.file === file))),
+];
 
 /** Makes paths absolute, and collects what is warned about on the way. */
-function interpret(merged: Merged): { configuration: Configuration; notBuilt: NotBuilt[]; problems: Problem[] } {
+function interpret(
+  value: unknown,
+  merged: Merged,
+): { configuration: Configuration; notBuilt: NotBuilt[]; problems: Problem[] } {
   const notBuilt: NotBuilt[] = [];
   const problems: Problem[] = [];
   const warn = (path: Path, message: string, at: Problem['at'] = 'value'): void => {
     problems.push({ path, at, message });
   };
-  const configuration = rewrite(configurationSchema, merged.value, (role, value, path) => {
+  const configuration = rewrite(configurationSchema, value, (role, value, path) => {
     const inside = notBuilt.some((outer) => outer.path.every((part, index) => part === path[index]));
     if (role.planned !== undefined && !inside) {
       notBuilt.push({ path, what: role.planned });
