@@ -42,7 +42,8 @@ export function startMember(command: Command, settings: MemberSettings): Member 
     reject: false,
     killDescendants: true, // a process group of its own, which also ends when this process exits
   });
-  child.stdout?.pause(); // execa throws away what nobody began to read at once
+  // Without a listener execa throws away what nobody reads at once, and Node what nobody reads when the program ends.
+  child.stdout?.on('readable', () => undefined);
   const stderr = readStderr(settings.onStderr);
   child.stderr?.on('data', (chunk: Uint8Array) => stderr.write(chunk));
   let groupIsGone = child.pid === undefined;

@@ -116,7 +116,7 @@ export function hostContract(name: string, fixture: () => Promise<HostFixture>):
 
     test('the consumer that failed is named, not the producer that its closed pipe ended', async () => {
       await using made = await fixture();
-      const load = shell('head -c 1000 > /dev/null; echo "bad row" >&2; exit 4');
+      const load = shell('head -c 1000 > /dev/null; exec <&-; sleep 0.3; echo "bad row" >&2; exit 4');
       const reading = collect(made.host.read([{ program: 'yes', args: [] }, load], { signal: never() }));
       await expect(reading).rejects.toThrow('sh ended with 4: bad row');
     });
