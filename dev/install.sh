@@ -28,7 +28,9 @@ locked() (
 install_dependencies() (
   installed "$1" && return 0 # another one installed while this one waited for the lock
   set=$1
-  [ -e "$root/node_modules/.installed-all" ] && set=all
+  # What tests need stays where it was, also when the last installation of it failed and left nothing.
+  if [ -e "$root/node_modules/vitest" ] || [ -e "$root/build/.wants-all" ]; then set=all; fi
+  [ "$set" = runtime ] || : >"$root/build/.wants-all"
   command -v npm >/dev/null || {
     echo 'holdfast: npm is not installed, and what Holdfast is made of comes through it.' >&2
     echo '  next: apt-get install npm' >&2
