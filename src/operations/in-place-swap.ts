@@ -28,7 +28,7 @@ async function rename(from: string, to: string, { host, journal }: SwapParts, si
 }
 
 async function make(path: string, mode: number, { host, journal }: SwapParts, signal: AbortSignal): Promise<void> {
-  const step = { kind: 'path-made', host: host.name, path } as const;
+  const step = { kind: 'folder-made', host: host.name, path } as const;
   await journal.step(step, () => host.files.makeFolder(path, mode, signal));
 }
 
