@@ -5,7 +5,7 @@ import { FIELDS, FIELDS_BEFORE_IDENTITY } from './args.ts';
 export interface Found {
   /** As `find -printf %y`: f, d, l, s (socket), p, b, c, D. */
   readonly type: string;
-  readonly device: string;
+  readonly device: number;
   /** Apparent size in bytes. */
   readonly size: number;
   /** Allocated bytes. */
@@ -19,6 +19,7 @@ export interface Found {
 }
 
 const SPACE = 0x20;
+const ZERO = 0x30;
 
 /** Cuts the output of `find` into records, whatever the chunks. `end` throws when the last one is not whole. */
 export function recordSplitter(): { write(chunk: Uint8Array): Generator<Found>; end(): void } {
@@ -30,9 +31,10 @@ export function recordSplitter(): { write(chunk: Uint8Array): Generator<Found>; 
       let start = 0;
       for (;;) {
         const path = bytes.indexOf(0, start);
-        const target = path < 0 ? -1 : bytes.indexOf(0, path + 1);
+        // Only a link has a target, so the next byte mostly ends the record.
+        const target = path < 0 ? -1 : bytes[path + 1] === 0 ? path + 1 : bytes.indexOf(0, path + 1);
         if (target < 0) break;
-        yield parseRecord(bytes.subarray(start, target + 1), path - start);
+        yield parseRecord(bytes, start, path, target + 1);
         start = target + 1;
       }
       rest = Buffer.from(bytes.subarray(start)); // a copy: the chunk belongs to its producer again
@@ -43,22 +45,30 @@ export function recordSplitter(): { write(chunk: Uint8Array): Generator<Found>; 
   };
 }
 
-function parseRecord(record: Buffer, pathEnd: number): Found {
-  let [at, identity] = [0, 0];
-  for (let field = 1; field <= FIELDS; field += 1) {
-    at = record.indexOf(SPACE, at) + 1;
-    if (field === FIELDS_BEFORE_IDENTITY) identity = at;
+/** A tree may have millions of names, so the numbers are read byte by byte, without a string for each. */
+function parseRecord(bytes: Buffer, start: number, pathEnd: number, end: number): Found {
+  const fields: number[] = [];
+  let [at, value, identity] = [start, 0, start];
+  while (fields.length < FIELDS) {
+    const byte = bytes[at++] ?? SPACE;
+    if (byte !== SPACE) {
+      value = value * 10 + byte - ZERO; // of the type and the times this makes no sense, and nobody asks for it
+      continue;
+    }
+    fields.push(value);
+    value = 0;
+    if (fields.length === FIELDS_BEFORE_IDENTITY) identity = at;
   }
-  const [blocks, links, depth, device = '', type = '', size] = record.toString('latin1', 0, at).split(' ', 6);
+  const [blocks = 0, links = 1, depth = 0, device = 0, , size = 0] = fields;
   return {
-    type,
+    type: String.fromCharCode(bytes[identity] ?? 0),
     device,
-    size: Number(size),
-    allocated: Number(blocks) * 512,
-    links: Number(links),
-    depth: Number(depth),
-    path: record.subarray(at, pathEnd),
-    identity: record.subarray(identity),
+    size,
+    allocated: blocks * 512,
+    links,
+    depth,
+    path: bytes.subarray(at, pathEnd),
+    identity: bytes.subarray(identity, end),
   };
 }
 

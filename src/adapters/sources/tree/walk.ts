@@ -70,7 +70,7 @@ export async function walk(options: WalkOptions, host: Host, signal: AbortSignal
     await using candidatesFile = await open(candidates, 'wx', 0o600);
     const splitter = recordSplitter();
     for await (const chunk of host.read([command], { signal, ...listener.options })) {
-      const [keptNames, keptCandidates]: [Buffer[], Buffer[]] = [[], []];
+      const [keptNames, keptCandidates, identities]: [Buffer[], Buffer[], Buffer[]] = [[], [], []];
       for (const found of splitter.write(chunk)) {
         const place = sieve(found);
         if (place === null) continue;
@@ -78,7 +78,7 @@ export async function walk(options: WalkOptions, host: Host, signal: AbortSignal
         if (foreign && !crossMounts) nested.add(printName(found.path));
         const name = found.path.length === 1 ? ROOT_NAME : found.path.subarray(1);
         keptNames.push(name, NUL);
-        hash.update(found.identity);
+        identities.push(found.identity);
         estimatedBytes += HEADER_BYTES;
         if (found.type !== 'f') continue;
         files[rootAt] = (files[rootAt] ?? 0) + 1;
@@ -87,6 +87,7 @@ export async function walk(options: WalkOptions, host: Host, signal: AbortSignal
         const database = databaseOf(found.path);
         if (database !== null) databases.push(Buffer.from(database));
       }
+      hash.update(Buffer.concat(identities));
       await append(namesFile, keptNames);
       await append(candidatesFile, keptCandidates);
     }
@@ -122,7 +123,7 @@ function siftNames({ roots, exclude }: WalkOptions, own: readonly string[], warn
   const ownPaths = new Set(own.map((path) => Buffer.from(path).toString('latin1')));
   let rootAt = -1;
   let root: Root | undefined;
-  let device = '';
+  let device = 0;
   /** What lies under this was left out; `find` goes through a folder before it goes on. */
   let left: Buffer | null = null;
   return (found: Found): { readonly rootAt: number; readonly foreign: boolean } | null => {
