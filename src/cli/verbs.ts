@@ -152,4 +152,21 @@ export const VERBS: readonly Verb[] = [
     group: 'This machine',
     load: async (face) => (await import('./commands/unlock.ts')).unlockCommand(face),
   },
+  {
+    name: 'completion',
+    summary: 'Print the completion script for bash, zsh or fish',
+    group: 'This machine',
+    load: async (face) => (await import('./commands/completion.ts')).completionCommand(face),
+  },
+  {
+    name: '__complete',
+    summary: 'What the completion scripts call',
+    group: 'This machine',
+    hidden: true,
+    load: async (face) =>
+      (await import('./commands/completion.ts')).completeCommand(
+        face,
+        async (name) => (await VERBS.find((verb) => verb.name === name)?.load?.(face)) ?? null,
+      ),
+  },
 ];
