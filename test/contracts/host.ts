@@ -362,7 +362,7 @@ export function hostContract(name: string, fixture: () => Promise<HostFixture>):
       for await (const chunk of made.host.read([zeros, { program: 'cat', args: [] }], { signal: never() })) {
         passed += chunk.length;
         rest += chunk.length;
-        if (rest < 16 * MEGABYTE) continue;
+        if (rest < 64 * MEGABYTE) continue;
         rest = 0;
         highest = Math.max(highest, process.memoryUsage.rss());
         await made.host.run({ program: 'true', args: [] }, { signal: never() });
@@ -370,7 +370,7 @@ export function hostContract(name: string, fixture: () => Promise<HostFixture>):
       expect(passed).toBe(bytes);
       return highest;
     }
-    const little = await peak(64 * MEGABYTE);
+    const little = await peak(128 * MEGABYTE);
     expect((await peak(1024 * MEGABYTE)) - little).toBeLessThan(100 * MEGABYTE);
   });
 }
