@@ -3,8 +3,10 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { HoldfastError } from '../../domain/errors.ts';
+import { compareFacts } from '../../domain/facts.ts';
 import { backup } from '../../operations/backup.ts';
 import { restore } from '../../operations/restore.ts';
+import { show } from '../../operations/show.ts';
 import { verify } from '../../operations/verify.ts';
 import { differences, picture, whyNotOneMoment } from '../demo/compare.ts';
 import { makeService, rowsOf, startWriting } from '../demo/service.ts';
@@ -113,6 +115,10 @@ async function demonstrate(folder: string, face: Face): Promise<readonly DemoSte
     const report = await restore({ what: point, target: { kind: 'folder', path: restored } }, application, signal);
     return [`${report.items.reduce((sum, { files }) => sum + files, 0)} files`, null];
   });
+  await step('drill', async () => {
+    const counted = await countRestored(point, restored, application, signal);
+    return [`${counted} facts are those that were counted with the backup`, null];
+  });
   await step('compare', async () => {
     const different = differences(before, await picture(join(restored, service.files)));
     if (different.length > 0) throw notIdentical(`${different.length} names differ, among them ${different[0]}`);
@@ -122,6 +128,26 @@ async function demonstrate(folder: string, face: Face): Promise<readonly DemoSte
     return [`${before.size} names and ${copy.length} rows are identical`, null];
   });
   return steps;
+}
+
+/** Counts the restored copy, as a drill does, and compares with what was counted in the same instant as the capture. */
+async function countRestored(
+  what: string,
+  folder: string,
+  application: Application,
+  signal: AbortSignal,
+): Promise<number> {
+  const { point } = await show({ what }, application, signal);
+  let facts = 0;
+  for (const { name, kind, roots = [], facts: expected } of point.manifest?.items ?? []) {
+    const format = await application.format(kind);
+    const path = format.tree ? folder : join(folder, `${name}.db`);
+    const actual = await format.facts(path, roots, signal);
+    const [first] = compareFacts(expected, actual);
+    if (first !== undefined) throw notIdentical(`${name} has ${first.actual} ${first.fact}, and had ${first.expected}`);
+    facts += Object.keys(expected).length;
+  }
+  return facts;
 }
 
 const notIdentical = (why: string): Error =>

@@ -1,7 +1,8 @@
-import type { Repair } from '../../journal/journal.ts';
 import type { DoctorReport } from '../../operations/doctor.ts';
 import { coloured } from './colour.ts';
 import { printable, table } from './table.ts';
+
+type Repair = DoctorReport['repairs'][number];
 
 export const repairAsJson = ({ entry, outcome, detail }: Repair): object => ({
   verb: entry.verb,
