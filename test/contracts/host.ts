@@ -355,17 +355,16 @@ export function hostContract(name: string, fixture: () => Promise<HostFixture>):
 
   test(`${name}: memory does not grow with the bytes that pass`, async () => {
     await using made = await fixture();
-    /** The highest resident set in bytes while so many bytes pass to a reader that is slower than the writer. */
+    /** The highest resident set in bytes while so many bytes pass to a reader that is busy when they begin to come. */
     async function peak(bytes: number): Promise<number> {
-      let [highest, passed, rest] = [0, 0, 0];
+      let [highest, passed, sampled] = [0, 0, -1];
       const zeros = { program: 'head', args: ['-c', `${bytes}`, '/dev/zero'] };
       for await (const chunk of made.host.read([zeros, { program: 'cat', args: [] }], { signal: never() })) {
+        if (passed === 0) await made.host.run({ program: 'sleep', args: ['1'] }, { signal: never() });
         passed += chunk.length;
-        rest += chunk.length;
-        if (rest < 64 * MEGABYTE) continue;
-        rest = 0;
+        if (passed - sampled < 8 * MEGABYTE) continue;
+        sampled = passed;
         highest = Math.max(highest, process.memoryUsage.rss());
-        await made.host.run({ program: 'true', args: [] }, { signal: never() });
       }
       expect(passed).toBe(bytes);
       return highest;
