@@ -130,6 +130,8 @@ function words(issue: z.core.$ZodIssue, schema: z.core.$ZodType, whole: unknown)
     case 'invalid_type': {
       if (value === undefined && path.length > 0)
         return [{ path: path.slice(0, -1), at: 'key', message: `"${path.at(-1)}" is missing.` }];
+      // an empty value is nowhere to be seen: its key is
+      if (value === null) return [{ path, at: 'key', message: `Must be ${typeWords(issue.expected)}, and is empty.` }];
       const scalar = typeof value === 'number' || typeof value === 'boolean';
       if (issue.expected === 'string' && scalar) return at(asText(here, value));
       const is = typeof value === 'number' ? String(value) : typeOf(value);
@@ -141,7 +143,7 @@ function words(issue: z.core.$ZodIssue, schema: z.core.$ZodType, whole: unknown)
           {
             path: path.slice(0, -1),
             at: 'key',
-            message: `"${path.at(-1)}" is missing: ${either(issue.values.map(quoted))}.`,
+            message: `"${path.at(-1)}" is missing: it is ${either(issue.values.map(quoted))}.`,
           },
         ];
       const words = issue.values.filter((one) => typeof one === 'string');
