@@ -14,7 +14,7 @@ export const lsCommand = (face: Face): Command =>
     .action(async (point: string, item: string | undefined, path: string | undefined, options: RepositoryChoice) => {
       await using application = await face.open(openedFor(options));
       const entries = ls({ what: point, item, path, repository: options.repository }, application, face.signal);
-      if (!face.globals().json) return face.write(lines(entries));
+      if (!face.globals().json) return await face.write(lines(entries));
       const all: object[] = [];
       for await (const entry of entries) all.push(entryAsJson(entry));
       face.printJson({ entries: all });
