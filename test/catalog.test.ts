@@ -19,10 +19,17 @@ async function sqliteFixture(): Promise<CatalogFixture> {
   };
 }
 
+/** Where no state may be kept: nothing else can open it. */
+async function unkeptFixture(): Promise<CatalogFixture> {
+  const catalog = await openCatalog(':memory:');
+  return { catalog, reopen: async () => catalog, [Symbol.asyncDispose]: () => catalog[Symbol.asyncDispose]() };
+}
+
 async function memoryFixture(): Promise<CatalogFixture> {
   const catalog = memoryCatalog();
   return { catalog, reopen: async () => catalog, [Symbol.asyncDispose]: async () => {} };
 }
 
 catalogContract('SQLite', sqliteFixture);
+catalogContract('SQLite without a file', unkeptFixture);
 catalogContract('in memory', memoryFixture);

@@ -22,8 +22,9 @@ export interface JournalEntry extends AsyncDisposable {
   done(): Promise<void>;
 }
 
-/** The entry that `row` names, which this process owns and which is in the store already. */
-export function journalEntry(row: EntryRow, store: JournalStore, ports: StepPorts): JournalEntry {
+/** The entry that `row` names, which this process owns and which is in the store already.
+ *  @param gaveUp called when it could not be put right */
+export function journalEntry(row: EntryRow, store: JournalStore, ports: StepPorts, gaveUp: () => void): JournalEntry {
   let closed = false;
   let position = 0;
   let forward = false;
@@ -61,7 +62,12 @@ export function journalEntry(row: EntryRow, store: JournalStore, ports: StepPort
       if (closed) return;
       confirmOurs();
       closed = true;
-      await settle({ ...row, direction: forward ? 'forward' : 'back' }, store, ports, new AbortController().signal);
+      try {
+        await settle({ ...row, direction: forward ? 'forward' : 'back' }, store, ports, new AbortController().signal);
+      } catch (error) {
+        gaveUp();
+        throw error;
+      }
     },
   };
 }

@@ -60,6 +60,9 @@ export interface JournalContext {
 export function openJournal(path: string, { clock, identifiers, owners, ports }: JournalContext): Journal {
   const store = new JournalStore(path, { readOnly: false });
   const owner = JSON.stringify(owners.current);
+  /** What this process gave up: on a full disk the row itself cannot say so. */
+  const left = new Set<string>();
+  const entryOf = (row: EntryRow): OpenEntry => openEntry(row, store, owners, left.has(row.id));
 
   /** Two processes may repair at once: one of them takes the entry over, or steps would be taken back twice. */
   const claim = (row: EntryRow): EntryRow | null =>
@@ -72,16 +75,18 @@ export function openJournal(path: string, { clock, identifiers, owners, ports }:
     });
 
   async function repairOne(row: EntryRow, force: boolean, signal: AbortSignal): Promise<Repair> {
-    const entry = openEntry(row, store, owners);
+    const entry = entryOf(row);
     const free = entry.state === 'gone' || entry.state === 'left' || (entry.state === 'unknown' && force);
     if (!free) return { entry, outcome: 'skipped', detail: whoWorksOn(entry) };
     const claimed = claim(row);
+    left.delete(row.id);
     if (claimed === null) return { entry, outcome: 'skipped', detail: 'another process repairs it' };
     try {
       const settled = await settle(claimed, store, ports, signal);
       const outcome = claimed.direction === 'back' ? 'undone' : 'finished';
       return { entry, outcome, detail: `${settled.length} ${settled.length === 1 ? 'step' : 'steps'}` };
     } catch (error) {
+      left.add(row.id);
       signal.throwIfAborted();
       return { entry, outcome: 'failed', detail: messageOf(error) };
     }
@@ -105,9 +110,9 @@ export function openJournal(path: string, { clock, identifiers, owners, ports }:
          VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
         ...[row.id, verb, subject, row.detail, owner, row.working, row.direction, row.begun_at],
       );
-      return journalEntry(row, store, ports);
+      return journalEntry(row, store, ports, () => left.add(row.id));
     },
-    open: () => store.entries().map((row) => openEntry(row, store, owners)),
+    open: () => store.entries().map(entryOf),
     async repair({ force }, signal) {
       const repairs: Repair[] = [];
       for (const row of store.entries()) {
@@ -125,10 +130,10 @@ export function openJournal(path: string, { clock, identifiers, owners, ports }:
 export function openEntries(path: string, owners: Owners): readonly OpenEntry[] {
   if (!existsSync(path)) return [];
   using store = new JournalStore(path, { readOnly: true });
-  return store.empty ? [] : store.entries().map((row) => openEntry(row, store, owners));
+  return store.empty ? [] : store.entries().map((row) => openEntry(row, store, owners, false));
 }
 
-function openEntry(row: EntryRow, store: JournalStore, owners: Owners): OpenEntry {
+function openEntry(row: EntryRow, store: JournalStore, owners: Owners, left: boolean): OpenEntry {
   const owner: Owner = parseStored(row.owner, store.path);
   return {
     id: row.id,
@@ -137,7 +142,7 @@ function openEntry(row: EntryRow, store: JournalStore, owners: Owners): OpenEntr
     detail: parseStored(row.detail, store.path),
     begunAt: Temporal.Instant.from(row.begun_at),
     owner,
-    state: row.working === 0 ? 'left' : owners.state(owner),
+    state: left || row.working === 0 ? 'left' : owners.state(owner),
     direction: row.direction,
     steps: store.steps(row.id).map(({ step }) => parseStored(step, store.path)),
   };
