@@ -1,5 +1,6 @@
 import { systemClock } from '../src/process/clock.ts';
-import { type RepositoryFixture, repositoryContract } from './contracts/repository.ts';
+import { repositoryContract } from './contracts/repository.ts';
+import type { RepositoryFixture } from './contracts/stored-points.ts';
 import { memoryRepository } from './fakes/repository.ts';
 
 async function memory(): Promise<RepositoryFixture> {

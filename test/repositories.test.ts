@@ -1,60 +1,39 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { localHost } from '../src/adapters/hosts/local/index.ts';
-import { archiveRepository } from '../src/adapters/repositories/archive/index.ts';
-import type { ArchiveSettings } from '../src/adapters/repositories/archive/settings.ts';
+import { describe } from 'vitest';
+import { Secret } from '../src/domain/secret.ts';
 import type { Compression, Sealing } from '../src/domain/storage.ts';
-import { systemClock, ulids } from '../src/process/clock.ts';
-import { systemOwners } from '../src/process/owner.ts';
-import { type RepositoryFixture, repositoryContract } from './contracts/repository.ts';
+import { repositoryContract } from './contracts/repository.ts';
+import { repositoryBytesContract } from './contracts/repository-bytes.ts';
+import { anAgeKey } from './services/age.ts';
+import { archiveFixture, ZSTD } from './services/archive.ts';
+import { available } from './services/available.ts';
 
-const FORMATS: readonly Compression[] = [
-  { format: 'zstd', level: 3 },
-  { format: 'gzip', level: 6 },
-  { format: 'none' },
-];
+const LAYOUTS = ['folder', 'single'] as const;
 
-function fixtureOf(layout: 'folder' | 'single', compression: Compression, sealing: () => Sealing | null) {
-  return async (): Promise<RepositoryFixture> => {
-    const path = mkdtempSync(join(tmpdir(), 'holdfast-repository-'));
-    const settings: ArchiveSettings = {
-      name: 'local',
-      path,
-      layout,
-      compression,
-      sealing: sealing(),
-      share: false,
-      adopt: false,
-    };
-    const open = () =>
-      archiveRepository(settings, {
-        clock: systemClock,
-        identifiers: ulids(),
-        owners: systemOwners(),
-        host: localHost(),
-      });
-    const repository = open();
-    await repository.initialize(new AbortController().signal);
-    return {
-      repository,
-      again: open,
-      damage: async ({ location, manifest }, item) => {
-        const file = manifest?.items.find(({ name }) => name === item)?.file;
-        const stored = join(path, location, ...(file === undefined ? [] : [file]));
-        const bytes = readFileSync(stored);
-        const middle = Math.floor(bytes.length / 3);
-        bytes[middle] = (bytes[middle] ?? 0) ^ 0x10;
-        writeFileSync(stored, bytes);
-      },
-      [Symbol.asyncDispose]: async () => rmSync(path, { recursive: true, force: true }),
-    };
-  };
-}
-
-for (const layout of ['folder', 'single'] as const) {
-  for (const compression of FORMATS) {
-    const plain = fixtureOf(layout, compression, () => null);
-    repositoryContract(`archive ${layout}, ${compression.format}`, plain);
+for (const layout of LAYOUTS) {
+  repositoryContract(`archive ${layout}, zstd`, () => archiveFixture({ layout }));
+  for (const compression of [{ format: 'gzip', level: 6 }, { format: 'none' }] as const) {
+    repositoryBytesContract(`archive ${layout}, ${compression.format}`, () => archiveFixture({ layout, compression }));
   }
 }
+
+describe.runIf(available('age-keygen'))('needs age', () => {
+  const sealed = (layout: 'folder' | 'single', compression: Compression) => () => {
+    const { recipient, identity } = anAgeKey();
+    const sealing: Sealing = { kind: 'age', recipients: [recipient], identities: [identity] };
+    return archiveFixture({ layout, compression, sealing });
+  };
+  for (const layout of LAYOUTS) {
+    repositoryContract(`archive ${layout}, zstd, sealed with age`, sealed(layout, ZSTD));
+    repositoryBytesContract(`archive ${layout}, gzip, sealed with age`, sealed(layout, { format: 'gzip', level: 6 }));
+    repositoryBytesContract(`archive ${layout}, none, sealed with age`, sealed(layout, { format: 'none' }));
+  }
+});
+
+// Sealing changes the bytes and nothing else, so what is owed about points and locks is not proved again with gpg, which
+// takes a second for each file.
+describe.runIf(available('gpg'))('needs gpg', () => {
+  const sealing: Sealing = { kind: 'gpg-passphrase', passphrase: new Secret('correct horse') };
+  for (const layout of LAYOUTS) {
+    repositoryBytesContract(`archive ${layout}, zstd, sealed with gpg`, () => archiveFixture({ layout, sealing }));
+  }
+});
