@@ -99,5 +99,7 @@ export function parseManifest(text: string, subject: string): Manifest {
   throw new HoldfastError('Damaged', `The manifest of ${subject} is not whole: ${where}: ${issue?.message}.`, subject);
 }
 
-/** The manifest as it is stored: keys in the order of the contract, two spaces, a newline at the end. */
-export const printManifest = (manifest: Manifest): string => `${JSON.stringify(manifest, null, 2)}\n`;
+/** The manifest as it is stored: keys in the order of the contract, two spaces, a newline at the end. One that could not
+ *  be read back is never written. */
+export const printManifest = (manifest: Manifest): string =>
+  `${JSON.stringify(manifestSchema.parse(manifest), null, 2)}\n`;

@@ -51,7 +51,7 @@ export async function capture(
   const { points } = await refresh(repository, service.name, context, signal);
   const clock = clockProblem(points, context.origin, timestamp);
   const own = points.filter(({ origin, type }) => origin === context.origin && type === 'regular');
-  const earlier = earlierPoints(own, repository, signal);
+  const earlier = earlierPoints(own, repository, context, signal);
   const items: Item[] = [];
   for (const [index, source] of request.sources.entries()) {
     const reread = rereadsAlways(service.sources[index]?.settings);
@@ -81,7 +81,7 @@ async function captureSource(
   const { lossAccepted, anotherRepository } = request;
   const options = { draft, repository, earlier, reread, lossAccepted, giveUpOnRepositoryFailure: anotherRepository };
   const from = context.clock.monotonicMs();
-  const readAt = `${context.clock.now()}`;
+  const readAt = context.clock.now().toString({ smallestUnit: 'millisecond' });
   const items: Item[] = [];
   let repositoryError: unknown = null;
   try {

@@ -41,7 +41,7 @@ export async function copyPoint(
   const there = points.find((other) => other.id === id);
   if (there !== undefined) return { point: await to.find(there, signal), copied: false };
   await using draft = await to.begin(header, lockWaitMs, signal);
-  const earlier = earlierPoints(points, to, signal);
+  const earlier = earlierPoints(points, to, context, signal);
   const items: Item[] = [];
   for (const item of manifest.items)
     items.push(

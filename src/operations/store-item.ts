@@ -32,7 +32,7 @@ export async function storeItem(
 ): Promise<Item> {
   const { draft, earlier, lossAccepted } = options;
   const from = clock.monotonicMs();
-  const readAt = `${clock.now()}`;
+  const readAt = clock.now().toString({ smallestUnit: 'millisecond' });
   const subject = captured.name;
   progress({ type: 'item-started', subject, totalBytes: captured.estimatedBytes });
   const durationMs = (): number => Math.round(clock.monotonicMs() - from);
@@ -109,18 +109,17 @@ class ItemRefused extends HoldfastError {}
 
 function refuseEmptied({ name, facts }: Item, captured: Captured): void {
   if ((facts.files ?? 0) === 0 || captured.facts.files !== 0) return;
-  throw new ItemRefused('SourceMissing', `${name} had ${facts.files} files and has none.`, name, { hint: LOSS_HINT });
+  throw new ItemRefused('SourceMissing', `${name} had ${facts.files} files and has none. ${LOSS_ADVICE}`, name);
 }
 
 function refuseEmptiedPaths({ name, roots }: Item, item: CapturedTree): void {
   const emptied = emptiedPaths(roots ?? [], item.roots({ style: 'absolute' }));
   if (emptied.length === 0) return;
-  const words = `${emptied.join(', ')} had files and has none.`;
-  throw new ItemRefused('SourceMissing', words, name, { hint: LOSS_HINT });
+  throw new ItemRefused('SourceMissing', `${emptied.join(', ')} had files and has none. ${LOSS_ADVICE}`, name);
 }
 
-const LOSS_HINT =
-  'Look whether its disk is mounted. When it is meant to be empty: holdfast backup --accept-loss SERVICE';
+/** Stands in the item's row, which has no place for a hint. */
+const LOSS_ADVICE = 'When it is meant to be empty: holdfast backup --accept-loss SERVICE';
 
 /** The item of an earlier point once more, when nothing of the tree has changed and the repository can. */
 async function reuse(

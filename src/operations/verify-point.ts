@@ -26,7 +26,7 @@ export async function verifyPoint(
   const { clock, catalog, progress } = context;
   progress({ type: 'step', subject: `${summary.service} ${summary.id}`, text: `verify (${level})` });
   const age = maxAgeSeconds === null ? [] : [ageCheck(summary, maxAgeSeconds, clock.now())];
-  const now = (): Temporal.Instant => clock.now();
+  const now = (): Temporal.Instant => clock.now().round({ smallestUnit: 'millisecond', roundingMode: 'floor' });
   await using held = new AsyncDisposableStack();
   let repository: Repository;
   let point: RecoveryPoint;
@@ -66,7 +66,7 @@ async function record(
   { clock, version }: Context,
   signal: AbortSignal,
 ): Promise<Check | null> {
-  const made = { level, at: clock.now(), version };
+  const made = { level, at: clock.now().round('second'), version };
   const text = verifyReportText(verdict, made);
   try {
     await repository.writeReport(verdict.point, 'verification-report', text, verifyReportJson(verdict, made), signal);

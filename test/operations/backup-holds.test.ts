@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { HoldfastError } from '../../src/domain/errors.ts';
 import { aPlan, type House, house, signal } from './house.ts';
 
 const ONCE = { repositories: ['first'] } as const;
@@ -143,7 +144,7 @@ describe('an unchanged tree', () => {
     const { points } = await made.backUp(ONCE);
     expect(source.reads).toBe(1);
     expect(points[0]?.manifest?.items[0]).toMatchObject({
-      ...{ outcome: 'passed', facts: { files: 10 }, readAt: '2026-05-01T02:00:00Z', fingerprint: 'a' },
+      ...{ outcome: 'passed', facts: { files: 10 }, readAt: '2026-05-01T02:00:00.000Z', fingerprint: 'a' },
     });
     expect(`${made.first.stored(`${points[0]?.location}`, 'files_data')}`).toBe('content of data');
   });
@@ -177,6 +178,31 @@ describe('an unchanged tree', () => {
     if (point) await made.context.catalog.setEvidence(point, 'failed', made.clock.now());
     await backUpDaily(made, 1);
     expect(source.reads).toBe(2);
+  });
+
+  test('is not taken from a sound-looking point either that shares its bytes with one whose check failed', async () => {
+    const { made, source } = await unchanged();
+    using _ = made;
+    await backUpDaily(made, 2);
+    expect(source.reads).toBe(1);
+    const [, shared] = await made.context.catalog.points({});
+    if (shared) await made.context.catalog.setEvidence(shared, 'failed', made.clock.now());
+    await backUpDaily(made, 1);
+    expect(source.reads).toBe(2);
+    // What was read since is not suspect.
+    await backUpDaily(made, 1);
+    expect(source.reads).toBe(2);
+  });
+
+  test('is backed up though no manifest of an earlier point can be read any more', async () => {
+    const { made, source } = await unchanged();
+    using _ = made;
+    made.first.failNext('find', new HoldfastError('Damaged', 'The manifest is no JSON.', 'mealie'));
+    expect((await made.backUp(ONCE)).outcome).toBe('passed');
+    expect(source.reads).toBe(2);
+    expect(made.events).toContainEqual(
+      expect.objectContaining({ type: 'warning', text: expect.stringContaining('no JSON') }),
+    );
   });
 
   test('costs another repository no copy either', async () => {
