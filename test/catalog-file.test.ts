@@ -90,6 +90,28 @@ describe('the file of the catalog', () => {
   });
 });
 
+test('processes that rebuild at once wait for each other', async () => {
+  const module = (path: string) => JSON.stringify(new URL(path, import.meta.url).href);
+  const script = (repository: string) => `
+    const { openCatalog } = await import(${module('../src/catalog/open.ts')});
+    const { summaryOf } = await import(${module('../src/domain/recovery-point.ts')});
+    const at = Temporal.Instant.from('2025-12-02T12:00:00Z');
+    const point = (id) => ({ id, repository: '${repository}', service: 'mealie', location: id, timestamp: at,
+      outcome: 'passed', totalSize: 1, evidence: 'stored', evidenceAt: at, held: null, foreign: true,
+      ...summaryOf(null), manifest: null });
+    await using catalog = await openCatalog(${JSON.stringify(file)});
+    for (let round = 0; round < 40; round++)
+      await catalog.replaceRepository('${repository}', [point('stays'), point('round' + round)]);`;
+  const starts = ['local', 'offsite', 'third'].map((repository) =>
+    execa(process.execPath, ['--input-type=module', '-e', script(repository)]),
+  );
+  await Promise.all(starts);
+  await using catalog = await openCatalog(file);
+  const locations = (await catalog.points({ repository: 'offsite' })).map(({ location }) => location);
+  expect(locations).toEqual(['round39', 'stays']);
+  expect(await catalog.points({})).toHaveLength(6);
+});
+
 describe('a damaged catalog', () => {
   const overwrite = async (from: number, length: number): Promise<void> => {
     await using opened = await open(file, 'r+');

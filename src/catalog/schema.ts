@@ -98,7 +98,7 @@ export interface SampleRow {
   measured: number;
 }
 
-export interface MigrationRow {
+interface MigrationRow {
   name: string;
   applied_at: string;
 }

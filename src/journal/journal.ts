@@ -7,7 +7,7 @@ import type { ForwardStep, Step, StepPorts } from './step.ts';
 import { type EntryRow, JournalStore, parseStored } from './store.ts';
 
 /** What an operation is about to do, in the words of the interface: `restore`, `mealie`. */
-export interface Intent {
+interface Intent {
   readonly verb: string;
   readonly subject: string;
   /** Plain data for a report. */
