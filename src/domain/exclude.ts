@@ -27,14 +27,21 @@ export interface Pattern {
  *  A root itself is never left out, and with a folder goes all that is in it.
  *  @throws HoldfastError `Usage` for a pattern without a name in it */
 export function parsePattern(text: string): Pattern {
-  const foldersOnly = /[^\\]\/+$/.test(text);
-  const trimmed = text.replace(/^(?:\.\/)+/, '').replace(/(?<=[^\\/])\/+$/, '');
-  const absolute = trimmed.startsWith('/');
-  const body = trimmed.replace(/^\/+/, '').replaceAll(/\/{2,}/g, '/');
+  const foldersOnly = /[^/]\/+$/.test(text);
+  const body = bodyOf(text);
   if (body === '') throw new HoldfastError('Usage', `"${text}" is no pattern: it has no name in it.`, text);
-  const anchor = absolute ? 'absolute' : body.includes('/') ? 'root' : 'name';
+  const anchor = text.startsWith('/') ? 'absolute' : text.startsWith('./') || body.includes('/') ? 'root' : 'name';
   return { anchor, foldersOnly, parts: parseParts(body) };
 }
+
+const bodyOf = (text: string): string =>
+  text
+    .replace(/^(?:\.\/)+/, '')
+    .replace(/^\/+|\/+$/g, '')
+    .replaceAll(/\/{2,}/g, '/');
+
+/** True when {@link parsePattern} takes it. */
+export const isPattern = (text: string): boolean => bodyOf(text) !== '';
 
 function parseParts(body: string): readonly PatternPart[] {
   const parts: PatternPart[] = [];

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { excludedBelow, excludedWithParents, parsePattern } from '../../src/domain/exclude.ts';
+import { excludedBelow, excludedWithParents, isPattern, parsePattern } from '../../src/domain/exclude.ts';
 
 const excluded = (pattern: string, below: string, folder = false): boolean =>
   excludedWithParents(excludedBelow([parsePattern(pattern)], '/opt/mealie'), below, folder);
@@ -11,6 +11,8 @@ const cases: readonly [string, readonly string[], readonly string[]][] = [
   ['cache/', ['cache/', 'a/cache/', 'cache/file'], ['cache', 'a/cache']],
   ['cache/tmp', ['cache/tmp', 'cache/tmp/x'], ['a/cache/tmp', 'cache/tmpx']],
   ['./cache/tmp', ['cache/tmp'], ['a/cache/tmp']],
+  ['./cache', ['cache', 'cache/x'], ['a/cache']],
+  ['cache//tmp//', ['cache/tmp/'], ['cache/tmp', 'a/cache/tmp/']],
   ['/opt/mealie/data', ['data', 'data/x'], ['a/data', 'datax']],
   ['/opt/mealie', [], ['opt/mealie', 'data']],
   ['**/tmp/x', ['tmp/x', 'a/b/tmp/x'], ['atmp/x', 'tmp/y/x']],
@@ -46,6 +48,10 @@ describe('exclude', () => {
     expect(excludedBelow([parsePattern('/var/tmp')], '/')('var/tmp', true)).toBe(true);
   });
   test('a pattern without a name is refused', () => {
-    for (const text of ['', '/', './', '//']) expect(() => parsePattern(text)).toThrow('no pattern');
+    for (const text of ['', '/', './', '//']) {
+      expect(isPattern(text)).toBe(false);
+      expect(() => parsePattern(text)).toThrow('no pattern');
+    }
+    expect(isPattern('.')).toBe(true);
   });
 });

@@ -115,6 +115,27 @@ describe.runIf(available('sqlite3'))('a SQLite database inside a tree', () => {
     expect(await listing(done.restored)).toEqual(before);
   });
 
+  test('that is the whole source is stored alone, and one beside others under the name of its root', async ({
+    signal,
+  }) => {
+    await using folder = await temporaryFolder();
+    const path = join(folder.path, 'alone.db');
+    makeDatabase(path);
+    await using writing = writer(path);
+    await writing.line();
+    const done = await capture(folder.path, path, signal);
+    expect(done).toMatchObject({ warnings: [], facts: { files: 1, directories: 0 } });
+    expect(await told('sqlite3', done.restored, 'PRAGMA integrity_check')).toBe('ok');
+    await using workspace = await temporaryFolder();
+    const made = source('data', { files: [path, `${path}-wal`] }, localHost());
+    await using opened = await made.capture(contextIn(workspace.path), signal);
+    const [item] = opened.items;
+    if (item?.type !== 'tree') throw new Error('not a tree');
+    const stored = join(folder.path, 'stored.tar');
+    await writeBytes(item.tar({ style: 'prefixed', prefix: 'backup/data/' }, signal), stored);
+    expect(await told('tar', '-tf', stored)).toBe(`backup/data${path}`);
+  });
+
   test('left by a crash is recovered in the copy', async ({ signal }) => {
     await using folder = await temporaryFolder();
     const root = join(folder.path, 'data');

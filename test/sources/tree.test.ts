@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { chmod, link, mkdir, readdir, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -249,6 +250,19 @@ describe('what moves while it is read', () => {
     });
   });
 
+  test('lines of the walk and of the reading are counted together', async () => {
+    await using folder = await temporaryFolder();
+    const root = join(folder.path, 'data');
+    await mkdir(root);
+    await writeFile(join(root, 'file'), 'x');
+    const servers = Array.from({ length: 120 }, (_, at) => createServer().listen(join(root, `socket${at}`)));
+    await Promise.all(servers.map((server) => once(server, 'listening')));
+    const done = await captureTo(folder.path, { files: [root] }, { use: () => rm(join(root, 'file')) });
+    for (const server of servers) server.close();
+    expect(done.warnings).toHaveLength(100);
+    expect(done.warnings.at(-1)).toBe('… and 22 more');
+  });
+
   test('a manifest gets a hundred lines at most, the last one saying how many more there were', async () => {
     await using folder = await temporaryFolder();
     const root = join(folder.path, 'data');
@@ -364,6 +378,20 @@ describe('roots', () => {
     const done = await captureTo(folder.path, { files: [link], exclude: [`${link}/b`] });
     expect(await members(done.stored)).toEqual([`${root.slice(1)}/`, `${root.slice(1)}/a`]);
     expect(done.item.roots(ABSOLUTE)).toEqual([{ path: root, stored: root.slice(1), files: 1 }]);
+  });
+
+  test.runIf(process.getuid?.() === 0)('the root folder of the machine is stored as the folder it is', async () => {
+    await using folder = await temporaryFolder();
+    const others = async (of: string, but: string): Promise<readonly string[]> =>
+      (await readdir(of)).filter((name) => name !== but).map((name) => join(of, name));
+    const settings = { files: ['/'], exclude: [...(await others('/', 'etc')), ...(await others('/etc', 'hosts'))] };
+    const done = await captureTo(folder.path, settings);
+    expect(await told('cmp', '/etc/hosts', join(done.unpacked, 'etc/hosts'))).toBe('');
+    expect(done.item.roots(ABSOLUTE)).toMatchObject([{ path: '/', stored: '.' }]);
+    const naming = { style: 'prefixed', prefix: 'backup/data/' } as const;
+    const prefixed = await captureTo(folder.path, settings, { naming });
+    expect(prefixed.item.roots(naming)).toMatchObject([{ path: '/', stored: 'backup/data' }]);
+    expect(await members(prefixed.stored)).toEqual(expect.arrayContaining(['backup/data/', 'backup/data/etc/hosts']));
   });
 
   test('a path below another link keeps the name that was configured', async () => {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isPattern } from '../../../domain/exclude.ts';
 import { pathSetting } from '../../../domain/settings.ts';
 
 /** A source of kind `files`: `{ files: [/opt/mealie/data], exclude: ['*.log'] }`. Patterns: domain/exclude.ts. */
@@ -6,7 +7,10 @@ export const filesSchema = z.strictObject({
   files: z.array(pathSetting).min(1).describe('Folders and files. A path that is a symbolic link is followed.'),
   exclude: z
     .array(
-      z.string().regex(/^[^!]/, 'A pattern is not empty and has no negation. Write \\! for a name that begins so.'),
+      z
+        .string()
+        .regex(/^[^!]/, 'A pattern is not empty and has no negation. Write \\! for a name that begins so.')
+        .refine(isPattern, 'A pattern needs a name in it.'),
     )
     .exactOptional()
     .describe('`*.log`: a name at any depth. `cache/tmp`: below a path of `files`. `/opt/x/cache`: an absolute path.'),

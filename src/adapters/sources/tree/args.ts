@@ -71,7 +71,7 @@ export interface Listed {
 const BLOCKS = 128;
 
 /** `tar` to stdout of the names on stdin. Times of reading are left out and headers have no process number, so the same
- *  tree is the same tar. Copies come first: folders come after what is in them, and keep their times at a restore. */
+ *  tree is the same tar (but for files with holes, whose headers have it). Copies come first: folders come after what is in them, and keep their times at a restore. */
 export function tar({ copies, roots, naming }: Listed): string[] {
   const transform = transformation(roots, naming);
   return [

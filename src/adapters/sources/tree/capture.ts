@@ -9,7 +9,6 @@ import type { Capture, CaptureContext, Captured, CapturedTree, TreeNaming } from
 import { countTree } from '../../../streams/tar-facts.ts';
 import * as args from './args.ts';
 import { copySqlite, findSqlite } from './databases.ts';
-import { boundedLines, type Lines } from './lines.ts';
 import { listen } from './listen.ts';
 import { namesWithout } from './names.ts';
 import { parseTarLine } from './parse.ts';
@@ -99,7 +98,7 @@ function captured(ready: Ready): CapturedTree {
 
 async function* read(ready: Ready, naming: TreeNaming, signal: AbortSignal): AsyncGenerator<Uint8Array, Captured> {
   const { roots, walked, host } = ready;
-  const [warnings, unreadable] = [again(walked.warnings), again(walked.unreadable)];
+  const [warnings, unreadable] = [walked.warnings.copy(), walked.unreadable.copy()];
   const folder = join(ready.folder, randomUUID());
   await mkdir(folder, { mode: 0o700 });
   const copies = await copySqlite(await findSqlite(walked.candidates, signal), folder, warnings, host, signal);
@@ -122,13 +121,6 @@ async function* read(ready: Ready, naming: TreeNaming, signal: AbortSignal): Asy
   refuseChanged(changedBetween(before, await stamps()));
   await rm(folder, { recursive: true, force: true });
   return { facts, warnings: warnings.list(), unreadable: unreadable.list() };
-}
-
-/** The lines of the walk, to which those of one reading are added. */
-function again(lines: Lines): Lines {
-  const copy = boundedLines();
-  for (const line of lines.list()) copy.add(line);
-  return copy;
 }
 
 function refuseChanged(changed: readonly Buffer[]): void {

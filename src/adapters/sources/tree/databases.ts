@@ -79,7 +79,7 @@ export async function copySqlite(
       await mkdir(target.subarray(0, target.lastIndexOf(0x2f)), { recursive: true, mode: 0o700 });
       await using made = await open(target, 'wx', 0o600);
       await databases.copy(absolute(name), target, { count: false, check: false }, signal);
-      await giveAttributes(name, made, host, warnings, signal);
+      await inTurn(() => giveAttributes(name, made, host, warnings, signal));
       copied.push(name, Buffer.from([0]));
       for (const taken of [name, ...companions]) left.add(keyOf(taken));
     } catch (error) {
