@@ -109,7 +109,7 @@ export async function openApplication(
   /** A crash left steps open: a command that writes puts them right first, one that reads only says so. */
   async function lookAtJournal(): Promise<void> {
     const path = join(folder, 'journal.db');
-    if (!existsSync(path) || openEntries(path, owners).length === 0) return;
+    if (!existsSync(path) || openEntries(path, owners).every(({ state }) => state === 'running')) return;
     if (!request.writes) return face.note('A run that was cut short left open steps: holdfast doctor');
     for (const { entry, outcome, detail } of await (await openedJournal()).repair({ force: false }, face.signal))
       if (outcome !== 'skipped') face.note(`${entry.verb} ${entry.subject}, cut short earlier: ${outcome}, ${detail}`);

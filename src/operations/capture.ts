@@ -61,7 +61,7 @@ export async function capture(
   const durationMs = Math.round(context.clock.monotonicMs() - from);
   const manifest = manifestOf(begun.header, service.host, items, durationMs, context);
   const hold = await holdOf(request, manifest, earlier, clock);
-  return draft.commit(manifest, hold, signal);
+  return await draft.commit(manifest, hold, signal);
 }
 
 interface SourceCapture {

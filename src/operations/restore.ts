@@ -8,7 +8,7 @@ import { type SelectedPoint, selectPoint } from './point-selection.ts';
 import { recorded } from './recorded.ts';
 import { type Chosen, choose } from './restore-choice.ts';
 import { type FolderPlan, planFolder, restoreToFolder } from './restore-folder.ts';
-import type { RestoreReport, RestoreRequest, RestoreTarget } from './restore-request.ts';
+import type { RestoredItem, RestoreReport, RestoreRequest, RestoreTarget } from './restore-request.ts';
 
 type Answer = Omit<RestoreReport, 'run' | 'durationMs'>;
 
@@ -32,7 +32,7 @@ export async function restore(request: RestoreRequest, context: Context, signal:
     return { ...(await perform()), run: null, durationMs: Math.round(context.clock.monotonicMs() - from) };
   }
   const what = { verb: 'restore', plan: null, services: [point.service] };
-  return recorded(what, context, perform, ({ point: { id }, target, items, kept }) => ({
+  return await recorded(what, context, perform, ({ point: { id }, target, items, kept }) => ({
     point: id,
     target,
     items,
@@ -66,7 +66,7 @@ async function toFolder(
     { selected, context, journal: entry },
     signal,
   );
-  return { ...answer, ...result };
+  return { ...answer, ...result, warnings: [...answer.warnings, ...warningsOf(result.items)] };
 }
 
 type InPlaceRequest = RestoreRequest & { readonly target: Extract<RestoreTarget, { readonly kind: 'in-place' }> };
@@ -85,15 +85,15 @@ async function inPlace(
   const answer = { ...answerFor(selected, chosen), target, dryRun, steps: inPlaceSteps(plan) };
   if (dryRun) return answer;
   const { warnings, ...result } = await restoreInPlace(plan, options, selected, context, signal);
-  return { ...answer, ...result, warnings: [...answer.warnings, ...warnings] };
+  return { ...answer, ...result, warnings: [...answer.warnings, ...warningsOf(result.items), ...warnings] };
 }
 
 function inPlaceSteps({ exchanges }: InPlacePlan): readonly string[] {
-  return exchanges.map(({ choice, path, present, way, kept }) => {
+  return exchanges.map(({ choice, path, present, way }) => {
     if (way === 'nested') return `Restore ${path} from ${choice.name}, within the folder that is restored around it`;
     if (present === null) return `Restore ${path} from ${choice.name}; nothing is there now`;
-    const what = way === 'contents' ? `The contents of ${path}, a mount point, go` : `${path} goes`;
-    return `${what} to ${kept} and is replaced from ${choice.name}; it is kept for ${KEPT_DAYS} days`;
+    const what = way === 'contents' ? `the contents of ${path}, a mount point,` : path;
+    return `Set ${what} aside for ${KEPT_DAYS} days, and restore it from ${choice.name}`;
   });
 }
 
@@ -106,6 +106,9 @@ function folderSteps({ choices, folder, conflicts, overwrite }: FolderPlan): rea
   const fate = { always: 'replaced', 'if-newer': 'replaced where the stored one is newer', never: 'left as they are' };
   return [...written, `${conflicts.count} names are there already: ${fate[overwrite ?? 'never']}`];
 }
+
+const warningsOf = (items: readonly RestoredItem[]): readonly string[] =>
+  items.flatMap(({ name, warnings }) => warnings.map((warning) => `${name}: ${warning}`));
 
 function answerFor({ point }: SelectedPoint, { missing }: Chosen): Omit<Answer, 'target' | 'dryRun' | 'steps'> {
   return {
