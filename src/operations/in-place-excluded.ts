@@ -40,8 +40,9 @@ export async function moveExcluded(
   }
   for (const { below, utf8 } of names) {
     const to = `${restored}/${below}`;
+    if (owned.has(`${present}/${below}`)) continue;
     const hasPlace = utf8 && (await isFolder(parentOf(below))) && (await host.files.status(to, signal)) === null;
-    if (!hasPlace || owned.has(`${present}/${below}`) || (await isDatabaseLog(to, host.files, signal))) {
+    if (!hasPlace || (await isDatabaseLog(to, host.files, signal))) {
       stayed.push(below);
       continue;
     }

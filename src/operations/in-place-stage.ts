@@ -39,11 +39,16 @@ export async function stage({ host, exchanges }: InPlacePlan, parts: StageParts,
   const choices = [...new Set(exchanges.map(({ choice }) => choice))];
   for (const [index, choice] of choices.entries()) {
     const own = exchanges.filter((exchange) => exchange.choice === choice);
-    const extracted = { files: 0, bytes: 0, proof: '' };
+    const extracted = { files: 0, bytes: 0, proof: '', warnings: [] as readonly string[] };
     for (const [part, { folder, chosen, filled }] of readings(choice, own, index).entries()) {
       await host.files.makeFolder(folder, 0o700, signal);
-      const { files, bytes, proof } = await extract({ choice: chosen, host, stage: folder, ...parts }, signal);
-      Object.assign(extracted, { files: extracted.files + files, bytes: extracted.bytes + bytes });
+      const { files, bytes, proof, warnings } = await extract(
+        { choice: chosen, host, stage: folder, ...parts },
+        signal,
+      );
+      extracted.files += files;
+      extracted.bytes += bytes;
+      extracted.warnings = [...extracted.warnings, ...warnings];
       extracted.proof = part === 0 || proof === extracted.proof ? proof : `${extracted.proof}; ${proof}`;
       for (const exchange of filled) ready.push({ ...exchange, staged: stagedPath(folder, exchange) });
     }

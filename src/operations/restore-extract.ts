@@ -13,6 +13,8 @@ export interface Extracted {
   readonly files: number;
   readonly bytes: number;
   readonly proof: string;
+  /** What tar could not set on this file system and goes on without (an attribute, an ACL), at most 20 lines. */
+  readonly warnings: readonly string[];
 }
 
 export interface Extraction {
@@ -43,10 +45,10 @@ async function extractTree(extraction: Extraction, signal: AbortSignal): Promise
       ? repository.open(point, choice.name, signal)
       : repository.openTree(point, choice.name, choice.path, signal);
   const root = (await userIdOf(host, signal)) === 0;
-  await feedWhole(host, untar(stage, root), bytes, extraction, signal);
+  const warnings = await feedWhole(host, untar(stage, root), bytes, extraction, signal);
   if (choice.item === null) {
     const { files = 0 } = await countMembers(extraction, signal);
-    return { files, bytes: choice.bytes, proof: 'read to its end; nothing was recorded to compare it with' };
+    return { files, bytes: choice.bytes, proof: 'read to its end; nothing was recorded to compare it with', warnings };
   }
   const format = await context.format(choice.item.kind);
   const recorded = choice.path === null ? choice.item.facts : await countMembers(extraction, signal);
@@ -54,7 +56,12 @@ async function extractTree(extraction: Extraction, signal: AbortSignal): Promise
   const facts = await format.facts(stage, roots, signal);
   refuseDifferent(recorded, facts, extraction);
   const hashes = choice.path === null ? 'hashes' : 'checksums of what was read';
-  return { files: facts.files ?? 0, bytes: facts.bytes ?? 0, proof: `${hashes} and ${wordsOf(recorded)} are equal` };
+  return {
+    files: facts.files ?? 0,
+    bytes: facts.bytes ?? 0,
+    proof: `${hashes} and ${wordsOf(recorded)} are equal`,
+    warnings,
+  };
 }
 
 const WHOLE_STAGE: readonly Root[] = [{ path: '.', stored: '.' }];
@@ -101,7 +108,7 @@ async function extractDump(extraction: Extraction, signal: AbortSignal): Promise
   const format = await context.format(choice.item.kind);
   refuseDifferent(choice.item.facts, await format.facts(path, [], signal), extraction);
   const proof = `hashes and ${wordsOf(choice.item.facts)} are equal`;
-  return { files: 1, bytes: choice.bytes, proof };
+  return { files: 1, bytes: choice.bytes, proof, warnings: [] };
 }
 
 /** GNU tar 1.34. What belongs to another account is given back to it by root alone; security and trusted attributes can
@@ -128,6 +135,8 @@ export async function userIdOf(host: Host, signal: AbortSignal): Promise<number>
   return Number(stdout.trim());
 }
 
+const WARNINGS_SHOWN = 20;
+
 /** The hashes are compared when the last byte was taken: a program that stops reading earlier proves nothing. */
 async function feedWhole(
   host: Host,
@@ -135,7 +144,11 @@ async function feedWhole(
   bytes: Bytes,
   { choice, context }: Extraction,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<readonly string[]> {
+  const warnings: string[] = [];
+  const onStderr = (line: string): void => {
+    if (warnings.length < WARNINGS_SHOWN) warnings.push(line);
+  };
   let passed = 0;
   let ended = false;
   async function* counted(): Bytes {
@@ -146,8 +159,8 @@ async function feedWhole(
     }
     ended = true;
   }
-  await host.feed([command], { signal, input: counted() });
-  if (ended) return;
+  await host.feed([command], { signal, input: counted(), onStderr });
+  if (ended) return warnings;
   const words = `${command.program} stopped reading ${choice.name} after ${passed} bytes, before its hashes were compared.`;
   throw new HoldfastError('Damaged', words, choice.name);
 }

@@ -41,6 +41,8 @@ export interface RestoredItem {
   readonly bytes: number;
   /** What was proved: `hashes`, `facts`, in words. */
   readonly proof: string;
+  /** What could not be set on the target's file system: attributes, ACLs. */
+  readonly warnings: readonly string[];
 }
 
 /** What would be, or was, done; each line says one thing in words. */

@@ -204,3 +204,45 @@ test('a dry run writes nothing and says what it would do', async () => {
   expect(existsSync(to)).toBe(false);
   expect(await made.catalog.runs({ limit: 9 })).toEqual([]);
 });
+
+test('an archive that another tool made is restored by its id, and never by its service', async () => {
+  using made = await fixture();
+  const data = makeService(made);
+  const tar = execFileSync('tar', ['--format=posix', '-c', '-C', made.folder, 'data']);
+  const at = Temporal.Instant.from('2026-11-09T02:00:00Z');
+  made.repository.addForeign('claude-backup-20261109-020000.tar', 'mealie', at, tar);
+  const to = join(made.folder, 'to');
+  const target = { kind: 'folder', path: to } as const;
+  await expect(restore({ what: 'mealie', target }, made.context, signal)).rejects.toMatchObject({
+    code: 'PointNotFound',
+    message: expect.stringContaining('made by another tool'),
+  });
+  const what = 'claude-backup-20261109-020000.tar';
+  const report = await restore({ what, target }, made.context, signal);
+  expect(readFileSync(join(to, 'data', 'recipe.txt'), 'utf8')).toBe(readFileSync(join(data, 'recipe.txt'), 'utf8'));
+  expect(report.items).toMatchObject([{ files: 4, proof: expect.stringContaining('nothing was recorded') }]);
+  await expect(restore({ what, target: { kind: 'in-place' } }, made.context, signal)).rejects.toMatchObject({
+    code: 'Refused',
+  });
+});
+
+test('attributes that the file system of the target does not take are named', async () => {
+  using made = await fixture();
+  const data = makeService(made);
+  made.addTree('data', [data]);
+  await made.backUp();
+  const host = await made.context.host('local');
+  const context = {
+    ...made.context,
+    host: async () => ({
+      ...host,
+      feed: (pipeline: Parameters<typeof host.feed>[0], options: Parameters<typeof host.feed>[1]) => {
+        options.onStderr?.('tar: recipe.txt: Warning: Cannot set user.colour'); // as GNU tar says on such a file system
+        return host.feed(pipeline, options);
+      },
+    }),
+  };
+  const target = { kind: 'folder', path: join(made.folder, 'to') } as const;
+  const { warnings } = await restore({ what: 'mealie', target }, context, signal);
+  expect(warnings).toEqual(['files_data: tar: recipe.txt: Warning: Cannot set user.colour']);
+});

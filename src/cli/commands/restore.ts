@@ -57,7 +57,8 @@ async function requestOf(
       hint: 'holdfast restore --help shows examples; on a terminal the choices are asked for',
     });
   const { restoreWizard } = await import('../wizard.ts');
-  return restoreWizard({ what, ...options }, application, face.signal);
+  const asked = await restoreWizard({ what, ...options }, application, face.signal);
+  return asked && { ...asked, dryRun: face.globals().dryRun };
 }
 
 export const restoreCommand = (face: Face): Command =>
@@ -82,7 +83,8 @@ export const restoreCommand = (face: Face): Command =>
       await using application = await face.open({ ...openedFor(options), writes: true });
       const request = await requestOf(what, options, application, face);
       if (request === null) return face.exit(1); // the wizard was left: nothing changed
-      if (request.target.kind === 'in-place' && !request.dryRun && what !== undefined) {
+      const confirmed = targetOf(options) === null || what === undefined; // the wizard has asked
+      if (request.target.kind === 'in-place' && !request.dryRun && !confirmed) {
         const preview = await restore({ ...request, dryRun: true }, application, face.signal);
         face.note(preview.steps.join('\n'));
         if (!(await face.confirm(`Replace the present state of ${preview.service}?`))) return face.exit(1);
