@@ -208,7 +208,7 @@ test('a dry run writes nothing and says what it would do', async () => {
 test('an archive that another tool made is restored by its id, and never by its service', async () => {
   using made = await fixture();
   const data = makeService(made);
-  const tar = execFileSync('tar', ['--format=posix', '-c', '-C', made.folder, 'data']);
+  const tar = execFileSync('tar', ['--format=posix', '--sparse', '-c', '-C', made.folder, 'data']);
   const at = Temporal.Instant.from('2026-11-09T02:00:00Z');
   made.repository.addForeign('claude-backup-20261109-020000.tar', 'mealie', at, tar);
   const to = join(made.folder, 'to');
