@@ -6,7 +6,7 @@ import { filesSchema } from './sources/files/config.ts';
 import { sqliteSchema } from './sources/sqlite/config.ts';
 
 /** What a source's folder exports from its `index.ts`. */
-export interface SourceModule<Settings> {
+interface SourceModule<Settings> {
   source(name: string, settings: Settings, host: Host): Source;
   readonly format: ItemFormat;
 }

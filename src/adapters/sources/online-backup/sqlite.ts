@@ -7,7 +7,7 @@ import { type Answer, type Examined, type Failure, type Task, work } from './wor
 const WAIT_MS = 30_000;
 const BLOCK_MS = 600_000;
 
-export interface CopyOptions {
+interface CopyOptions {
   /** Count the rows of the source in the transaction that is copied. */
   readonly count: boolean;
   /** Prove the copy by `integrity_check`. */

@@ -35,12 +35,15 @@ async function write(path: string, bytes: Bytes, signal: AbortSignal): Promise<v
   await using file = await open(path, 'w', 0o600);
   for await (const chunk of bytes) {
     signal.throwIfAborted();
-    await file.writeFile(chunk);
+    await file.writeFile(chunk).catch((cause: NodeJS.ErrnoException) => {
+      if (cause.code !== 'ENOSPC') throw cause;
+      throw new HoldfastError('NoSpace', 'The copy of a database that is inspected does not fit.', path, { cause });
+    });
   }
 }
 
 /** Pure: what was seen, in words. Rows that point to nothing are the application's affair and no damage. */
-export function findings(seen: Examined | { readonly unreadable: string }, recorded: Facts): readonly Finding[] {
+function findings(seen: Examined | { readonly unreadable: string }, recorded: Facts): readonly Finding[] {
   if ('unreadable' in seen) return [{ name: 'integrity_check', outcome: 'failed', detail: seen.unreadable }];
   const checked = integrity(seen);
   if (checked.outcome === 'failed') return [checked];

@@ -8,6 +8,7 @@ import type { Host } from '../../../ports/host.ts';
 import type { Capture, CaptureContext, CapturedStream, InPlacePath, Source } from '../../../ports/source.ts';
 import { openDatabases, sqliteVersion } from '../online-backup/sqlite.ts';
 import type { Examined } from '../online-backup/worker.ts';
+import { realPaths } from '../tree/roots.ts';
 import type { SqliteSettings } from './config.ts';
 
 export { format } from './format.ts';
@@ -52,7 +53,7 @@ async function locate(path: string, host: Host, { forbidden }: CaptureContext, s
   const real = await host.files.realPath(path, signal);
   const status = await host.files.status(real, signal);
   if (status?.type !== 'file') throw new HoldfastError('SourceMissing', `${path} is not a file.`, path);
-  const own = forbidden.find((folder) => real.startsWith(`${folder}/`));
+  const own = (await realPaths(forbidden, host, signal)).find((folder) => real.startsWith(`${folder}/`));
   if (own !== undefined)
     throw new HoldfastError('Refused', `${path} lies in ${own}, which belongs to Holdfast itself.`, path);
   return real;

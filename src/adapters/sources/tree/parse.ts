@@ -85,7 +85,7 @@ export interface Said {
 const ESCAPES: Readonly<Record<string, number>> = { a: 7, b: 8, f: 12, n: 10, r: 13, t: 9, v: 11 };
 
 /** Undoes the escapes of GNU's quoting styles `escape` and `locale` (gnulib, quotearg): `\n`, `\303`, `\\`, `\'`. */
-export function unquote(text: string): Uint8Array {
+function unquote(text: string): Uint8Array {
   const latin = text.replaceAll(/\\([0-7]{3}|.)/gs, (_, code: string) =>
     String.fromCharCode(code.length === 3 ? Number.parseInt(code, 8) : (ESCAPES[code] ?? code.charCodeAt(0))),
   );

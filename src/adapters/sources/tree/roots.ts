@@ -21,7 +21,7 @@ export interface Root extends TreeRoot {
 const isWithin = (path: string, folder: string): boolean =>
   path === folder || path.startsWith(folder === '/' ? '/' : `${folder}/`);
 /** `path` below `folder`, without a slash at its beginning. */
-export const below = (path: string, folder: string): string => path.slice(folder === '/' ? 1 : folder.length + 1);
+const below = (path: string, folder: string): string => path.slice(folder === '/' ? 1 : folder.length + 1);
 
 /** A root as messages name it. */
 export const printRoot = ({ path }: TreeRoot): string => printName(Buffer.from(path));
