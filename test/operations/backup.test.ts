@@ -259,6 +259,16 @@ describe('no point at all', () => {
   );
 });
 
+test('no point for several reasons is a failed backup that names them all', async () => {
+  using made = await house();
+  made.source('data');
+  made.unreachable.set('first', new HoldfastError('RepositoryNotFound', 'No marker.', 'first'));
+  made.unreachable.set('second', new HoldfastError('WrongPassword', 'No identity opens it.', 'second'));
+  const report = await made.backUp();
+  expect(report).toMatchObject({ outcome: 'failed', points: [] });
+  expect(report.failures.map(({ code }) => code)).toEqual(['RepositoryNotFound', 'WrongPassword']);
+});
+
 describe('locks', () => {
   test('another run on the same service is an error at once, and is waited for when asked', async () => {
     using made = await house();

@@ -111,6 +111,24 @@ describe('a removal', () => {
     expect(await locations(made)).toContain(oldest?.location);
   });
 
+  test('keeps readers off a point while it is removed', async () => {
+    using made = await withPoints(3);
+    const readers: unknown[] = [];
+    const remove = made.first.remove.bind(made.first);
+    made.first.remove = async (point, current) => {
+      const reader = made.first.lock({ kind: 'point', id: point.id }, 'shared', 0, signal);
+      readers.push(
+        await reader.then(
+          () => 'reads',
+          (error) => error.code,
+        ),
+      );
+      await remove(point, current);
+    };
+    await perform(made, await plan(made));
+    expect(readers).toEqual(['RepositoryLocked']);
+  });
+
   test('decides again under its lock: what was held since the plan was printed stays', async () => {
     using made = await withPoints(4);
     const planned = await plan(made);

@@ -84,15 +84,20 @@ describe('readable', () => {
     const { made, points } = await withPoints();
     using _ = made;
     const id = `${points[0]?.id}`;
-    let locked: unknown = null;
-    made.findings.set('files', () => [{ name: 'structure', outcome: 'passed', detail: '' }]);
+    const taken: unknown[] = [];
     const open = made.first.open.bind(made.first);
     made.first.open = async function* (...args) {
-      locked = await made.first.lock({ kind: 'point', id }, 'exclusive', 0, signal).catch((error) => error.code);
+      const removal = made.first.lock({ kind: 'point', id }, 'exclusive', 0, signal);
+      taken.push(
+        await removal.then(
+          () => 'taken',
+          (error) => error.code,
+        ),
+      );
       yield* open(...args);
     };
     await run(made);
-    expect(locked).toBe('RepositoryLocked');
+    expect(taken).toEqual(['RepositoryLocked', 'RepositoryLocked']);
   });
 });
 
