@@ -6,7 +6,7 @@ import type { PointSummary, RecoveryPoint } from './recovery-point.ts';
 import { isInFuture, retain, type Verdict } from './retention.ts';
 
 /** Points that a restore in place makes of the state it replaces stay this long. */
-export const SAFETY_DAYS = 30;
+const SAFETY_DAYS = 30;
 
 /** Which points a prune is about. `plan`: those that a configured plan made. `orphaned`: those of a plan that is no
  *  longer configured. `manual`: those made by hand, when they are older. */

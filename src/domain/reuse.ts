@@ -1,7 +1,7 @@
 import type { Item } from './manifest.ts';
 
 /** A tree is read whole at least this often, however unchanged it looks. */
-export const REREAD_DAYS = 7;
+const REREAD_DAYS = 7;
 
 /** Whether the item of an earlier point may stand for an unchanged tree: the same names, sizes, times and inode numbers,
  *  stored whole, and its bytes read less than {@link REREAD_DAYS} ago. */

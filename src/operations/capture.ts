@@ -157,7 +157,7 @@ async function holdOf(
   clock: string | null,
 ): Promise<Hold | null> {
   const at = Temporal.Instant.from(timestamp);
-  if (clock !== null) return { by: 'clock', at, reason: clock };
+  if (clock !== null) return { by: 'clock', at, reason: `the clock cannot be trusted: ${clock}` };
   if (earlier.unheld < POINTS_BEFORE_ANOMALIES) return null;
   const references = new Map<string, Item>();
   for (const { name } of items) {

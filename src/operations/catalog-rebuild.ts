@@ -17,7 +17,7 @@ export interface CatalogRebuildReport {
   readonly failures: readonly Failure[];
 }
 
-export interface RebuiltRepository {
+interface RebuiltRepository {
   readonly name: string;
   readonly points: number;
   readonly unreadable: readonly UnreadablePoint[];

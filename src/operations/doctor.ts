@@ -24,7 +24,7 @@ export interface DoctorRequest {
 }
 
 /** One thing that was looked at. `advice` is what to do; empty for `ok`. */
-export interface DoctorRow {
+interface DoctorRow {
   readonly subject: string;
   readonly outcome: 'ok' | 'warning' | 'failed';
   readonly detail: string;

@@ -19,7 +19,7 @@ export interface PruneReport {
   readonly failures: readonly Failure[];
 }
 
-export interface PassedOver {
+interface PassedOver {
   readonly point: PointSummary;
   readonly reason: string;
 }

@@ -30,7 +30,7 @@ export interface VerifyReport {
   readonly warnings: readonly VerifyWarning[];
 }
 
-export interface VerifyWarning {
+interface VerifyWarning {
   readonly subject: string;
   readonly text: string;
 }

@@ -117,6 +117,14 @@ describe('refusals', () => {
     expect(decide(many(4), nightly(1), { ...conditions, now: at('2026-05-04T11:59:00Z') }).refused).toContain('clock');
   });
 
+  test('a point of a wrong clock that a person holds refuses nothing any more', () => {
+    const future = day(20, { held: heldBy('user', '2026-05-04T00:00:00Z') });
+    const now = at('2026-05-05T00:00:00Z');
+    expect(decide([...many(4), future], nightly(2), { ...conditions, now }).refused).toBeNull();
+    const nobodys = day(20, { held: heldBy('anomaly', '2026-05-04T00:00:00Z') });
+    expect(decide([...many(4), nobodys], nightly(2), { ...conditions, now }).refused).toContain(`hold ${nobodys.id}`);
+  });
+
   test('a removal of every point refuses', () => {
     const all = [day(1, { type: 'safety', plan: null }), day(2, { type: 'safety', plan: null })];
     const later = { ...conditions, now: at('2026-09-01T00:00:00Z') };

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { HoldfastError } from '../../src/domain/errors.ts';
 import { backup } from '../../src/operations/backup.ts';
-import { aPlan, house, signal } from './house.ts';
+import { aPlan, type House, house, signal } from './house.ts';
 
 const everything = { service: 'mealie' } as const;
 
@@ -257,6 +257,50 @@ describe('no point at all', () => {
       expect(await made.context.catalog.runs({ limit: 1 })).toMatchObject([{ verb: 'backup', outcome: 'failed' }]);
     },
   );
+});
+
+describe('space', () => {
+  /** The first repository lies on a disk with this much space. */
+  const backUpWith = async (made: House, free: number) => {
+    Object.assign(made.first.capabilities, { local: '/srv/backups' });
+    const host = await made.context.host('local');
+    const small = { ...host, files: { ...host.files, freeBytes: async () => free } };
+    const request = { services: [], plan: null, repositories: ['first'], acceptLoss: [], lockWaitMs: 0 };
+    return backup(request, { ...made.context, host: async () => small }, signal);
+  };
+
+  test('an item that cannot fit, as it packed before, is not even read', async () => {
+    using made = await house();
+    const [large, small] = [made.source('large'), made.source('small')];
+    large.content = 'x'.repeat(1000);
+    await made.backUp({ repositories: ['first'] });
+    const find = made.first.find.bind(made.first);
+    made.first.find = async (reference, current) => {
+      const point = await find(reference, current);
+      const item = point.manifest?.items[0];
+      if (item) item.originalSize = 4000; // it was packed to a quarter
+      return point;
+    };
+    made.clock.advance({ hours: 1 });
+    large.estimatedBytes = 8000;
+    const report = await backUpWith(made, 1999);
+    expect(report.points[0]?.manifest?.items).toMatchObject([
+      { outcome: 'failed', error: expect.stringContaining('2000 bytes are expected, and first has 1999 left') },
+      { outcome: 'passed' },
+    ]);
+    expect([large.reads, small.reads]).toEqual([1, 2]);
+    made.clock.advance({ hours: 1 });
+    expect((await backUpWith(made, 2000)).points[0]?.outcome).toBe('passed');
+  });
+
+  test('an item of which nothing is known yet is tried, with a warning', async () => {
+    using made = await house();
+    made.source('data').estimatedBytes = 5000;
+    expect((await backUpWith(made, 100)).outcome).toBe('passed');
+    expect(made.events).toContainEqual(
+      expect.objectContaining({ type: 'warning', subject: 'files_data', text: expect.stringContaining('may not fit') }),
+    );
+  });
 });
 
 test('no point for several reasons is a failed backup that names them all', async () => {

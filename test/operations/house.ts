@@ -106,7 +106,7 @@ export async function house(): Promise<House> {
   };
 }
 
-export const aService = (name: string): ServiceDefinition => ({
+const aService = (name: string): ServiceDefinition => ({
   ...{ name, host: 'local', tier: 'critical', sources: [], units: [], checks: [] },
   stopDuring: { backup: false, restore: true },
 });
