@@ -22,9 +22,11 @@ export function parseDuration(text: string): number {
 
 const PRINTED: readonly Letter[] = ['w', 'd', 'h', 'm', 's'];
 
-/** A duration for people, its two largest units: `1w 2d`, `3m 20s`, `0.4s`. Seconds in; below ten with one decimal. */
+/** A duration for people, its two largest units: `1w 2d`, `3m 20s`, `1.4s`, `40ms`. Seconds in; below ten with one
+ *  decimal, below one as milliseconds. */
 export function formatDuration(seconds: number): string {
   if (seconds < 0) return `-${formatDuration(-seconds)}`;
+  if (seconds > 0 && seconds < 0.9995) return `${Math.round(seconds * 1000)}ms`;
   if (seconds < 9.95) return `${Number(seconds.toFixed(1))}s`;
   let rest = Math.round(seconds);
   const parts: string[] = [];
