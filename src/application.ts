@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { homedir, hostname } from 'node:os';
 import { join } from 'node:path';
 import { HOSTS, SOURCES } from './adapters/registry.ts';
 import { openCatalog } from './catalog/open.ts';
@@ -130,6 +130,7 @@ export async function openApplication(
     progress: face.progress,
     origin: await originOf(folder),
     version,
+    machine: hostname(),
     stateFolder: folder,
     services: definitions.services,
     plans: definitions.plans,

@@ -122,7 +122,7 @@ function manifestOf(
   host: string,
   items: Item[],
   durationMs: number,
-  { version, configuration }: Context,
+  { version, machine, configuration }: Context,
 ): Manifest {
   const failed = items.filter(({ outcome }) => outcome === 'failed').length;
   return {
@@ -131,7 +131,7 @@ function manifestOf(
     service,
     plan,
     type,
-    host,
+    host: host === 'local' ? machine : host,
     origin,
     timestamp: `${timestamp}`,
     // Not the clock again, which may have jumped meanwhile.

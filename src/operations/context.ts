@@ -16,6 +16,8 @@ export interface Context {
   /** The id of this state folder (interface, section 10, line 5). */
   readonly origin: string;
   readonly version: string;
+  /** What manifests call the host `local`: this machine's name. */
+  readonly machine: string;
   readonly stateFolder: string;
   readonly services: ReadonlyMap<string, ServiceDefinition>;
   readonly plans: ReadonlyMap<string, PlanDefinition>;

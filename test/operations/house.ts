@@ -63,7 +63,14 @@ export async function house(): Promise<House> {
   });
   const context: Context = {
     ...{ clock, identifiers, services, plans, configuration, catalog: memoryCatalog() },
-    ...{ repositoryNames: ['first', 'second'], origin: 'here', version: '0', stateFolder: folder, forbiddenPaths: [] },
+    ...{
+      repositoryNames: ['first', 'second'],
+      origin: 'here',
+      version: '0',
+      machine: 'backup',
+      stateFolder: folder,
+      forbiddenPaths: [],
+    },
     progress: (event) => void events.push(event),
     repository: async (name) => {
       const error = unreachable.get(name);

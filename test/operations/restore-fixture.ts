@@ -57,7 +57,7 @@ export async function fixture(folder = realpathSync(mkdtempSync(join(tmpdir(), '
   const journal = journalIn(folder);
   const context: Context = {
     ...{ clock: systemClock, identifiers, catalog, services, plans: new Map(), repositoryNames: [repository.name] },
-    ...{ origin: 'here', version: '0', stateFolder: folder, forbiddenPaths: [], configuration: {} },
+    ...{ origin: 'here', version: '0', machine: 'backup', stateFolder: folder, forbiddenPaths: [], configuration: {} },
     progress: (event) => void events.push(event),
     repository: async () => repository,
     source: async (_, { name }) => sources.get(name) as Source,
