@@ -386,6 +386,6 @@ test('a point says what it was made with, and when, whatever the clock does mean
   const { points } = await made.backUp({ plan: 'nightly' });
   expect(points[0]?.manifest).toMatchObject({
     ...{ timestamp: '2026-05-01T02:00:00Z', completedAt: '2026-05-01T02:01:30Z', durationMs: 90_000, plan: 'nightly' },
-    ...{ origin: 'here', holdfast: '0', host: 'local', configuration: { plans: { nightly: { retention: {} } } } },
+    ...{ origin: 'here', holdfast: '0', host: 'backup', configuration: { plans: { nightly: { retention: {} } } } },
   });
 });
