@@ -9,6 +9,7 @@ import { type InPlacePlan, parentOf } from './in-place-plan.ts';
 import { type Staged, stage } from './in-place-stage.ts';
 import { type SetAside, swap } from './in-place-swap.ts';
 import type { SelectedPoint } from './point-selection.ts';
+import { userIdOf } from './restore-extract.ts';
 import type { RestoredItem } from './restore-request.ts';
 import { refuseFullDisk } from './restore-space.ts';
 
@@ -47,6 +48,13 @@ async function refuseHolders({ host, exchanges }: InPlacePlan, live: boolean, si
     const hint = exclusive ? {} : { hint: 'End these processes, or restore beneath them with: --live' };
     throw new HoldfastError('TargetBusy', words, path, hint);
   }
+}
+
+/** Only root sees what the processes of other accounts hold. */
+async function unseenHolders({ host, exchanges }: InPlacePlan, signal: AbortSignal): Promise<readonly string[]> {
+  const exclusive = exchanges.filter((exchange) => exchange.exclusive).map(({ path }) => path);
+  if (exclusive.length === 0 || (await userIdOf(host, signal)) === 0) return [];
+  return [`Whether a process of another account holds ${exclusive.join(', ')} could not be seen without root`];
 }
 
 /** Restores in place: all is staged and proved beside the paths, then exchanged; the present state is kept. Until the
@@ -107,7 +115,7 @@ async function exchangeAll(
   await using journal = await (await context.journal()).begin({ verb: 'restore', subject: service.name, detail });
   const { exchanges, items } = await stage(plan, { selected, context, journal }, signal);
   await refuseHolders(plan, live, signal); // reading took its time
-  const warnings: string[] = [];
+  const warnings: string[] = [...(await unseenHolders(plan, signal))];
   const aside: SetAside[] = [];
   for (const exchange of exchanges) warnings.push(...(await keepExcluded(exchange, plan, journal, signal)));
   for (const exchange of exchanges) aside.push(...(await swap(exchange, { host, journal }, signal)));

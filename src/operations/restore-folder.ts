@@ -118,6 +118,8 @@ export async function restoreToFolder(
     const to = `${base}/${missing[0]}`; // one rename makes the folder and all that is missing above it
     await journal.step({ kind: 'path-renamed', host: host.name, from: top, to }, () => files.rename(top, to, signal));
   }
+  // What was replaced goes with the stage: by then the bytes that came in its place must be on the disk.
+  if (moved.replaced > 0) await host.run({ program: 'sync', args: ['--file-system', '--', stage] }, { signal });
   await journal.forwardOnly([{ kind: 'path-removed', host: host.name, path: stage }]);
   await files.remove(stage, signal);
   await journal.done();
