@@ -3,7 +3,6 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, 
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from 'vitest';
-import { removeExpiredStates } from '../../src/operations/in-place-kept.ts';
 import { restore } from '../../src/operations/restore.ts';
 import { available } from '../services/available.ts';
 import { aService, type Fixture, fixture, imageOf, signal, timelessImageOf } from './restore-fixture.ts';
@@ -260,23 +259,5 @@ describe.runIf(['sqlite3', 'setfacl'].every(available))('in place', () => {
       await expect(refused).rejects.toMatchObject({ code: 'Unsupported' });
     }
     expect(imageOf(paths.data)).toBe(before);
-  });
-
-  test('a kept state is removed when its time is over, and no sooner', async () => {
-    using made = await fixture();
-    const paths = await backedUp(made);
-    ruin(paths);
-    const { kept } = await restore({ what: 'mealie', target: IN_PLACE }, made.context, signal);
-    const path = kept[0]?.path ?? '';
-    const at = (days: number) => ({
-      ...made.context.clock,
-      now: () => Temporal.Now.instant().add({ hours: days * 24 }),
-    });
-    expect(await removeExpiredStates({ dryRun: false }, { ...made.context, clock: at(29) }, signal)).toEqual([]);
-    expect(existsSync(path)).toBe(true);
-    const removed = await removeExpiredStates({ dryRun: false }, { ...made.context, clock: at(31) }, signal);
-    expect(removed).toMatchObject([{ kept: { path }, error: null }]);
-    expect(existsSync(path)).toBe(false);
-    expect(await removeExpiredStates({ dryRun: false }, { ...made.context, clock: at(31) }, signal)).toEqual([]);
   });
 });
