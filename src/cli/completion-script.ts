@@ -1,7 +1,7 @@
 import { HoldfastError } from '../domain/errors.ts';
 
 export const SHELLS = ['bash', 'zsh', 'fish'] as const;
-export type Shell = (typeof SHELLS)[number];
+type Shell = (typeof SHELLS)[number];
 
 /** What a shell reads to complete `holdfast`. The scripts know nothing of the verbs: with each Tab they hand the words
  *  typed so far, ended by NUL, to `holdfast __complete`, which answers with `VALUE<Tab>DESCRIPTION` lines and, where names

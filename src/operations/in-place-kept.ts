@@ -20,7 +20,7 @@ export async function freeName(wanted: string, files: HostFiles, signal: AbortSi
   }
 }
 
-/** What stays in a path whose contents are exchanged: kept states, stages, and what ext4 owns. */ const STAYS =
-  /^(?:\.recovery-backup-\d{8}-\d{6}(?:-\d+)?|\.holdfast-restore-\w+|lost\+found)$/;
+/** What stays in a path whose contents are exchanged: kept states, stages, and what ext4 owns. */
+const STAYS = /^(?:\.recovery-backup-\d{8}-\d{6}(?:-\d+)?|\.holdfast-restore-\w+|lost\+found)$/;
 
 export const exchanged = (name: string): boolean => !STAYS.test(name);

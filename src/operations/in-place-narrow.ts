@@ -34,7 +34,7 @@ export async function narrowed(
 }
 
 /** The name that `ls` printed, as the string that the host's paths are. */
-export function nameOf(printed: string): string {
+function nameOf(printed: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(parseName(printed));
   } catch (cause) {

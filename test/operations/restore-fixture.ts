@@ -37,7 +37,7 @@ export interface Fixture extends Disposable {
 }
 
 /** Called before each call of a method with its path; what it throws, the call throws. */
-export type Faults = {
+type Faults = {
   before?: (method: keyof HostFiles, path: string) => void;
   after?: (method: keyof HostFiles, path: string) => void;
 };
