@@ -11,13 +11,16 @@ import {
   type Pair,
   parseDocument,
   visit,
+  type YAMLMap,
 } from 'yaml';
 import type { Diagnostic, Path } from './diagnostic.ts';
 
 /** How deep mappings and lists may lie in each other. The deepest setting lies at ten. */
 const DEEPEST = 32;
-/** Aliases, each counted with the nodes it stands for: a bomb of nine lines is a million nodes. */
+const TOO_DEEP = `This is nested too deep: at most ${DEEPEST} levels.`;
+/** Aliases in a file, and nodes they stand for when each is written out: a bomb of nine lines is a million. */
 const ALIASES = 100;
+const TOO_MANY_ALIASES = `Aliases stand for too much here: at most ${ALIASES} nodes.`;
 /** The core schema of YAML 1.2, section 10.3. Any other tag makes a value that no setting takes. */
 const TAGS = new Set(['str', 'int', 'float', 'bool', 'null', 'seq', 'map'].map((tag) => `tag:yaml.org,2002:${tag}`));
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what YAML 1.2, section 5.1, forbids
@@ -37,7 +40,7 @@ const WORDS: Readonly<Record<string, string>> = {
   MULTIPLE_DOCS: 'A second document begins here ("---"). Write one document a file; more files go to conf.d.',
   TAB_AS_INDENT: 'Indent with spaces, not with tabs.',
   NON_STRING_KEY: 'A key must be plain text.',
-  RESOURCE_EXHAUSTION: `This is nested too deep: at most ${DEEPEST} levels.`,
+  RESOURCE_EXHAUSTION: TOO_DEEP,
 };
 
 /** Parses strict YAML 1.2 in bounded time. Answers with the document, or with what is wrong with its syntax. */
@@ -72,8 +75,7 @@ export function parseFile(file: string, text: string): ConfigurationDocument | r
     return { file, value, position: (path, at) => positionOf(document, lines, path, at) };
   } catch (error) {
     if (!(error instanceof ReferenceError)) throw error; // unknown or too many aliases: the library's own class for it
-    const many = `Aliases stand for too much here: at most ${ALIASES} nodes.`;
-    report(0, error.message.startsWith('Excessive') ? many : `${error.message}.`);
+    report(0, error.message.startsWith('Excessive') ? TOO_MANY_ALIASES : `${error.message}.`);
     return found;
   }
 }
@@ -81,20 +83,27 @@ export function parseFile(file: string, text: string): ConfigurationDocument | r
 /** Finds what the library lets pass and no setting may have: keys twice, foreign tags, depth, circles. */
 function checkNodes(document: Document, report: (offset: number, message: string) => void): void {
   const offsetOf = (node: unknown): number => (isNode(node) ? (node.range?.[0] ?? 0) : 0);
+  const anchors = new Map<string, Node>();
+  let aliases = 0;
   visit(document, {
     Node(_, node, ancestors) {
       if (ancestors.length > DEEPEST * 2) {
-        report(offsetOf(node), WORDS.RESOURCE_EXHAUSTION ?? '');
+        report(offsetOf(node), TOO_DEEP);
         return visit.BREAK;
       }
       if (isAlias(node)) {
-        const target = node.resolve(document);
+        aliases += 1;
+        const target = anchors.get(node.source);
         if (target === undefined) report(offsetOf(node), `There is no anchor &${node.source} before this alias.`);
         else if (ancestors.includes(target))
           report(offsetOf(node), `The anchor &${node.source} holds this alias itself.`);
-      } else if (node.tag !== undefined && !TAGS.has(node.tag)) {
-        report(offsetOf(node), `The tag ${node.tag} is not known here: write the value without it.`);
+        if (aliases <= ALIASES) return undefined;
+        report(offsetOf(node), TOO_MANY_ALIASES);
+        return visit.BREAK; // looking each one up takes as long as the file is
       }
+      if (node.anchor !== undefined) anchors.set(node.anchor, node);
+      if (node.tag !== undefined && !TAGS.has(node.tag))
+        report(offsetOf(node), `The tag ${node.tag} is not known here: write the value without it.`);
       if (isMap(node)) checkKeys(node.items, report);
       return undefined;
     },
@@ -114,6 +123,15 @@ function checkKeys(items: readonly Pair[], report: (offset: number, message: str
   }
 }
 
+/** The pairs of a mapping by their keys, made once: a file may have a fault in each of its lines. */
+const pairsOf = new WeakMap<YAMLMap, ReadonlyMap<string, Pair>>();
+function pairIn(map: YAMLMap, key: string): Pair | undefined {
+  const pairs =
+    pairsOf.get(map) ?? new Map(map.items.map((pair) => [isScalar(pair.key) ? String(pair.key.value) : '', pair]));
+  pairsOf.set(map, pairs);
+  return pairs.get(key);
+}
+
 function positionOf(
   document: Document,
   lines: LineCounter,
@@ -125,7 +143,7 @@ function positionOf(
   for (const part of path) {
     const inside: unknown = isAlias(value) ? value.resolve(document) : value;
     const next: unknown = isMap(inside)
-      ? inside.items.find((pair) => isScalar(pair.key) && String(pair.key.value) === String(part))
+      ? pairIn(inside, String(part))
       : isSeq(inside)
         ? inside.items[Number(part)]
         : undefined;

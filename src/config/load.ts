@@ -60,7 +60,7 @@ export function checkTexts(texts: readonly ConfigurationText[], faults: readonly
   const readable = isMapping(documents[0]?.value); // else nothing more can be said of it
   const wrong = readable ? explain(configurationSchema, merged.value) : [];
   const faulty = merged.faults.length > 0 || wrong.length > 0;
-  const sound = readable ? soundPart(configurationSchema, merged.value, wrong) : null;
+  const sound = isMapping(merged.value) && readable ? soundPart(configurationSchema, merged.value, wrong) : null;
   if (sound === null)
     return { files, diagnostics: sorted(files, [...syntax, ...merged.faults, ...errors(wrong)]), loaded: null };
 

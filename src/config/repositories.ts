@@ -40,7 +40,7 @@ export function placeOf(name: string, { engine, offsite, media, capacity }: Repo
 }
 
 /** As configured; else what the name of the archives says; else zstd. */
-export function compressionOf({ compression, filename }: ArchiveConfig): Compression {
+function compressionOf({ compression, filename }: ArchiveConfig): Compression {
   const said = typeof compression === 'string' ? { format: compression } : compression;
   const format = said?.format ?? (filename === undefined ? null : formatOfName(filename)) ?? 'zstd';
   return format === 'none' ? { format } : { format, level: said?.level ?? LEVELS[format] };
