@@ -6,7 +6,7 @@ import { messageOf } from '../domain/errors.ts';
 export const gathered = (value: string, before: readonly string[] = []): string[] => [...before, value];
 
 /** Runs a parser of the domain for an option's value, so that what is wrong names the option. */
-export const parsedBy =
+const parsedBy =
   <Value>(parse: (text: string) => Value) =>
   (text: string): Value => {
     try {

@@ -26,7 +26,7 @@ const LONGEST = 64;
 
 /** The known word that was probably meant: at most a third of its letters away, upper and lower case alike. Null when
  *  none is near. Of two that are equally near the first wins. */
-export function nearest(word: string, known: Iterable<string>): string | null {
+function nearest(word: string, known: Iterable<string>): string | null {
   if (word.length > LONGEST) return null;
   let best: string | null = null;
   let least = Number.POSITIVE_INFINITY;

@@ -12,7 +12,7 @@ export interface Findings {
 }
 
 /** Names of the configuration (interface, section 1) from names of folders. */
-export function serviceName(folder: string): string {
+function serviceName(folder: string): string {
   const name = (folder.split('/').at(-1) ?? '').replace(/[^A-Za-z0-9._-]+/g, '-').replace(/^[^A-Za-z0-9]+/, '');
   return name === '' ? 'service' : name.slice(0, 64);
 }

@@ -62,6 +62,3 @@ export function parseName(text: string): Uint8Array {
   }
   return bytes;
 }
-
-/** True when the text is not simply the name in UTF-8, so that a script needs the bytes. */
-export const isEscaped = (text: string): boolean => text.includes('\\');

@@ -18,7 +18,7 @@ const SIZE_LIMIT = 8 ** 11;
 const ID_LIMIT = 8 ** 7;
 
 /** The header of a plain file; a pax header stands before it when the name is long or a number large. */
-export function tarHeader({ name, size, mode, mtime, uid, gid }: TarFile): Uint8Array {
+function tarHeader({ name, size, mode, mtime, uid, gid }: TarFile): Uint8Array {
   const bytes = Buffer.from(name);
   const records: [string, string][] = [];
   if (bytes.length > 100) records.push(['path', bytes.toString('latin1')]);

@@ -13,7 +13,7 @@ interface Item {
 }
 
 /** `412 MiB of 1.0 GiB  40 %  210 MiB/s  3 s left`; what cannot be told is left out. */
-export function rateLine({ bytes, totalBytes, startedMs }: Item, nowMs: number): string {
+function rateLine({ bytes, totalBytes, startedMs }: Item, nowMs: number): string {
   const seconds = Math.max((nowMs - startedMs) / 1000, 0.001);
   const rate = bytes / seconds;
   const parts = [formatBytes(bytes)];

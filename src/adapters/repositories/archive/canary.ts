@@ -9,7 +9,7 @@ import { encryptionOf } from './stored-names.ts';
 const PLAIN = 'This file was sealed when the repository was made. Whoever reads this has its key.\n';
 
 /** Named by its seal: `.holdfast-canary.age`. */
-export const canaryName = (encryption: 'age' | 'gpg'): string => `.holdfast-canary.${encryption}`;
+const canaryName = (encryption: 'age' | 'gpg'): string => `.holdfast-canary.${encryption}`;
 
 /** Seals the canary and opens it again. Nothing is left of it when that fails.
  *  @throws WrongPassword when the configured key does not open what it seals */

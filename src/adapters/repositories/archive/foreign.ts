@@ -12,7 +12,7 @@ import type { ArchiveNames } from './names.ts';
 import type { ArchiveSettings, ArchiveTools } from './settings.ts';
 
 /** The only item of an archive that another tool made: all of it. */
-export const FOREIGN_ITEM = 'archive';
+const FOREIGN_ITEM = 'archive';
 
 /** Archives of the repository's name pattern that have no manifest: another tool made them. They are shown and can be
  *  read, and nothing is ever proved of them. */

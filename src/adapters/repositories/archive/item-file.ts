@@ -22,7 +22,7 @@ export const storeFile = (
 
 /** The sealing that opens what was sealed as `encryption`, when the repository was set up so or otherwise.
  *  @throws WrongPassword when the settings name no key of that kind */
-export function sealingFor(encryption: Item['encryption'], sealing: Sealing | null, subject: string): Sealing | null {
+function sealingFor(encryption: Item['encryption'], sealing: Sealing | null, subject: string): Sealing | null {
   if (encryption === null) return null;
   if (sealing !== null && encryptionOf(sealing) === encryption) return sealing;
   const why = `${subject} is sealed with ${encryption}, and the repository's settings name no key of that kind.`;

@@ -5,7 +5,7 @@ import { codeOf, ifPresent } from './failures.ts';
 import type { SeenLock } from './lock-file.ts';
 
 /** Interface, section 10, line 5: a lock whose counter does not change for so long is nobody's. */
-export const STALE_AFTER_MS = 30 * 60_000;
+const STALE_AFTER_MS = 30 * 60_000;
 
 /** Between a lock's name and that of the machine start that watches it. */
 export const WATCH = '.seen=';
