@@ -25,6 +25,8 @@ const item = z.object({
   kind: z.string(),
   /** Relative to the point's folder; absent for a failed item and in a `single` archive. */
   file: z.string().exactOptional(),
+  /** A dump's name in a `single` archive: `backup/<source>/sqlite_notes.db`. */
+  member: z.string().exactOptional(),
   /** Bytes as stored; in a `single` archive, and for a failed item, the plain bytes that were read. */
   size: z.number(),
   originalSize: z.number().nullable(),

@@ -39,12 +39,12 @@ export async function* ls(request: LsRequest, context: Context, signal: AbortSig
 
 /** A dump looks like one file of its plain size, as old as its bytes. */
 async function* entriesOf(
-  { name, tree, file, item }: ReadableItem,
+  { name, tree, listedAs, item }: ReadableItem,
   { repository, point }: SelectedPoint,
   signal: AbortSignal,
 ): AsyncGenerator<TreeEntry> {
   if (tree) yield* repository.entries(point, name, signal);
-  if (file === null || item === null) return;
+  if (listedAs === null || item === null) return;
   const mtime = Temporal.Instant.from(item.readAt).epochMilliseconds / 1000;
-  yield { path: file, type: 'file', size: item.originalSize ?? item.size, mode: 0o600, mtime, uid: 0, gid: 0 };
+  yield { path: listedAs, type: 'file', size: item.originalSize ?? item.size, mode: 0o600, mtime, uid: 0, gid: 0 };
 }

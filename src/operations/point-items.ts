@@ -11,6 +11,8 @@ export interface ReadableItem {
   readonly tree: boolean;
   /** The name of a dump without what compression and sealing add: `sqlite_notes.db`; null for a tree. */
   readonly file: string | null;
+  /** How `ls` prints a dump: that name, or in a `single` archive the one it has there; null for a tree. */
+  readonly listedAs: string | null;
   readonly item: Item | null;
 }
 
@@ -25,19 +27,21 @@ export async function readableItems(
   context: Pick<Context, 'format'>,
 ): Promise<readonly ReadableItem[]> {
   if (point.manifest === null) {
-    return [{ name: FOREIGN_ITEM, source: FOREIGN_ITEM, tree: true, file: null, item: null }];
+    return [{ name: FOREIGN_ITEM, source: FOREIGN_ITEM, tree: true, file: null, listedAs: null, item: null }];
   }
   const stored = point.manifest.items.filter(({ outcome }) => outcome !== 'failed');
   return Promise.all(
     stored.map(async (item) => {
       const { tree } = await context.format(item.kind);
-      return { name: item.name, source: item.source, tree, file: tree ? null : plainName(item), item };
+      const file = tree ? null : plainName(item);
+      return { name: item.name, source: item.source, tree, file, listedAs: file && (item.member ?? file), item };
     }),
   );
 }
 
-/** In a `single` archive an item has no file of its own; there the dump bears the item's name. */
-const plainName = (item: Item): string => (item.file ?? item.name).replace(/^.*\//, '').replace(ADDED, '');
+/** In a `single` archive an item has no file of its own: the archive is what is compressed and sealed. */
+const plainName = ({ file, member, name }: Item): string =>
+  file?.replace(ADDED, '') ?? member?.replace(/^.*\//, '') ?? name;
 
 /** The item of this name, or the only one of a source of this name.
  *  @throws ItemNotFound; it says so when the item is there and failed */

@@ -18,7 +18,16 @@ export interface PointHeader {
 /** An item as it was stored: the fields of the manifest that only the repository knows. */
 export type StoredItem = Pick<
   Manifest['items'][number],
-  'file' | 'size' | 'originalSize' | 'sha256' | 'originalSha256' | 'compression' | 'encryption' | 'index' | 'roots'
+  | 'file'
+  | 'member'
+  | 'size'
+  | 'originalSize'
+  | 'sha256'
+  | 'originalSha256'
+  | 'compression'
+  | 'encryption'
+  | 'index'
+  | 'roots'
 >;
 
 /** One point being written. Hold it with `await using`: leaving the block without `commit` removes what was written. */

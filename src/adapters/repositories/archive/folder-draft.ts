@@ -5,12 +5,14 @@ import type { Hold, PointReference, RecoveryPoint } from '../../../domain/recove
 import type { Compression } from '../../../domain/storage.ts';
 import type { Bytes } from '../../../ports/bytes.ts';
 import type { PointHeader, StoredItem } from '../../../ports/repository.ts';
+import { END_BLOCKS } from '../../../streams/tar-rewrite.ts';
 import { linkFile, makeFolder, renameDurably, syncFolder, writeNew } from './durable.ts';
 import { codeOf, saysAbsent } from './failures.ts';
 import { storeFile } from './item-file.ts';
 import type { DraftStore, Promoted } from './layout.ts';
 import { folderName } from './names.ts';
 import { printHold } from './point-files.ts';
+import { withAbsoluteNames } from './reroot.ts';
 import type { ArchiveSettings, ArchiveTools } from './settings.ts';
 import { checkedFileName, encryptionOf, endings, HOLD, MANIFEST, plainName, SUMS, storedItem } from './stored-names.ts';
 import { printSums } from './sums.ts';
@@ -104,11 +106,14 @@ export async function folderDraft(
       return { ...stored, roots: [...item.roots({ style: 'absolute' })] };
     },
     putCopy: async (item, bytes, signal) => {
-      const tree = item.roots !== undefined;
-      const packed = item.compression === 'none' && !tree; // compressed by its own tool where it comes from
-      const compression: Compression = packed ? { format: 'none' } : settings.compression;
-      const stored = await store(plainName(item), bytes, tree, compression, signal);
-      return item.roots === undefined ? stored : { ...stored, roots: item.roots };
+      if (item.roots === undefined) {
+        const packed = item.compression === 'none'; // compressed by its own tool where it comes from
+        return store(plainName(item), bytes, false, packed ? { format: 'none' } : settings.compression, signal);
+      }
+      const own = item.file !== undefined; // a tar of its own has these names already
+      const { members, roots } = withAbsoluteNames(item.roots, bytes, item.name);
+      const stored = await store(plainName(item), own ? bytes : ended(members), true, settings.compression, signal);
+      return { ...stored, roots: own ? item.roots : roots() };
     },
     reuse,
     drop: async (_item, { file, index }) => {
@@ -117,6 +122,11 @@ export async function folderDraft(
     },
     promote,
   };
+}
+
+async function* ended(members: Bytes): Bytes {
+  yield* members;
+  yield END_BLOCKS;
 }
 
 const storedFields = (row: Item): StoredItem => ({

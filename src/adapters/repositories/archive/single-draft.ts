@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { open, readFile, rename, rm } from 'node:fs/promises';
+import { open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { type Item, type Manifest, parseManifest, printManifest } from '../../../domain/manifest.ts';
+import { type Manifest, parseManifest, printManifest, type Root } from '../../../domain/manifest.ts';
 import type { Hold } from '../../../domain/recovery-point.ts';
 import type { Bytes } from '../../../ports/bytes.ts';
 import type { PointHeader, StoredItem } from '../../../ports/repository.ts';
@@ -16,7 +16,7 @@ import type { DraftStore, Promoted } from './layout.ts';
 import type { Locks } from './locks.ts';
 import type { ArchiveNames } from './names.ts';
 import { printHold } from './point-files.ts';
-import { prefixMembers } from './prefix-members.ts';
+import { withPrefix } from './reroot.ts';
 import type { ArchiveSettings, ArchiveTools } from './settings.ts';
 import { checkedFileName, encryptionOf, HOLD, MANIFEST, plainName } from './stored-names.ts';
 
@@ -97,13 +97,14 @@ export async function singleDraft(
     const name = sourceFolder(source) + checkedFileName(file);
     const mtime = header.timestamp.epochMilliseconds / 1000;
     parts.set(item, { spooled, file: { name, mode: 0o600, mtime, uid: 0, gid: 0 } });
-    return fields(spooled.size, spooled.sha256);
+    return { ...fields(spooled.size, spooled.sha256), member: name };
   }
 
-  async function putTar(item: string, members: Bytes, roots: NonNullable<Item['roots']>, signal: AbortSignal) {
+  /** `roots` is asked when the members have passed. */
+  async function putTar(item: string, members: Bytes, roots: () => Root[], signal: AbortSignal) {
     const spooled = await spool(members, END_BLOCKS, signal);
     parts.set(item, { spooled, file: null });
-    return { ...fields(spooled.size + END_BLOCKS.length, spooled.sha256), roots };
+    return { ...fields(spooled.size + END_BLOCKS.length, spooled.sha256), roots: roots() };
   }
 
   /** The whole tar. A gathered item is removed as soon as it has passed, so that both need little more than one. */
@@ -134,7 +135,7 @@ export async function singleDraft(
     const archive = { file, size: stored.size, sha256: stored.sha256 };
     const beside = { ...manifest, archive };
     await writeNew(join(draft, `${ARCHIVE}.json`), printManifest(beside));
-    await writeNew(join(draft, PROMISE), `${JSON.stringify({ file, id: manifest.id })}\n`);
+    await writeNew(join(draft, PROMISE), `${JSON.stringify({ file, id: manifest.id, size: stored.size })}\n`);
     await syncFolder(draft);
     try {
       for (const companion of COMPANIONS) {
@@ -159,15 +160,15 @@ export async function singleDraft(
     putTree: (item, signal) => {
       const naming = { style: 'prefixed', prefix: sourceFolder(item.source) } as const;
       const members = withoutEndBlocks(item.tar(naming, signal), item.name);
-      return putTar(item.name, members, [...item.roots(naming)], signal);
+      return putTar(item.name, members, () => [...item.roots(naming)], signal);
     },
     putCopy: (item, bytes, signal) => {
       if (item.roots === undefined) return putDump(item.name, item.source, plainName(item), bytes, signal);
       const prefix = sourceFolder(item.source);
       const inside = item.roots.every(({ stored }) => `${stored}/`.startsWith(prefix)); // out of another `single`
-      if (inside) return putTar(item.name, withoutEndBlocks(bytes, item.name), item.roots, signal);
-      const roots = item.roots.map((root) => ({ ...root, stored: prefix + root.stored }));
-      return putTar(item.name, prefixMembers(bytes, prefix, item.name), roots, signal);
+      if (inside) return putTar(item.name, withoutEndBlocks(bytes, item.name), () => [...(item.roots ?? [])], signal);
+      const { members, roots } = withPrefix(prefix, item.roots, bytes, item.name);
+      return putTar(item.name, members, roots, signal);
     },
     reuse: async () => null, // its bytes are inside of another archive
     drop: async (item) => {
@@ -179,16 +180,25 @@ export async function singleDraft(
   };
 }
 
-const promiseSchema = z.object({ file: z.string(), id: z.string() });
+const promiseSchema = z.object({ file: z.string(), id: z.string(), size: z.number() });
+
+function parsePromise(text: string): z.infer<typeof promiseSchema> | null {
+  try {
+    return promiseSchema.parse(JSON.parse(text));
+  } catch {
+    return null;
+  }
+}
 
 /** Removes the companions that a draft placed, unless its archive got its name: then the point is whole. */
 export async function takeBack(path: string, draft: string): Promise<void> {
   const text = await ifPresent(readFile(join(draft, PROMISE), 'utf8'));
   if (text === null) return;
-  const { file, id } = promiseSchema.parse(JSON.parse(text));
-  const promoted = (await ifPresent(open(join(draft, ARCHIVE)))) ?? null;
-  await promoted?.close();
-  if (promoted === null) return; // the archive left the draft, with its name
+  const promised = parsePromise(text);
+  if (promised === null) return; // torn by a power cut: it is synced before anything is placed
+  const { file, id, size } = promised;
+  // It has its name, though on some file systems a power cut may leave the old one too.
+  if ((await ifPresent(stat(join(path, file))))?.size === size) return;
   const beside = await ifPresent(readFile(join(path, `${file}.json`), 'utf8'));
   if (beside !== null && parseManifest(beside, file).id !== id) return; // another point has the name by now
   for (const companion of COMPANIONS.toReversed()) await removeDurably(join(path, `${file}.${companion}`));

@@ -8,16 +8,10 @@ import { END_BLOCKS } from '../../../streams/tar-rewrite.ts';
 const sourceFolder = (source: string): string => `backup/${source}`;
 
 /** The members of an archive that are one item's. */
-function belongs({ name, source, roots }: Item): (entry: IndexedEntry) => boolean {
+function belongs({ source, roots, member }: Item): (entry: IndexedEntry) => boolean {
   const folder = sourceFolder(source);
   if (roots !== undefined) return ({ path }) => path === folder || path.startsWith(`${folder}/`);
-  // a dump is `<item>.<ending>`, and its item's name may hold dots too
-  return ({ path, type }) => {
-    const file = path.startsWith(`${folder}/`) ? path.slice(folder.length + 1) : '';
-    return (
-      type === 'file' && (file === name || (file.startsWith(`${name}.`) && !file.slice(name.length + 1).includes('.')))
-    );
-  };
+  return ({ path, type }) => type === 'file' && path === member;
 }
 
 /** One item of a `single` archive, as if it had a file of its own: its bytes are the dump, or a tar of the item alone.

@@ -26,7 +26,8 @@ export function plainName(item: Item): string {
     const added = endings(item.compression, item.encryption);
     return item.file.endsWith(added) ? item.file.slice(0, item.file.length - added.length) : item.file;
   }
-  return item.roots === undefined ? `${item.name}.dump` : `${item.name}.tar`;
+  if (item.roots !== undefined) return `${item.name}.tar`;
+  return item.member?.replace(/^.*\//, '') ?? `${item.name}.dump`;
 }
 
 /** @throws Internal for a name that is no plain file name, or that the repository uses itself */
