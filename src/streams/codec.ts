@@ -1,55 +1,81 @@
 import { availableParallelism } from 'node:os';
 import { promisify } from 'node:util';
 import zlib from 'node:zlib';
-import { HoldfastError } from '../domain/errors.ts';
+import { HoldfastError, messageOf } from '../domain/errors.ts';
 import type { Compression } from '../domain/storage.ts';
+import { engines } from './engines.ts';
+import { FRAME_SIZE } from './frames.ts';
 
-const { ZSTD_c_checksumFlag, ZSTD_c_compressionLevel } = zlib.constants;
-const zstdCompress = promisify(zlib.zstdCompress);
-const zstdDecompress = promisify(zlib.zstdDecompress);
+const { ZSTD_c_checksumFlag, ZSTD_c_compressionLevel, ZSTD_e_end } = zlib.constants;
 const gzip = promisify(zlib.gzip);
 const gunzip = promisify(zlib.gunzip);
 
-/** Frames that are compressed or decompressed at the same time on libuv's pool: more only take memory. */
+/** Frames that are packed or unpacked at the same time on libuv's pool: more only take memory. */
 export const FRAMES_IN_FLIGHT = Math.min(availableParallelism() + 2, 10);
 
-/** The most that zstd and deflate can make of `size` bytes that do not compress, generously (zstd.h,
- *  ZSTD_COMPRESSBOUND; zlib's deflateBound). An output buffer of this size is filled in one step. */
-const bound = (size: number): number => size + (size >>> 8) + 4096;
+/** Room for one gzip member of a frame that does not compress (zlib's deflateBound is below it). */
+const GZIP_CHUNK = FRAME_SIZE + 64 * 1024;
+/** Pieces in which zstd gives its output: of 64 KiB it took a third more time, of a whole frame too. */
+const ZSTD_CHUNK = 1024 ** 2;
 
-/** Packs one frame by itself. The result of `none` is a copy, since the frame's buffer is used again. */
-export async function compressFrame(bytes: Uint8Array, compression: Compression): Promise<Uint8Array> {
-  const chunkSize = bound(bytes.length);
-  if (compression.format === 'none') return Uint8Array.from(bytes);
-  if (compression.format === 'gzip') return await gzip(bytes, { level: compression.level, chunkSize });
-  return await zstdCompress(bytes, {
-    chunkSize,
-    pledgedSrcSize: bytes.length, // so that the frame says its own size
-    params: { [ZSTD_c_compressionLevel]: compression.level, [ZSTD_c_checksumFlag]: 1 },
-  });
+/** Packs frames, each by itself, so that it can be unpacked alone. */
+export interface Packer extends Disposable {
+  pack(frame: Uint8Array): Promise<readonly Uint8Array[]>;
 }
 
-/** Unpacks one frame, or several that stand one after the other, whose plain size is known.
- *  @throws Damaged when it does not give exactly `size` bytes; checksums of zstd and gzip are compared */
-export async function decompressFrame(
-  packed: Uint8Array,
-  format: Compression['format'],
-  size: number,
-  subject: string,
-): Promise<Uint8Array> {
-  if (format === 'none') return packed;
-  const options = { chunkSize: Math.max(size + 64, 1024), maxOutputLength: size + 1 };
-  try {
-    const plain = await (format === 'zstd' ? zstdDecompress : gunzip)(packed, options);
-    if (plain.length === size) return plain;
-    throw new RangeError(`${plain.length} bytes instead of ${size}`);
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new HoldfastError('Damaged', `A frame of ${subject} cannot be decompressed: ${why}.`, subject, { cause });
+export function packer(compression: Compression): Packer {
+  if (compression.format === 'zstd') {
+    const params = { [ZSTD_c_compressionLevel]: compression.level, [ZSTD_c_checksumFlag]: 1 };
+    // With `flush` at the end of a frame each write is one frame, which therefore says its plain size.
+    const zstd = engines(() => zlib.createZstdCompress({ params, flush: ZSTD_e_end, chunkSize: ZSTD_CHUNK }));
+    return { pack: zstd.run, [Symbol.dispose]: () => zstd[Symbol.dispose]() };
   }
+  const pack =
+    compression.format === 'gzip'
+      ? async (frame: Uint8Array) => [await gzip(frame, { level: compression.level, chunkSize: GZIP_CHUNK })]
+      : async (frame: Uint8Array) => [Uint8Array.from(frame)]; // a copy: the frame's buffer is used again
+  return { pack, [Symbol.dispose]: () => {} };
 }
 
-/** Unpacks a block that is small enough to be done at once; null when it is damaged. */
+/** Unpacks frames whose plain sizes are known. */
+export interface Unpacker extends Disposable {
+  /** @throws Damaged when the frame does not give exactly `size` bytes, or not those its checksum is of */
+  unpack(packed: Uint8Array, size: number): Promise<Uint8Array>;
+}
+
+export function unpacker(format: Compression['format'], subject: string): Unpacker {
+  const zstd = engines(() => zlib.createZstdDecompress({ chunkSize: FRAME_SIZE }));
+  async function unpack(packed: Uint8Array, size: number): Promise<Uint8Array> {
+    if (format === 'none') return packed;
+    if (format === 'gzip') return await gunzip(packed, { chunkSize: Math.max(size, 1024), maxOutputLength: size + 1 });
+    const pieces = await zstd.run(packed);
+    const [only] = pieces;
+    return pieces.length === 1 && only !== undefined ? only : Buffer.concat(pieces);
+  }
+  return {
+    async unpack(packed, size) {
+      try {
+        const plain = await unpack(packed, size);
+        if (plain.length === size) return plain;
+        throw new RangeError(`${plain.length} bytes instead of ${size}`);
+      } catch (cause) {
+        const words = `A frame of ${subject} cannot be unpacked: ${messageOf(cause)}.`;
+        throw new HoldfastError('Damaged', words, subject, { cause });
+      }
+    },
+    [Symbol.dispose]: () => zstd[Symbol.dispose](),
+  };
+}
+
+/** Packs a block of the index, as one zstd frame with a checksum. */
+export const compressBlock = (bytes: Uint8Array): Uint8Array =>
+  zlib.zstdCompressSync(bytes, {
+    chunkSize: 64 * 1024,
+    pledgedSrcSize: bytes.length,
+    params: { [ZSTD_c_compressionLevel]: 3, [ZSTD_c_checksumFlag]: 1 },
+  });
+
+/** Unpacks a block of the index; null when it is damaged or has more than `limit` bytes. */
 export function decompressBlock(packed: Uint8Array, limit: number): Uint8Array | null {
   try {
     return zlib.zstdDecompressSync(packed, { chunkSize: 512 * 1024, maxOutputLength: limit });
@@ -57,11 +83,3 @@ export function decompressBlock(packed: Uint8Array, limit: number): Uint8Array |
     return null; // the index is then rebuilt from the tar, so that nothing is lost
   }
 }
-
-/** Packs a block of the index, as one zstd frame with a checksum. */
-export const compressBlock = (bytes: Uint8Array): Uint8Array =>
-  zlib.zstdCompressSync(bytes, {
-    chunkSize: bound(bytes.length),
-    pledgedSrcSize: bytes.length,
-    params: { [ZSTD_c_compressionLevel]: 3, [ZSTD_c_checksumFlag]: 1 },
-  });

@@ -1,11 +1,10 @@
-import { crc32 } from 'node:zlib';
 import { HoldfastError } from '../domain/errors.ts';
 import type { Compression } from '../domain/storage.ts';
 import type { Bytes } from '../ports/bytes.ts';
-import { decompressFrame } from './codec.ts';
+import { unpacker } from './codec.ts';
 import type { SeekTable } from './seek-table.ts';
 import type { Extent } from './stored-bytes.ts';
-import { numbers, unpackInOrder } from './unpack.ts';
+import { numbers, unpackFrame, unpackInOrder } from './unpack.ts';
 
 /** Reads plain bytes anywhere in a file whose frames are known. */
 export function rangeReader(
@@ -17,22 +16,15 @@ export function rangeReader(
   const plainSize = table.plainStart(table.frames);
   let last: { readonly frame: number; readonly bytes: Promise<Uint8Array> } | null = null; // small members share frames
 
-  async function unpackFrame(i: number): Promise<Uint8Array> {
-    const size = table.plainStart(i + 1) - table.plainStart(i);
-    if (size === 0) return new Uint8Array(0); // a frame of the index
+  async function readFrame(i: number): Promise<Uint8Array> {
     const start = table.packedStart(i);
     const packed = await extent.read(start, table.packedStart(i + 1) - start);
-    if (format === 'none' && crc32(packed) !== table.checksum(i))
-      throw new HoldfastError(
-        'Damaged',
-        `The bytes of ${subject} from ${start} on are not those that were stored.`,
-        subject,
-      );
-    return await decompressFrame(packed, format, size, subject);
+    using unpacking = unpacker(format, subject);
+    return await unpackFrame(packed, i, table, unpacking, { format, subject });
   }
 
   function unpack(i: number): Promise<Uint8Array> {
-    if (last?.frame !== i) last = { frame: i, bytes: unpackFrame(i) };
+    if (last?.frame !== i) last = { frame: i, bytes: readFrame(i) };
     return last.bytes;
   }
 

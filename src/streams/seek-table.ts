@@ -1,3 +1,5 @@
+import { crc32 } from 'node:zlib';
+import type { Compression } from '../domain/storage.ts';
 import { SEEK_TABLE_MAGIC, SKIPPABLE_HEADER, skippableContent, skippableFrame } from './skippable.ts';
 
 /** Where the frames of a file are, as zstd's seekable format says it (zstd,
@@ -12,6 +14,14 @@ export interface SeekTable {
   checksum(i: number): number;
   /** The frame that has this plain byte. */
   frameAt(plainOffset: number): number;
+}
+
+/** The checksum of a frame's plain bytes: read from the end of the packed frame, made for plain bytes. */
+export function frameChecksum(format: Compression['format'], pieces: readonly Uint8Array[]): number {
+  if (format === 'none') return pieces.reduce((sum, piece) => crc32(piece, sum), 0);
+  const end = Buffer.concat(pieces.slice(-2).map((piece) => piece.subarray(-8)));
+  const at = end.length - (format === 'zstd' ? 4 : 8); // gzip has the plain size behind it
+  return at < 0 ? 0 : end.readUInt32LE(at);
 }
 
 const FOOTER_MAGIC = 0x8f92eab1;

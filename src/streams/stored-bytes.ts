@@ -46,14 +46,13 @@ export async function storeBytes(
   const hash = createHash('sha256');
   let size = 0;
   let unsynced = 0;
-  let written: Promise<void> = Promise.resolve();
   let synced: Promise<void> = Promise.resolve();
   try {
     for await (const chunk of bytes) {
-      await writing(path, written); // the next chunk is made while this one is written
-      written = writeWhole(file, chunk);
-      written.catch(() => {}); // seen when it is awaited
+      const written = writeWhole(file, chunk);
+      written.catch(() => {}); // seen when it is awaited, after the hash that is made meanwhile
       hash.update(chunk);
+      await writing(path, written); // only then the chunk is not ours any more
       size += chunk.length;
       unsynced += chunk.length;
       if (unsynced >= SYNC_EVERY) {
@@ -63,12 +62,12 @@ export async function storeBytes(
         unsynced = 0;
       }
     }
-    await writing(path, Promise.all([written, synced]));
+    await writing(path, synced);
     await writing(path, file.sync());
     await writing(path, file.close());
     return { size, sha256: hash.digest('hex') };
   } catch (error) {
-    await Promise.allSettled([written, synced]);
+    await Promise.allSettled([synced]);
     await file.close().catch(() => {}); // it may be closed; the error above is the one to tell
     await rm(path, { force: true });
     throw error;

@@ -4,8 +4,8 @@ import { HoldfastError, messageOf } from '../domain/errors.ts';
 import type { Compression } from '../domain/storage.ts';
 import type { Bytes } from '../ports/bytes.ts';
 import { byteReader } from './byte-reader.ts';
-import { decompressFrame, FRAMES_IN_FLIGHT } from './codec.ts';
-import type { SeekTable } from './seek-table.ts';
+import { FRAMES_IN_FLIGHT, type Unpacker, unpacker } from './codec.ts';
+import { frameChecksum, type SeekTable } from './seek-table.ts';
 
 type Packing = Exclude<Compression['format'], 'none'>;
 
@@ -35,18 +35,31 @@ export async function* unpackInOrder(frames: Iterable<number>, unpack: (frame: n
   }
 }
 
+/** Unpacks frame `i` of a table from its packed bytes. @throws Damaged when it is not the frame that was stored there */
+export async function unpackFrame(
+  packed: Uint8Array,
+  i: number,
+  table: SeekTable,
+  unpacking: Unpacker,
+  { format, subject }: { readonly format: Compression['format']; readonly subject: string },
+): Promise<Uint8Array> {
+  const size = table.plainStart(i + 1) - table.plainStart(i);
+  if (size === 0) return new Uint8Array(0); // of the index, or of an empty stream
+  if (frameChecksum(format, [packed]) !== table.checksum(i))
+    throw new HoldfastError('Damaged', `Frame ${i} of ${subject} is not the one that was stored.`, subject);
+  return await unpacking.unpack(packed, size);
+}
+
 /** Unpacks a file whose frames are known, then reads what follows them, so that all of it passes.
  *  @throws Damaged */
 export async function* unpackFrames(packed: Bytes, table: SeekTable, format: Packing, subject: string): Bytes {
   await using reader = byteReader(packed, subject);
+  using unpacking = unpacker(format, subject);
   let taking: Promise<unknown> = Promise.resolve();
   async function unpack(i: number): Promise<Uint8Array> {
-    const before = taking;
-    const mine = before.then(() => reader.take(table.packedStart(i + 1) - table.packedStart(i)));
-    taking = mine;
-    const size = table.plainStart(i + 1) - table.plainStart(i);
-    const bytes = await mine;
-    return size === 0 ? new Uint8Array(0) : await decompressFrame(bytes, format, size, subject);
+    const mine = taking.then(() => reader.take(table.packedStart(i + 1) - table.packedStart(i)));
+    taking = mine; // one after the other, in the order of the file
+    return await unpackFrame(await mine, i, table, unpacking, { format, subject });
   }
   for await (const plain of unpackInOrder(numbers(0, table.frames), unpack)) if (plain.length > 0) yield plain;
   await reader.drain();

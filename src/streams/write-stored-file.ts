@@ -1,16 +1,15 @@
 import { rm } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { crc32 } from 'node:zlib';
 import type { Compression } from '../domain/storage.ts';
 import type { Bytes } from '../ports/bytes.ts';
 import { abortable } from './abortable.ts';
 import { type Channel, channel } from './channel.ts';
-import { compressFrame, FRAMES_IN_FLIGHT } from './codec.ts';
+import { FRAMES_IN_FLIGHT, type Packer, packer } from './codec.ts';
 import { type Frame, framesOf } from './frames.ts';
 import { indexWriter } from './member-index.ts';
 import { type PlainHash, plainHash } from './plain-hash.ts';
 import { seal } from './sealing.ts';
-import { type SeekTableWriter, seekTableWriter } from './seek-table.ts';
+import { frameChecksum, type SeekTableWriter, seekTableWriter } from './seek-table.ts';
 import { storeBytes } from './stored-bytes.ts';
 import type { StoredFile, StoreOptions } from './stored-file.ts';
 import { tarScanner } from './tar-scanner.ts';
@@ -19,38 +18,37 @@ import { tarScanner } from './tar-scanner.ts';
 export const indexPath = (path: string): string => `${path}.index`;
 
 interface Packed {
-  readonly bytes: Uint8Array;
+  readonly pieces: readonly Uint8Array[];
+  readonly size: number;
   readonly plainSize: number;
   readonly checksum: number;
 }
 
-const lastWord = (bytes: Uint8Array, back: number): number =>
-  new DataView(bytes.buffer, bytes.byteOffset + bytes.length - back, 4).getUint32(0, true);
-
-/** The checksum of a frame's plain bytes, as the seek table has it. */
-function checksumOf(format: Compression['format'], packed: Uint8Array): number {
-  if (format === 'none') return crc32(packed);
-  return lastWord(packed, format === 'zstd' ? 4 : 8); // gzip ends with its CRC-32 and then the size
-}
-
-async function packFrame(frame: Frame, compression: Compression, hash: PlainHash): Promise<Packed> {
-  const both = await Promise.allSettled([compressFrame(frame.bytes, compression), hash.update(frame.bytes)]);
+async function packFrame(
+  frame: Frame,
+  { pack }: Packer,
+  format: Compression['format'],
+  hash: PlainHash,
+): Promise<Packed> {
+  const [packed, hashed] = await Promise.allSettled([pack(frame.bytes), hash.update(frame.bytes)]);
   const plainSize = frame.bytes.length;
   frame.release(); // not before both are done with it
-  const [packed, hashed] = both;
   if (packed.status === 'rejected') throw packed.reason;
   if (hashed.status === 'rejected') throw hashed.reason;
-  return { bytes: packed.value, plainSize, checksum: checksumOf(compression.format, packed.value) };
+  const pieces = packed.value;
+  const size = pieces.reduce((sum, { length }) => sum + length, 0);
+  return { pieces, size, plainSize, checksum: frameChecksum(format, pieces) };
 }
 
 /** Frames of the stream, packed side by side and given out in order. */
 async function* packedFrames(bytes: Bytes, compression: Compression, hash: PlainHash): AsyncGenerator<Packed> {
+  using packing = packer(compression);
   const inFlight: Promise<Packed>[] = [];
   try {
     for await (const frame of framesOf(bytes)) {
-      const packing = packFrame(frame, compression, hash);
-      packing.catch(() => {}); // seen when its turn comes, or not needed when an earlier one failed
-      inFlight.push(packing);
+      const packed = packFrame(frame, packing, compression.format, hash);
+      packed.catch(() => {}); // seen when its turn comes, or not needed when an earlier one failed
+      inFlight.push(packed);
       if (inFlight.length < FRAMES_IN_FLIGHT) continue;
       const [first] = inFlight.splice(0, 1);
       if (first !== undefined) yield await first;
@@ -86,8 +84,8 @@ async function* layOut(bytes: Bytes, { compression, hash, indexFrames, beside }:
     }
   }
   for await (const packed of packedFrames(bytes, compression, hash)) {
-    table.add(packed.bytes.length, packed.plainSize, packed.checksum);
-    yield packed.bytes;
+    table.add(packed.size, packed.plainSize, packed.checksum);
+    yield* packed.pieces;
     yield* index(false); // as they come, so that memory does not grow with the number of members
   }
   yield* index(true);
