@@ -17,13 +17,14 @@ export interface PowerCut {
 }
 
 /** Makes `disk`, a folder, what a power cut after each change would leave, in three ways each ({@link LOSSES}).
- *  @param ignored files that the program does not rely on after a cut */
+ *  @param ignored files that the program does not rely on after a cut
+ *  @param replayed the model of the disk: a flat folder, or a tree (replayed-tree.ts) */
 export async function* powerCuts(
   changes: readonly Change[],
   disk: string,
   ignored: (path: string) => boolean,
+  replayed: ReturnType<typeof replayedFolder> = replayedFolder(),
 ): AsyncGenerator<PowerCut> {
-  const replayed = replayedFolder();
   let acknowledged = 0;
   for (const [number, change] of changes.entries()) {
     if (change.path === ACKNOWLEDGED && change.kind === 'written') acknowledged += 1;

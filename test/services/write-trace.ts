@@ -6,11 +6,18 @@ import { dirname, join } from 'node:path';
 /** One change of a folder, in the order in which a program made them. Paths are relative to the folder; `''` is itself. */
 export type Change =
   | { readonly kind: 'created' | 'removed' | 'synced'; readonly path: string }
+  /** A folder. */
+  | { readonly kind: 'made'; readonly path: string }
+  /** A second name of a file. */
+  | { readonly kind: 'linked'; readonly path: string; readonly to: string }
   | { readonly kind: 'written'; readonly path: string; readonly offset: number; readonly bytes: Buffer }
   | { readonly kind: 'truncated'; readonly path: string; readonly size: number }
   | { readonly kind: 'renamed'; readonly path: string; readonly to: string };
 
-const CALLS = 'openat,write,pwrite64,fsync,fdatasync,ftruncate,unlink,unlinkat,rename,renameat,renameat2,mkdir,mkdirat';
+const CALLS = [
+  ...['openat', 'write', 'pwrite64', 'ftruncate', 'fsync', 'fdatasync', 'unlink', 'unlinkat', 'rmdir'],
+  ...['rename', 'renameat', 'renameat2', 'mkdir', 'mkdirat', 'link', 'linkat'],
+].join();
 
 /** Runs a program under strace(1) and returns what it changed in `folder`, data included. Only changes that pass these
  *  system calls by path or descriptor are seen: a file that is mapped, like SQLite's `-shm`, is not. */
@@ -64,8 +71,15 @@ function changesOf(call: string, folder: string): Change[] {
     case 'fsync':
     case 'fdatasync':
       return descriptor.map((path) => ({ kind: 'synced', path }));
+    case 'mkdir':
+    case 'mkdirat':
+      return (paths[0] ?? []).map((path) => ({ kind: 'made', path }));
+    case 'link':
+    case 'linkat':
+      return (paths[0] ?? []).flatMap((path) => (paths[1] ?? []).map((to) => ({ kind: 'linked', path, to }) as const));
     case 'unlink':
     case 'unlinkat':
+    case 'rmdir':
       return (paths[0] ?? []).map((path) => ({ kind: 'removed', path }));
     case 'rename':
     case 'renameat':
@@ -119,7 +133,7 @@ export function replayedFolder(): {
       } else if (change.kind === 'synced' && change.path === '') named = new Map(live);
       else if (change.kind === 'synced') {
         if (file) Object.assign(file, { synced: file.live, pending: [] });
-      } else if (file) {
+      } else if (file && (change.kind === 'written' || change.kind === 'truncated')) {
         file.live = applied(file.live, change);
         file.pending.push((content) => applied(content, change));
       }

@@ -19,6 +19,13 @@ export async function makeFolder(path: string): Promise<void> {
   await syncFolder(dirname(path));
 }
 
+/** Creates a folder and those above it that are missing, all of their names durable; one that exists stays as it is. */
+export async function makeFolders(path: string): Promise<void> {
+  const first = await mkdir(path, { recursive: true, mode: FOLDER_MODE });
+  if (first === undefined) return;
+  for (let folder = path; folder.length >= first.length; folder = dirname(folder)) await syncFolder(dirname(folder));
+}
+
 /** Creates a file and syncs its bytes, not its name; EEXIST when something is there. */
 export async function writeNew(path: string, content: string | Uint8Array): Promise<void> {
   await using file = await open(path, 'wx', FILE_MODE);

@@ -27,7 +27,8 @@ export async function checkFolderPoint(folder: string, location: string, manifes
   const known = new Set([MANIFEST, SUMS, HOLD, ...REPORTS.flatMap((name) => [`${name}.txt`, `${name}.json`])]);
   for (const { file } of expected) known.add(file);
   for (const name of present) {
-    if (!known.has(name)) says(name, 'is no part of the point');
+    const provisional = name.endsWith('.new') && known.has(name.slice(0, -4)); // a crash left it; the next write replaces it
+    if (!known.has(name) && !provisional) says(name, 'is no part of the point');
     const { mode } = await lstat(join(folder, name));
     if (mode & 0o077) says(name, `is open to others: mode ${(mode & 0o7777).toString(8).padStart(4, '0')}`);
   }

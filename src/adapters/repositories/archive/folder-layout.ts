@@ -126,8 +126,13 @@ export function folderLayout(settings: ArchiveSettings, tools: Pick<ArchiveTools
       return openItem(join(folderOf(point.location), row.file), row, settings.sealing, tools, signal);
     },
     beside: (location, name) => join(folderOf(location), name),
-    removalFolder: ({ service }, token) => `${checkedService(service)}/.removed-${token}`,
-    remove: async ({ location }, folder) => {
+    removal: ({ id, location }, token) => ({
+      kind: 'removal',
+      folder: `${dirname(location)}/.removed-${token}`,
+      location,
+      id,
+    }),
+    remove: async ({ location, folder }) => {
       await renameDurably(folderOf(location), join(path, folder)); // from here on nobody sees it
       await removeDurably(join(path, folder));
     },

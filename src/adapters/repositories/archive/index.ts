@@ -54,6 +54,7 @@ export function archiveRepository(settings: ArchiveSettings, given: ArchiveTools
 
   async function clear(force: boolean): Promise<string[]> {
     const cleared: string[] = [];
+    await locks.sweep();
     for (const { lock, stale } of await locks.survey()) {
       if (!stale && !force) continue;
       await locks.clear(lock);
@@ -139,16 +140,16 @@ export function archiveRepository(settings: ArchiveSettings, given: ArchiveTools
     await using held = new AsyncDisposableStack();
     const own = exclusive.get(scopeName({ kind: 'point', id: point.id }));
     const lock = own ?? held.use(await locks.acquire({ kind: 'point', id: point.id }, 'exclusive', 0, signal));
-    const folderOf = (token: string) => layout.removalFolder(point, token);
-    const record = held.use(
-      await locks.acquire({ kind: 'removal' }, 'shared', 0, signal, (token) => ({
-        kind: 'removal',
-        folder: folderOf(token),
-        location: point.location,
-      })),
-    );
+    const removal = layout.removal(point, lock.token);
+    try {
+      held.use(await locks.acquire({ kind: 'removal' }, 'shared', 0, signal, () => removal));
+    } catch (error) {
+      // A full disk has no room for the record, and removing is what makes room. If this process dies now, what it put
+      // out of sight stays where it is, and `check` names it.
+      if (!(error instanceof HoldfastError && error.code === 'NoSpace')) throw error;
+    }
     await lock.confirm(signal);
-    await layout.remove(point, folderOf(record.token));
+    await layout.remove(removal);
   }
 
   async function lock(scope: LockScope, mode: LockMode, waitMs: number, signal: AbortSignal): Promise<Lock> {

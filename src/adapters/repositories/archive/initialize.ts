@@ -1,8 +1,8 @@
-import { lstat, mkdir, rm } from 'node:fs/promises';
+import { lstat, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError } from '../../../domain/errors.ts';
 import { proveKey } from './canary.ts';
-import { replaceFile } from './durable.ts';
+import { makeFolders, replaceFile } from './durable.ts';
 import { ifPresent } from './failures.ts';
 import type { Locks } from './locks.ts';
 import { MARKER, printMarker } from './marker.ts';
@@ -19,7 +19,7 @@ export async function initializeRepository(
 ): Promise<{ readonly id: string }> {
   const { path, name } = settings;
   signal.throwIfAborted();
-  await mkdir(path, { recursive: true, mode: 0o700 });
+  await makeFolders(path);
   await using _lock = await locks.acquire({ kind: 'repository' }, 'exclusive', 0, signal);
   if ((await ifPresent(lstat(join(path, MARKER)))) !== null) {
     const hint = `See what is in it with: holdfast repository check ${name}`;

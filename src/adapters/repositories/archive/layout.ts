@@ -45,9 +45,9 @@ export interface Layout {
   reader(point: RecoveryPoint, item: string, signal: AbortSignal): Promise<StoredFileReader>;
   /** The path of a file beside a point: a hold, a report. */
   beside(location: string, name: string): string;
-  /** A folder, unique by the lock's token, into which {@link remove} moves the point before it is deleted. */
-  removalFolder(reference: PointReference, token: string): string;
-  remove(reference: PointReference, folder: string): Promise<void>;
+  /** What to record before a point is removed: where it is put out of sight. Unique by the lock's token. */
+  removal(reference: PointReference, token: string): Leftover & { readonly kind: 'removal' };
+  remove(removal: Leftover & { readonly kind: 'removal' }): Promise<void>;
   /** Ends what a dead process had begun: a draft is taken away, a removal that had begun is finished. */
   finish(leftover: Leftover): Promise<void>;
   check(signal: AbortSignal): Promise<readonly Problem[]>;

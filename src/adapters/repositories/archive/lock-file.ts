@@ -1,4 +1,4 @@
-import { open, readFile } from 'node:fs/promises';
+import { open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Owner, Owners } from '../../../ports/owner.ts';
@@ -11,11 +11,11 @@ export const LOCKS = '.holdfast-locks';
 /** Besides the port's: `removal` records one that is under way, `names` guards the choice of archives' names. */
 export type Scope = LockScope | { readonly kind: 'removal' | 'names' };
 
-/** What a process that died left to do: the folder of a draft to remove, a removal to finish. `folder` is relative to
- *  the repository and was used by one lock only. */
+/** What a process that died left to do: the folder of a draft to remove, the removal of a point to finish. `folder` is
+ *  relative to the repository and was used by one lock only. */
 export type Leftover =
   | { readonly kind: 'draft'; readonly folder: string }
-  | { readonly kind: 'removal'; readonly folder: string; readonly location: string };
+  | { readonly kind: 'removal'; readonly folder: string; readonly location: string; readonly id: string };
 
 /** What stands in a lock file. `counter` grows while its holder lives; `state` turns from `waiting` to `held` once. */
 export interface LockContent {
@@ -45,7 +45,7 @@ const ownerSchema = z.object({
 });
 const leftoverSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('draft'), folder: z.string() }),
-  z.object({ kind: z.literal('removal'), folder: z.string(), location: z.string() }),
+  z.object({ kind: z.literal('removal'), folder: z.string(), location: z.string(), id: z.string() }),
 ]);
 const contentSchema = z.object({
   state: z.enum(['waiting', 'held']),
@@ -72,15 +72,22 @@ function print({ state, counter, since, owner, leftover }: LockContent): string 
   return `${JSON.stringify(line)}${state === 'held' ? '   ' : ''}\n`;
 }
 
-/** Creates the file of a lock, durably as a file. On a full disk it may stay empty, which still locks by its name: an
- *  empty disk cannot be had without a lock for whoever prunes. What has something to record fails there instead. */
+/** What follows the name of a lock that is being made. */
+export const PROVISIONAL = '.new';
+
+/** Creates the file of a lock, whole and synced before it has its name: an empty one would be nobody's for half an hour.
+ *  Only on a full disk it stays empty, and locks by its name: without a lock nobody could prune there. What has
+ *  something to record fails there instead. */
 export async function createLock(folder: string, name: string, content: LockContent): Promise<void> {
+  const provisional = join(folder, name + PROVISIONAL);
   try {
-    await writeNew(join(folder, name), print(content));
+    await writeNew(provisional, print(content));
+    await rename(provisional, join(folder, name));
   } catch (error) {
+    await rm(provisional, { force: true });
     const full = codeOf(error) === 'ENOSPC' || codeOf(error) === 'EDQUOT';
-    const there = await ifPresent(readFile(join(folder, name)));
-    if (!full || content.leftover !== null || there === null) throw error;
+    if (!full || content.leftover !== null) throw error;
+    await writeNew(join(folder, name), '');
   }
 }
 
@@ -94,9 +101,11 @@ export async function rewriteLock(folder: string, name: string, content: LockCon
   return true;
 }
 
-/** A lock by its file's name; null for a name that is none, and when it is gone. */
+/** A lock by its file's name; null for a name that is none, and when it is gone. One that is being made is read when
+ *  its provisional name is asked for. */
 export async function readLock(folder: string, name: string): Promise<SeenLock | null> {
-  const [, scope, mode, token] = NAME.exec(name) ?? [];
+  const [, scope, mode, token] =
+    NAME.exec(name.endsWith(PROVISIONAL) ? name.slice(0, -PROVISIONAL.length) : name) ?? [];
   if (scope === undefined || mode === undefined || token === undefined) return null;
   const text = await ifPresent(readFile(join(folder, name), 'utf8'));
   if (text === null) return null;

@@ -1,8 +1,8 @@
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError } from '../../../domain/errors.ts';
 import type { Lock, LockMode } from '../../../ports/repository.ts';
-import { syncFolder } from './durable.ts';
+import { makeFolders, syncFolder } from './durable.ts';
 import { explained, explaining, ifPresent } from './failures.ts';
 import {
   createLock,
@@ -11,6 +11,7 @@ import {
   LOCKS,
   type LockContent,
   lockName,
+  PROVISIONAL,
   readLock,
   rewriteLock,
   type Scope,
@@ -47,6 +48,8 @@ export interface Locks {
   survey(): Promise<readonly { readonly lock: SeenLock; readonly stale: boolean }[]>;
   /** Finishes what the lock recorded, then removes it. */
   clear(lock: SeenLock): Promise<void>;
+  /** Removes what processes that died left of locks they had not made yet. */
+  sweep(): Promise<void>;
   /** The name of whoever holds it, for a message. */
   holder(lock: SeenLock): string;
 }
@@ -79,7 +82,7 @@ export function folderLocks({ path, tools, finish, refreshMs = REFRESH_MS }: Loc
   }
 
   async function rivalsOf(scope: string, mode: LockMode, own: string): Promise<readonly SeenLock[]> {
-    const others = await read((name) => name.startsWith(`${scope}.`) && name !== own);
+    const others = await read((name) => name.startsWith(`${scope}.`) && name !== own && !name.endsWith(PROVISIONAL));
     const rivals: SeenLock[] = [];
     for (const lock of others.filter((other) => mode === 'exclusive' || other.mode === 'exclusive')) {
       if (await isStale(lock)) await clear(lock);
@@ -108,7 +111,7 @@ export function folderLocks({ path, tools, finish, refreshMs = REFRESH_MS }: Loc
   async function acquire(scope: Scope, mode: LockMode, waitMs: number, signal: AbortSignal, leftoverOf?: LeftoverOf) {
     const [begun, name] = [clock.monotonicMs(), scopeName(scope)];
     const patienceMs = Math.max(waitMs, CONTEST_MS); // for those who have not decided yet, even without waiting
-    await explaining(folder, () => mkdir(folder, { recursive: true, mode: 0o700 }));
+    await explaining(folder, () => makeFolders(folder));
     for (;;) {
       signal.throwIfAborted();
       const token = identifiers.next(clock.now());
@@ -168,8 +171,13 @@ export function folderLocks({ path, tools, finish, refreshMs = REFRESH_MS }: Loc
   return {
     acquire,
     clear,
+    sweep: async () => {
+      for (const { name, content } of await read((other) => other.endsWith(PROVISIONAL))) {
+        if (content !== null && owners.state(content.owner) === 'gone') await remove(name);
+      }
+    },
     survey: async () => {
-      const locks = await explaining(folder, () => read(() => true));
+      const locks = await explaining(folder, () => read((name) => !name.endsWith(PROVISIONAL)));
       return Promise.all(locks.map(async (lock) => ({ lock, stale: await isStale(lock) })));
     },
     holder: (lock) => holderOf(lock, owners),

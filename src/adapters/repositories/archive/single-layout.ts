@@ -1,11 +1,10 @@
-import { lstat, readdir, readFile, stat } from 'node:fs/promises';
+import { lstat, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../../../domain/errors.ts';
 import { type Manifest, parseManifest } from '../../../domain/manifest.ts';
 import type { PointReference, RecoveryPoint, UnreadablePoint } from '../../../domain/recovery-point.ts';
 import type { Listing, ListQuery, Problem } from '../../../ports/repository.ts';
-import { makeFolder, removeDurably, renameDurably } from './durable.ts';
-import { ifPresent } from './failures.ts';
+import { removeDurably } from './durable.ts';
 import { foreignArchives } from './foreign.ts';
 import { openItem } from './item-file.ts';
 import { forEachOf, type Layout } from './layout.ts';
@@ -95,12 +94,15 @@ export function singleLayout(settings: ArchiveSettings, tools: Pick<ArchiveTools
   const own = async (service: string): Promise<readonly RecoveryPoint[]> =>
     (await list({ service }, new AbortController().signal)).points.filter(({ foreign }) => !foreign);
 
-  const moveBesides = async (archive: string, folder: string): Promise<void> => {
+  /** Takes away what stands beside an archive that is gone, unless another point has its name by now. */
+  async function removeBesides(archive: string, id: string): Promise<void> {
     const there = await present();
-    for (const name of BESIDES.filter((beside) => there.has(`${archive}.${beside}`))) {
-      await renameDurably(join(path, `${archive}.${name}`), join(path, folder, name));
-    }
-  };
+    if (there.has(archive)) return;
+    if (there.has(`${archive}.json`) && (await manifestOf(archive).catch(() => null))?.id !== id) return;
+    const left = BESIDES.filter((beside) => there.has(`${archive}.${beside}`));
+    // the manifest last: as long as it is there, it is known whose the others are
+    for (const beside of left.toReversed()) await removeDurably(join(path, `${archive}.${beside}`));
+  }
 
   return {
     reuse: false,
@@ -128,22 +130,16 @@ export function singleLayout(settings: ArchiveSettings, tools: Pick<ArchiveTools
       return itemReader(await openItem(archive, whole, sealing, tools, signal), row, point.location);
     },
     beside: (location, name) => join(path, `${checkedLocation(location)}.${name}`),
-    removalFolder: (_reference, token) => `.removed-${token}`,
-    remove: async ({ location }, folder) => {
-      await makeFolder(join(path, folder));
-      await renameDurably(join(path, checkedLocation(location)), join(path, folder, 'archive')); // nobody sees it now
-      await moveBesides(location, folder);
-      await removeDurably(join(path, folder));
+    removal: ({ id, location }, token) => ({ kind: 'removal', folder: `.removed-${token}`, location, id }),
+    remove: async ({ location, id }) => {
+      await removeDurably(join(path, checkedLocation(location))); // from here on nobody sees it
+      await removeBesides(location, id);
     },
     finish: async (leftover) => {
-      const folder = join(path, leftover.folder);
-      if ((await ifPresent(stat(folder))) === null) return;
       await using _names = await locks.acquire({ kind: 'names' }, 'exclusive', 60_000, new AbortController().signal);
-      if (leftover.kind === 'draft') await takeBack(path, folder);
-      // the folder of a removal that had begun has the archive, and what was beside it is there or follows it
-      else if ((await ifPresent(stat(join(folder, 'archive')))) !== null)
-        await moveBesides(leftover.location, leftover.folder);
-      await removeDurably(folder);
+      if (leftover.kind === 'removal') return removeBesides(leftover.location, leftover.id);
+      await takeBack(path, join(path, leftover.folder));
+      await removeDurably(join(path, leftover.folder));
     },
     check: async (signal) => {
       const listing = await list({}, signal);
