@@ -52,10 +52,12 @@ export async function capture(
   const clock = clockProblem(points, context.origin, timestamp);
   const own = points.filter(({ origin, type }) => origin === context.origin && type === 'regular');
   const earlier = earlierPoints(own, repository, context, signal);
+  const forbidden = await forbiddenPaths(service, context);
   const items: Item[] = [];
   for (const [index, source] of request.sources.entries()) {
     const reread = rereadsAlways(service.sources[index]?.settings);
-    items.push(...(await captureSource(source, { request, repository, draft, earlier, reread }, context, signal)));
+    const parts = { request, repository, draft, earlier, forbidden, reread };
+    items.push(...(await captureSource(source, parts, context, signal)));
   }
   refuseNothing(service.name, items);
   const durationMs = Math.round(context.clock.monotonicMs() - from);
@@ -64,17 +66,30 @@ export async function capture(
   return await draft.commit(manifest, hold, signal);
 }
 
+/** Later than any kept state ends. */
+const END_OF_TIME = Temporal.Instant.from('9999-12-31T23:59:59Z');
+
+/** What belongs to Holdfast itself: its own folders, and the states that recoveries moved aside, which may lie in a source. */
+async function forbiddenPaths(
+  { host }: ServiceDefinition,
+  { catalog, forbiddenPaths: own }: Pick<Context, 'catalog' | 'forbiddenPaths'>,
+): Promise<readonly string[]> {
+  const kept = await catalog.keptStates({ endedBy: END_OF_TIME });
+  return [...own, ...kept.filter((state) => state.host === host).map(({ path }) => path)];
+}
+
 interface SourceCapture {
   readonly request: CaptureRequest;
   readonly repository: Repository;
   readonly draft: Draft;
   readonly earlier: EarlierPoints;
+  readonly forbidden: readonly string[];
   readonly reread: boolean;
 }
 
 async function captureSource(
   source: Source,
-  { request, repository, draft, earlier, reread }: SourceCapture,
+  { request, repository, draft, earlier, forbidden, reread }: SourceCapture,
   context: Context,
   signal: AbortSignal,
 ): Promise<readonly Item[]> {
@@ -85,7 +100,7 @@ async function captureSource(
   const items: Item[] = [];
   let repositoryError: unknown = null;
   try {
-    const wanted = { workspace: draft.workspace, forbidden: context.forbiddenPaths, quiescent: false };
+    const wanted = { workspace: draft.workspace, forbidden, quiescent: false };
     await using captured = await source.capture(wanted, signal);
     for (const item of captured.items) {
       try {

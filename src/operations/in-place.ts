@@ -180,9 +180,7 @@ async function makeSafetyPoint(
     ...{ timezone: Temporal.Now.timeZoneId(), anomaly: false as const, lossAccepted: true, lockWaitMs: 0 },
     anotherRepository: false,
   };
-  const kept = await context.catalog.keptStates({ endedBy: keptUntil(context.clock.now()) });
-  const forbiddenPaths = [...context.forbiddenPaths, ...kept.map(({ path }) => path)];
-  const point = await capture(request, repository, { ...context, forbiddenPaths }, signal);
+  const point = await capture(request, repository, context, signal);
   await context.catalog.remember([point]);
   if (point.outcome === 'passed') return point.id;
   const words = `Not all of the present state of ${service.name} could be kept in safety point ${point.id}.`;

@@ -80,6 +80,20 @@ describe('items', () => {
     await backup({ services: [], plan: null, repositories: ['first'], acceptLoss: [], lockWaitMs: 0 }, context, signal);
     expect(source.contexts[0]).toMatchObject({ forbidden: ['/srv/backups'], quiescent: false });
   });
+
+  test('states that a recovery moved aside on the host are left out, however long they are kept', async () => {
+    using made = await house();
+    const source = made.source('data');
+    const until = made.clock.now().add({ hours: 24 * 365 });
+    const here = { host: 'local', path: '/srv/data/.recovery-backup-20260501-020000', until };
+    await made.context.catalog.recordRecovery({
+      ...{ id: '01', subject: { kind: 'service', name: 'mealie' }, restored: '02', reason: 'manual-recovery' },
+      ...{ startedAt: made.clock.now(), durationMs: 1, outcome: 'success' },
+      kept: [here, { ...here, host: 'far', path: '/srv/far.recovery-backup-20260501-020000' }],
+    });
+    await made.backUp({ repositories: ['first'] });
+    expect(source.contexts[0]?.forbidden).toEqual([here.path]);
+  });
 });
 
 describe('a path that had files and has none', () => {
