@@ -32,7 +32,7 @@ function checkField(text: string, field: Field): void {
     const ends = range.split('-');
     if (ends.length > 2) throw new RangeError(`"${part}" is no ${field.name} of a cron expression.`);
     const [first = 0, last = first] = ends.map((end) => valueIn(end, field));
-    if (last < first) throw new RangeError(`"${part}" goes backwards: as a ${field.name} write ${ends[1]}-${ends[0]}.`);
+    if (last < first) throw new RangeError(`"${part}" goes backwards: write ${ends[1]}-${ends[0]}.`);
   }
 }
 
