@@ -13,6 +13,9 @@ const GLOBAL_OPTIONS = [
   new Option('-y, --yes', 'answer every question with yes'),
 ] as const;
 
+const EVERYWHERE =
+  '\nWith every verb: --config --json --quiet --verbose --no-progress --dry-run --yes, see holdfast --help';
+
 /** The verb is the first word that is neither an option nor the value of `--config`. */
 function wordOf(argv: readonly string[]): string | undefined {
   for (let index = 0; index < argv.length; index++) {
@@ -38,6 +41,8 @@ function placeholder({ name, summary, load }: Verb): Command {
 /** Settings of the program for a command that was made elsewhere, and for the ones below it. */
 function adopt(parent: Command, command: Command): void {
   command.copyInheritedSettings(parent);
+  if (command.commands.length > 0) command.helpCommand(false);
+  else command.addHelpText('after', EVERYWHERE);
   for (const child of command.commands) adopt(command, child);
 }
 
@@ -50,6 +55,7 @@ async function assemble(argv: readonly string[], face: Face): Promise<Command> {
     .configureHelp({ subcommandTerm: (command) => command.name() })
     .showSuggestionAfterError()
     .helpCommand(false)
+    .helpOption('-h, --help', 'this help')
     .option('-V, --version', 'the version alone');
   for (const option of GLOBAL_OPTIONS) program.addOption(option);
   program.addHelpText('after', '\nholdfast VERB --help shows examples. Start with: holdfast demo');
@@ -79,6 +85,12 @@ export function globalOptionsOf(program: Command): GlobalOptions {
   };
 }
 
+/** The help that answers the question: of the verb where there is one. */
+function helpFor(argv: readonly string[]): { readonly hint?: string } {
+  const verb = VERBS.find(({ name, load, hidden }) => name === wordOf(argv) && load !== null && !hidden);
+  return verb === undefined ? {} : { hint: `holdfast ${verb.name} --help` };
+}
+
 /** Runs one command line. `bind` is told the program before its action starts, for the global options.
  *  @throws HoldfastError `Usage` for words that do not fit, `NotBuilt`, and what the command throws */
 export async function runCommandLine(
@@ -100,6 +112,7 @@ export async function runCommandLine(
       'Usage',
       `${message[0]?.toUpperCase()}${message.slice(1)}.`.replace(/\?\)\.$/, '?)'),
       argv.join(' '),
+      helpFor(argv),
     );
   }
 }

@@ -6,7 +6,10 @@ export const ERRORS = {
     hint: 'Wait for the other run, or use --lock-wait. When there is none: holdfast unlock',
   },
   RepositoryUnusable: { exit: 1, hint: 'See what is wrong with it: holdfast repository check NAME' },
-  RepositoryForeignOrigin: { exit: 1, hint: 'When two machines shall share it, say `share: true` in the repository' },
+  RepositoryForeignOrigin: {
+    exit: 1,
+    hint: 'When two machines shall share it, or this one lost its state, say `share: true` in the repository',
+  },
   WrongPassword: { exit: 12, hint: 'See which secret is read with: holdfast config show' },
   PointNotFound: { exit: 1, hint: 'See what there is with: holdfast list' },
   ItemNotFound: { exit: 1, hint: 'See the items of a point with: holdfast show POINT' },
@@ -22,7 +25,10 @@ export const ERRORS = {
   SourceMissing: { exit: 1, hint: 'Look whether its disk is mounted and its path is right; the last good point stays' },
   SourceFailed: { exit: 1, hint: 'See the whole output of the program with: --verbose' },
   SourceChanged: { exit: 1, hint: 'Stop its units during the backup, or dump the database with a source of its own' },
-  TargetExists: { exit: 1, hint: 'Restore to an empty folder, or say what may be replaced with: --overwrite' },
+  TargetExists: {
+    exit: 1,
+    hint: 'Restore to an empty folder, or say what becomes of them: --overwrite always|if-newer|never',
+  },
   TargetBusy: { exit: 1, hint: 'End the process that holds it, or restore to a folder with: --to DIR' },
   NoSpace: { exit: 1, hint: 'Free space on that disk, or choose another one' },
   ToolMissing: { exit: 1, hint: 'Install it; see what else is missing with: holdfast doctor' },

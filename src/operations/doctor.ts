@@ -1,4 +1,5 @@
 import { clockProblem } from '../domain/clock-guard.ts';
+import { counted } from '../domain/counted.ts';
 import { HoldfastError, messageOf } from '../domain/errors.ts';
 import { newestFirst } from '../domain/proof.ts';
 import type { PointSummary } from '../domain/recovery-point.ts';
@@ -192,7 +193,7 @@ function spaceRow(subject: string, points: readonly PointSummary[], free: number
   const newest = new Map<string, PointSummary>();
   for (const point of points.toSorted(newestFirst)) if (!newest.has(point.service)) newest.set(point.service, point);
   const next = [...newest.values()].reduce((sum, { totalSize }) => sum + totalSize, 0);
-  const detail = `${points.length} points${free === null ? '' : `, ${formatBytes(free)} free`}`;
+  const detail = `${counted(points.length, 'recovery point')}${free === null ? '' : `, ${formatBytes(free)} free`}`;
   if (free === null) return ok(subject, detail);
   if (free < LITTLE_BYTES)
     return { subject, outcome: 'failed', detail, advice: 'Free space there, or choose another disk' };

@@ -84,7 +84,10 @@ async function pointsNamed(
   const named = pointsOf(what, points);
   if (named.length > 0) return { named: await asTheyAre(named, context, signal), all: points };
   const also = failures.map((failure) => ` ${failure.repository}: ${failure.message}`).join('');
-  throw new HoldfastError('PointNotFound', `No recovery point is called "${what}".${also}`, what);
+  const words = `No recovery point is called "${what}".${also}`;
+  if (points.every(({ service }) => service !== what)) throw new HoldfastError('PointNotFound', words, what);
+  const hint = `It is a service; name one of its points: holdfast list ${what}`;
+  throw new HoldfastError('PointNotFound', words, what, { hint });
 }
 
 /** The repository is right about a hold, and the catalog may be old. */

@@ -1,3 +1,4 @@
+import { counted } from '../domain/counted.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import { compareFacts, type Difference, type Facts } from '../domain/facts.ts';
 import type { Root } from '../domain/manifest.ts';
@@ -181,12 +182,12 @@ function refuseDifferent(recorded: Facts, actual: Facts, { choice, selected }: E
 
 /** `3 files`, `120 rows of 4 tables`: what was compared, for people. */
 function wordsOf({ files, tables, entries, keys, documents }: Facts): string {
-  if (files !== undefined) return `${files} files`;
+  if (files !== undefined) return counted(files, 'file');
   if (tables !== undefined) {
     const rows = Object.values(tables).reduce((sum, count) => sum + count, 0);
-    return `${rows} rows in ${Object.keys(tables).length} tables`;
+    return `${counted(rows, 'row')} in ${counted(Object.keys(tables).length, 'table')}`;
   }
-  if (entries !== undefined) return `${entries} entries`;
-  if (keys !== undefined) return `${keys} keys`;
+  if (entries !== undefined) return counted(entries, 'entry', 'entries');
+  if (keys !== undefined) return counted(keys, 'key');
   return documents === undefined ? 'sizes' : `${Object.keys(documents).length} databases`;
 }

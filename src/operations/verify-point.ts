@@ -1,3 +1,4 @@
+import { counted } from '../domain/counted.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import { proofAfter } from '../domain/evidence.ts';
 import type { Item, Manifest } from '../domain/manifest.ts';
@@ -101,7 +102,7 @@ function manifestCheck({ items, counts, totalSize }: Manifest): Check {
   const sum = stored.reduce((total, { size }) => total + size, 0);
   const whole = counts.failed === failed.length && counts.succeeded === stored.length && totalSize === sum;
   const names = failed.map(({ name }) => name).join(', ');
-  const detail = `${stored.length} items, ${sum} bytes${failed.length > 0 ? `; failed when it was made: ${names}` : ''}`;
+  const detail = `${counted(stored.length, 'item')}, ${sum} bytes${failed.length > 0 ? `; failed when it was made: ${names}` : ''}`;
   const outcome = whole && stored.length > 0 ? 'passed' : 'failed';
   const said = `${counts.succeeded} items and ${counts.failed} failed, ${totalSize} bytes`;
   return { name: 'manifest', outcome, detail: whole ? detail : `it says ${said}, and lists ${detail}`, durationMs: 0 };

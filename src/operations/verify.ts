@@ -91,7 +91,9 @@ async function chosen(
   context: Context,
   signal: AbortSignal,
 ): Promise<Chosen> {
-  const listing = await list({ service: null, repositories }, context, signal);
+  // a repository that cannot be reached is said by the report, and not a second time on the way
+  const quiet: Context = { ...context, progress: (event) => event.type !== 'warning' && context.progress(event) };
+  const listing = await list({ service: null, repositories }, quiet, signal);
   const warnings = listing.failures.map(({ repository, message }) => ({ subject: repository ?? '', text: message }));
   for (const { repository, location, problem } of listing.unreadable)
     warnings.push({ subject: `${repository}: ${location}`, text: problem });

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { counted } from '../../domain/counted.ts';
 import { catalogRebuild } from '../../operations/catalog-rebuild.ts';
 import { gathered } from '../arguments.ts';
 import { EXIT_OF_BACKUP } from '../exit-code.ts';
@@ -17,7 +18,7 @@ export const catalogCommand = (face: Face): Command =>
         await using application = await face.open({ writes: true, setDamagedCatalogAside: true });
         const report = await catalogRebuild({ repositories: repository }, application, face.signal);
         for (const { name, points, unreadable } of report.repositories) {
-          face.print(`${printable(name)}: ${points} points`);
+          face.print(`${printable(name)}: ${counted(points, 'recovery point')}`);
           for (const { location, problem } of unreadable)
             face.print(`${doubtful('unreadable')}: ${printable(location)}: ${printable(problem)}`);
         }

@@ -24,7 +24,7 @@ export const copyCommand = (face: Face): Command =>
       const request = { what, from: from ?? null, to, lockWaitMs: lockWait * 1000 };
       const report = await copy(request, application, face.signal);
       const { point, copied } = report;
-      const words = copied ? `Copied from ${printable(report.from)} to` : 'It was already in';
+      const words = copied ? `copied from ${printable(report.from)} to` : 'was already in';
       face.print(`${point.id}  ${printable(point.service)}: ${words} ${printable(to)} (${printable(point.location)})`);
       face.printJson({
         run: report.run,

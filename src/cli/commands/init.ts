@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { Command } from 'commander';
+import { counted } from '../../domain/counted.ts';
 import { HoldfastError } from '../../domain/errors.ts';
 import { proposal } from '../../domain/proposal.ts';
 import { inspectMachine } from '../../operations/init.ts';
@@ -33,10 +34,14 @@ export const initCommand = (face: Face): Command =>
       if (path === null) face.print(text);
       else {
         await writeNew(path, text);
-        face.print(`Wrote ${path}: ${findings.folders.length} services. Read it, then: holdfast config check`);
+        const found = counted(findings.folders.length, 'service');
+        face.print(`Wrote ${path}: ${found}. Read it, then: holdfast ${optionFor(path)}config check`);
       }
       face.printJson({ path, services: findings.folders.length, configuration: text });
     });
+
+/** Nothing where the configuration is looked for by itself. */
+const optionFor = (path: string): string => (path === defaultOutput() ? '' : `--config ${path} `);
 
 async function writeNew(path: string, text: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true });

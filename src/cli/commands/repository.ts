@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { counted } from '../../domain/counted.ts';
 import { HoldfastError } from '../../domain/errors.ts';
 import { repositoryCheck, repositoryInit } from '../../operations/repository-check.ts';
 import { repositoryList } from '../../operations/repository-list.ts';
@@ -27,7 +28,7 @@ export const repositoryCommand = (face: Face): Command => {
       await using application = await face.open();
       const report = await repositoryCheck(name, application, face.signal);
       for (const { subject, detail } of report.problems) face.print(`${printable(subject)}: ${printable(detail)}`);
-      face.print(`${coloured(report.outcome)}: ${printable(name)}, ${report.points} points`);
+      face.print(`${coloured(report.outcome)}: ${printable(name)}, ${counted(report.points, 'recovery point')}`);
       face.printJson({ ...report });
       face.exit(report.outcome === 'passed' ? 0 : 1);
     });

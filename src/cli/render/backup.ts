@@ -1,3 +1,4 @@
+import { counted } from '../../domain/counted.ts';
 import { formatDuration } from '../../domain/duration.ts';
 import type { RecoveryPoint } from '../../domain/recovery-point.ts';
 import { formatBytes } from '../../domain/size.ts';
@@ -57,7 +58,8 @@ function pointForPeople(point: RecoveryPoint): string {
 
 export function backupForPeople({ outcome, durationMs, points, failures }: BackupReport): string {
   const size = points.reduce((sum, { totalSize }) => sum + totalSize, 0);
-  const made = points.length === 1 ? '1 recovery point' : `${points.length} recovery points`;
-  const summary = `${coloured(outcome)}: ${made}, ${formatBytes(size)}, in ${formatDuration(durationMs / 1000)}`;
+  const made =
+    points.length === 0 ? 'no recovery point' : `${counted(points.length, 'recovery point')}, ${formatBytes(size)}`;
+  const summary = `${coloured(outcome)}: ${made}, in ${formatDuration(durationMs / 1000)}`;
   return [...points.map(pointForPeople), ...failures.map(failureForPeople), summary].join('\n');
 }

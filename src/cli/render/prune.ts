@@ -1,3 +1,4 @@
+import { counted } from '../../domain/counted.ts';
 import { formatDuration } from '../../domain/duration.ts';
 import type { Decision } from '../../domain/pruning.ts';
 import { formatBytes } from '../../domain/size.ts';
@@ -54,6 +55,12 @@ export const pruneAsJson = ({
   failures: failures.map(failureAsJson),
 });
 
+/** The newest whole point is the newest of each of its sources too: said once. */
+function whyForPeople(reasons: readonly string[]): string {
+  const whole = reasons.some((reason) => reason.startsWith('the newest whole one '));
+  return reasons.filter((reason) => !whole || !reason.startsWith('the newest of source ')).join(', ');
+}
+
 function serviceForPeople({ repository, service, plan, decisions, refused, question }: PlannedPrune): string {
   const heading = `${strong(printable(service))} in ${printable(repository)}, ${plan === null ? 'made by hand' : `plan ${printable(plan)}`}`;
   const rows = decisions.map(({ point, action, reasons }) => [
@@ -62,7 +69,7 @@ function serviceForPeople({ repository, service, plan, decisions, refused, quest
     timeForPeople(point.timestamp),
     coloured(point.evidence),
     formatBytes(point.totalSize),
-    printable(reasons.join(', ')),
+    printable(whyForPeople(reasons)),
   ]);
   const columns = [
     { title: '  ACTION' },
@@ -91,6 +98,8 @@ export function plannedPruneForPeople({ services, keptStates, failures }: PruneP
 export function pruneForPeople({ outcome, durationMs, services, removed, passedOver, failures }: PruneReport): string {
   const kept = services.reduce((sum, { decisions }) => sum + decisions.length, 0) - removed.length;
   const freed = removed.reduce((sum, { totalSize }) => sum + totalSize, 0);
+  const gone =
+    removed.length === 0 ? 'nothing to remove' : `${counted(removed.length, 'point')} removed (${formatBytes(freed)})`;
   return [
     ...removed.map((point) => `removed  ${point.id}  ${printable(point.service)} in ${printable(point.repository)}`),
     ...passedOver.map(({ point, reason }) => `${doubtful('kept')}  ${point.id}: ${printable(reason)}`),
@@ -98,6 +107,6 @@ export function pruneForPeople({ outcome, durationMs, services, removed, passedO
       refused === null ? [] : [`${bad('refused')}: ${printable(service)}: ${printable(refused)}`],
     ),
     ...failures.map(failureForPeople),
-    `${coloured(outcome)}: ${removed.length} points removed (${formatBytes(freed)}), ${kept} kept, in ${formatDuration(durationMs / 1000)}`,
+    `${coloured(outcome)}: ${gone}, ${kept} kept, in ${formatDuration(durationMs / 1000)}`,
   ].join('\n');
 }

@@ -11,18 +11,19 @@ export function repositoriesForPeople(rows: readonly RepositoryRow[]): string {
     { title: 'POINTS', align: 'right' },
     { title: 'SIZE', align: 'right' },
     { title: 'FREE', align: 'right' },
-    { title: '' },
   ] as const;
   const bytes = (value: number | null): string => (value === null ? '' : formatBytes(value));
-  const cells = rows.map(({ name, engine, points, totalSize, freeBytes, problem }) => [
+  const cells = rows.map(({ name, engine, points, totalSize, freeBytes }) => [
     printable(name),
-    engine ?? '',
+    engine ?? '-',
     points === null ? '' : String(points),
     bytes(totalSize),
     bytes(freeBytes),
-    problem === null ? '' : bad(printable(problem)),
   ]);
-  return rows.length === 0 ? 'No repositories are configured.' : table(columns, cells);
+  const problems = rows.flatMap(({ name, problem }) =>
+    problem === null ? [] : [`${bad('failed')}: ${printable(name)}: ${printable(problem)}`],
+  );
+  return rows.length === 0 ? 'No repositories are configured.' : [table(columns, cells), ...problems].join('\n');
 }
 
 /** What to print and keep elsewhere: where the repository is, what opens it, and how to restore without Holdfast. */

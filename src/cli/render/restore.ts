@@ -1,3 +1,4 @@
+import { counted } from '../../domain/counted.ts';
 import { formatDuration } from '../../domain/duration.ts';
 import { formatBytes } from '../../domain/size.ts';
 import type { RestoreReport } from '../../operations/restore-request.ts';
@@ -51,7 +52,9 @@ export function restoreForPeople(report: RestoreReport): string {
   return [
     table(columns, rows),
     ...said,
-    ...(replaced + skipped > 0 ? [`${replaced} files were replaced, ${skipped} left as they were`] : []),
+    ...(replaced + skipped > 0
+      ? [`${counted(replaced, 'file was', 'files were')} replaced, ${skipped} left as they were`]
+      : []),
     ...kept.map(
       ({ path, original, until }) =>
         `${printable(original)}: its state before is kept as ${printable(path)} until ${timeForPeople(until)}`,

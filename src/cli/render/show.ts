@@ -1,3 +1,4 @@
+import { counted } from '../../domain/counted.ts';
 import { formatDuration } from '../../domain/duration.ts';
 import type { Facts } from '../../domain/facts.ts';
 import type { Item } from '../../domain/manifest.ts';
@@ -7,16 +8,18 @@ import { coloured, strong } from './colour.ts';
 import { remarkOf, timeForPeople } from './point.ts';
 import { printable, table } from './table.ts';
 
+const total = (counts: readonly number[]): number => counts.reduce((sum, count) => sum + count, 0);
+
 /** `3 tables, 1200 rows`, `812 files, 1.2 GiB`. */
 export function factsForPeople({ tables, uncounted, entries, keys, documents, files, bytes }: Facts): string {
   const counts = Object.values(tables ?? {});
   const words = [
-    tables ? `${counts.length} tables, ${counts.reduce((sum, count) => sum + count, 0)} rows` : '',
-    uncounted?.length ? `${uncounted.length} tables not counted` : '',
-    entries === undefined ? '' : `${entries} entries`,
-    keys === undefined ? '' : `${keys} keys`,
-    documents ? `${Object.values(documents).reduce((sum, count) => sum + count, 0)} documents` : '',
-    files === undefined ? '' : `${files} files`,
+    tables ? `${counted(counts.length, 'table')}, ${counted(total(counts), 'row')}` : '',
+    uncounted?.length ? `${counted(uncounted.length, 'table')} not counted` : '',
+    entries === undefined ? '' : counted(entries, 'entry', 'entries'),
+    keys === undefined ? '' : counted(keys, 'key'),
+    documents ? counted(total(Object.values(documents)), 'document') : '',
+    files === undefined ? '' : counted(files, 'file'),
     bytes === undefined ? '' : formatBytes(bytes),
   ];
   return words.filter((word) => word !== '').join(', ');

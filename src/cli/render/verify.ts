@@ -1,3 +1,4 @@
+import { counted } from '../../domain/counted.ts';
 import { formatDuration } from '../../domain/duration.ts';
 import type { Check, PointVerdict } from '../../domain/verdict.ts';
 import type { VerifyReport } from '../../operations/verify.ts';
@@ -38,7 +39,7 @@ function verdictForPeople({ point, outcome, checks }: PointVerdict): string {
 
 export function verifyForPeople({ outcome, points, level, durationMs, warnings }: VerifyReport): string {
   const said = warnings.map(({ subject, text }) => `${doubtful('warning')}: ${printable(subject)}: ${printable(text)}`);
-  const looked = points.length === 1 ? '1 recovery point' : `${points.length} recovery points`;
+  const looked = counted(points.length, 'recovery point');
   const summary = `${coloured(outcome)}: ${looked} proved for "${level}" in ${formatDuration(durationMs / 1000)}`;
   return [
     ...points.map(verdictForPeople),

@@ -1,5 +1,6 @@
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { counted } from '../../../domain/counted.ts';
 import { HoldfastError } from '../../../domain/errors.ts';
 import { compareFacts, type Facts } from '../../../domain/facts.ts';
 import type { Bytes } from '../../../ports/bytes.ts';
@@ -56,7 +57,7 @@ function findings(seen: Examined | { readonly unreadable: string }, recorded: Fa
     {
       name: 'facts',
       outcome: differences.length > 0 ? 'failed' : 'passed',
-      detail: different.join('; ') || `${rows} rows in ${Object.keys(seen.tables).length} tables`,
+      detail: different.join('; ') || `${counted(rows, 'row')} in ${counted(Object.keys(seen.tables).length, 'table')}`,
     },
   ];
 }
