@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { HoldfastError } from '../domain/errors.ts';
 import type { Bytes } from '../ports/bytes.ts';
+import { unpacker } from './codec.ts';
 import {
   framesBeside,
   framesInside,
@@ -98,6 +99,7 @@ export async function openStoredFile(
   }
   const { table, index } = found;
   const { extent } = opened;
+  const unpacking = unpacker(compression, path);
   const whole = (during: AbortSignal): Bytes => readWhole(path, opened, table, options, during);
 
   async function* members(during: AbortSignal, below = ''): AsyncGenerator<IndexedEntry> {
@@ -125,9 +127,12 @@ export async function openStoredFile(
     read: whole,
     range:
       extent !== null && table !== null
-        ? rangeReader(extent, table, compression, path)
+        ? rangeReader(extent, unpacking, table, compression, path)
         : (offset, length, during) => rangeOfStream(whole(during), offset, length, path),
     members,
-    [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      unpacking[Symbol.dispose]();
+      await opened[Symbol.asyncDispose]();
+    },
   };
 }

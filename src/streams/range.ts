@@ -1,7 +1,7 @@
 import { HoldfastError } from '../domain/errors.ts';
 import type { Compression } from '../domain/storage.ts';
 import type { Bytes } from '../ports/bytes.ts';
-import { unpacker } from './codec.ts';
+import type { Unpacker } from './codec.ts';
 import type { SeekTable } from './seek-table.ts';
 import type { Extent } from './stored-bytes.ts';
 import { numbers, unpackFrame, unpackInOrder } from './unpack.ts';
@@ -9,6 +9,7 @@ import { numbers, unpackFrame, unpackInOrder } from './unpack.ts';
 /** Reads plain bytes anywhere in a file whose frames are known. */
 export function rangeReader(
   extent: Extent,
+  unpacking: Unpacker,
   table: SeekTable,
   format: Compression['format'],
   subject: string,
@@ -19,7 +20,6 @@ export function rangeReader(
   async function readFrame(i: number): Promise<Uint8Array> {
     const start = table.packedStart(i);
     const packed = await extent.read(start, table.packedStart(i + 1) - start);
-    using unpacking = unpacker(format, subject);
     return await unpackFrame(packed, i, table, unpacking, { format, subject });
   }
 

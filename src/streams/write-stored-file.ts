@@ -28,9 +28,9 @@ async function packFrame(
   frame: Frame,
   { pack }: Packer,
   format: Compression['format'],
-  hash: PlainHash,
+  hash: PlainHash | null,
 ): Promise<Packed> {
-  const [packed, hashed] = await Promise.allSettled([pack(frame.bytes), hash.update(frame.bytes)]);
+  const [packed, hashed] = await Promise.allSettled([pack(frame.bytes), hash?.update(frame.bytes)]);
   const plainSize = frame.bytes.length;
   frame.release(); // not before both are done with it
   if (packed.status === 'rejected') throw packed.reason;
@@ -41,7 +41,7 @@ async function packFrame(
 }
 
 /** Frames of the stream, packed side by side and given out in order. */
-async function* packedFrames(bytes: Bytes, compression: Compression, hash: PlainHash): AsyncGenerator<Packed> {
+async function* packedFrames(bytes: Bytes, compression: Compression, hash: PlainHash | null): AsyncGenerator<Packed> {
   using packing = packer(compression);
   const inFlight: Promise<Packed>[] = [];
   try {
@@ -64,7 +64,8 @@ async function* packedFrames(bytes: Bytes, compression: Compression, hash: Plain
 
 interface Layout {
   readonly compression: Compression;
-  readonly hash: PlainHash;
+  /** Null where the file's own hash is the same. */
+  readonly hash: PlainHash | null;
   /** Frames of the index that wait to be written. */
   readonly indexFrames: (all: boolean) => readonly Uint8Array[];
   /** Where they go; null when they stand between the frames of the file itself. */
@@ -108,15 +109,17 @@ export async function writeStoredFile(
 ): Promise<StoredFile> {
   signal.throwIfAborted();
   const { compression, sealing, tar, onAdvance, read } = options;
-  await using hash = plainHash();
+  await using hash = compression.format === 'none' && sealing === null ? null : plainHash();
   const index = indexWriter();
   let originalSize = 0;
+  const indexFailures: unknown[] = [];
   async function* passing(): Bytes {
     const scanner = tar ? tarScanner(basename(path)) : null;
     for await (const chunk of abortable(bytes, signal)) {
       for (const { entry } of scanner?.write(chunk) ?? []) index.add(entry);
       originalSize += chunk.length;
       onAdvance?.(originalSize);
+      if (indexFailures.length > 0) throw indexFailures[0];
       yield chunk;
     }
     scanner?.end();
@@ -126,6 +129,7 @@ export async function writeStoredFile(
   const storing = storeBytes(path, seal(layOut(passing(), layout), sealing, read, signal));
   storing.catch((error: unknown) => beside?.close(error));
   const storingIndex = beside === null ? null : storeBytes(indexPath(path), seal(beside.bytes, sealing, read, signal));
+  storingIndex?.catch((error: unknown) => indexFailures.push(error)); // the file is no use without it
   const [stored, storedIndex] = await Promise.allSettled([storing, storingIndex]);
   try {
     if (stored.status === 'rejected') throw stored.reason;
@@ -134,7 +138,7 @@ export async function writeStoredFile(
     return {
       ...stored.value,
       originalSize,
-      originalSha256: await hash.digest(),
+      originalSha256: (await hash?.digest()) ?? stored.value.sha256,
       index: storedIndex.value === null ? null : { file: basename(indexPath(path)), ...storedIndex.value },
     };
   } catch (error) {
