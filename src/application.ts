@@ -14,6 +14,7 @@ import type { Configuration } from './config/schema.ts';
 import { secretReader } from './config/secret.ts';
 import { HoldfastError } from './domain/errors.ts';
 import { type Journal, openEntries, openJournal } from './journal/journal.ts';
+import type { Recovery } from './ports/catalog.ts';
 import type { Host } from './ports/host.ts';
 import type { Repository } from './ports/repository.ts';
 import { systemClock, ulids } from './process/clock.ts';
@@ -93,9 +94,16 @@ export async function openApplication(
     },
     warn: (text) => face.progress({ type: 'warning', subject: 'secrets', text }),
   });
+  const path = catalogPath(configuration, folder);
+  const openedCatalog = once(openCatalog);
+  async function recordRecovery(recovery: Recovery): Promise<void> {
+    if (configuration === null)
+      throw new HoldfastError('ConfigurationMissing', 'The catalog is not known without a configuration.', 'catalog');
+    await (await openedCatalog(path)).recordRecovery(recovery);
+  }
   let journal: Journal | null = null;
   const openedJournal = async (): Promise<Journal> => {
-    const context = { clock: systemClock, identifiers, owners, ports: { host } };
+    const context = { clock: systemClock, identifiers, owners, ports: { host, recordRecovery } };
     journal ??= openJournal(join(folder, 'journal.db'), context);
     return journal;
   };
@@ -116,13 +124,12 @@ export async function openApplication(
   }
 
   const definitions = definitionsOf(configuration ?? { version: 1 }, Temporal.Now.timeZoneId());
-  await lookAtJournal();
-  const path = catalogPath(configuration, folder);
   if (request.setDamagedCatalogAside) {
     const aside = await setAsideWhenDamaged(path, systemClock.now());
     if (aside !== null) face.note(`The catalog was damaged and is now ${aside}.`);
   }
-  const catalog = await openCatalog(path);
+  await lookAtJournal();
+  const catalog = await openedCatalog(path);
   return {
     clock: systemClock,
     identifiers,

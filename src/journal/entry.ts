@@ -127,7 +127,10 @@ const BACK = { 'path-renamed': true, 'path-made': true, 'folder-made': true } as
   Step['kind'],
   true
 >;
-const FORWARD = { 'path-renamed': true, 'path-removed': true } as const satisfies Record<ForwardStep['kind'], true>;
+const FORWARD = { 'path-renamed': true, 'path-removed': true, 'recovery-recorded': true } as const satisfies Record<
+  ForwardStep['kind'],
+  true
+>;
 
 function parseStep(text: string, path: string): Step {
   const step = kindOf(text, path);

@@ -1,4 +1,5 @@
 import { HoldfastError } from '../domain/errors.ts';
+import type { KeptState, Recovery } from '../ports/catalog.ts';
 import type { HostFiles } from '../ports/host.ts';
 
 /** A path got another name on the same file system. */
@@ -34,15 +35,44 @@ interface PathRemoved {
   readonly path: string;
 }
 
+/** A recovery is told to the catalog, by which the states that it kept are known, and removed when their time is over. */
+interface RecoveryRecorded {
+  readonly kind: 'recovery-recorded';
+  readonly recovery: PlainRecovery;
+}
+
+/** A recovery with its times in ISO 8601. */
+type PlainRecovery = Omit<Recovery, 'startedAt' | 'kept'> & {
+  readonly startedAt: string;
+  readonly kept: readonly (Omit<KeptState, 'until'> & { readonly until: string })[];
+};
+
+export const recoveryRecorded = (recovery: Recovery): RecoveryRecorded => ({
+  kind: 'recovery-recorded',
+  recovery: {
+    ...recovery,
+    startedAt: `${recovery.startedAt}`,
+    kept: recovery.kept.map((state) => ({ ...state, until: `${state.until}` })),
+  },
+});
+
+const recoveryOf = ({ startedAt, kept, ...rest }: PlainRecovery): Recovery => ({
+  ...rest,
+  startedAt: Temporal.Instant.from(startedAt),
+  kept: kept.map(({ until, ...state }) => ({ ...state, until: Temporal.Instant.from(until) })),
+});
+
 /** Something that can be taken back: plain data, because after a crash there is no closure left to call. */
 export type Step = PathRenamed | PathMade | FolderMade;
 
 /** Something that is still to be done after the point of no return, and can be done again. */
-export type ForwardStep = PathRenamed | PathRemoved;
+export type ForwardStep = PathRenamed | PathRemoved | RecoveryRecorded;
 
 /** What steps are taken back and performed with. */
 export interface StepPorts {
   host(name: string): Promise<{ readonly files: Pick<HostFiles, 'status' | 'list' | 'rename' | 'remove'> }>;
+  /** One with this id is replaced. */
+  recordRecovery(recovery: Recovery): Promise<void>;
 }
 
 /** Looks, before a step is recorded, whether its undo could ever touch what is not its own.
@@ -69,6 +99,7 @@ export async function undo(step: Step, ports: StepPorts, signal: AbortSignal): P
 
 /** Does a step, or sees that it was done already. */
 export async function perform(step: ForwardStep, ports: StepPorts, signal: AbortSignal): Promise<void> {
+  if (step.kind === 'recovery-recorded') return ports.recordRecovery(recoveryOf(step.recovery));
   const { files } = await ports.host(step.host);
   if (step.kind === 'path-renamed') return renameOnce(step.from, step.to, files, signal);
   if (step.kind === 'path-removed') return files.remove(step.path, signal);

@@ -1,6 +1,7 @@
 import { HoldfastError } from '../domain/errors.ts';
 import { isBelow } from '../domain/tree-path.ts';
-import type { KeptState } from '../ports/catalog.ts';
+import { recoveryRecorded } from '../journal/step.ts';
+import type { KeptState, Recovery } from '../ports/catalog.ts';
 import { capture } from './capture.ts';
 import type { Context } from './context.ts';
 import { moveExcluded } from './in-place-excluded.ts';
@@ -68,27 +69,28 @@ export async function restoreInPlace(
 ): Promise<InPlaceResult> {
   const startedAt = context.clock.now();
   const from = context.clock.monotonicMs();
-  let recorded = false;
-  const record = (outcome: 'success' | 'failed', kept: readonly KeptState[]): Promise<void> => {
-    recorded = true;
-    return context.catalog.recordRecovery({
-      id: context.identifiers.next(startedAt),
-      subject: { kind: 'service', name: plan.service.name },
-      restored: selected.point.id,
-      reason: 'manual-recovery',
-      startedAt,
-      durationMs: Math.round(context.clock.monotonicMs() - from),
-      outcome,
-      kept,
-    });
+  const recoveryOf = (outcome: Recovery['outcome'], kept: readonly KeptState[]): Recovery => ({
+    id: context.identifiers.next(startedAt),
+    subject: { kind: 'service', name: plan.service.name },
+    restored: selected.point.id,
+    reason: 'manual-recovery',
+    startedAt,
+    durationMs: Math.round(context.clock.monotonicMs() - from),
+    outcome,
+    kept,
+  });
+  let swapped = false;
+  const onSwapped = (): void => {
+    swapped = true;
   };
+  const parts = { selected, context, startedAt, recoveryOf, onSwapped };
   try {
     const safetyPoint = await makeSafetyPoint(plan, options, selected, context, signal);
-    return { ...(await exchangeAll(plan, options, { selected, context, startedAt, record }, signal)), safetyPoint };
+    return { ...(await exchangeAll(plan, options, parts, signal)), safetyPoint };
   } catch (error) {
-    if (recorded) throw error; // it was exchanged, and only what comes after failed
+    if (swapped) throw error; // only what comes after failed
     try {
-      await record('failed', []);
+      await context.catalog.recordRecovery(recoveryOf('failed', []));
     } catch (second) {
       throw new SuppressedError(second, error, 'The recovery could not be recorded either.');
     }
@@ -100,13 +102,15 @@ interface ExchangeParts {
   readonly selected: SelectedPoint;
   readonly context: Context;
   readonly startedAt: Temporal.Instant;
-  readonly record: (outcome: 'success', kept: readonly KeptState[]) => Promise<void>;
+  readonly recoveryOf: (outcome: Recovery['outcome'], kept: readonly KeptState[]) => Recovery;
+  /** Called at the point of no return. */
+  readonly onSwapped: () => void;
 }
 
 async function exchangeAll(
   plan: InPlacePlan,
   { live }: InPlaceOptions,
-  { selected, context, startedAt, record }: ExchangeParts,
+  { selected, context, startedAt, recoveryOf, onSwapped }: ExchangeParts,
   signal: AbortSignal,
 ): Promise<Omit<InPlaceResult, 'safetyPoint'>> {
   const { host, service } = plan;
@@ -120,13 +124,14 @@ async function exchangeAll(
   for (const exchange of exchanges) warnings.push(...(await keepExcluded(exchange, plan, journal, signal)));
   for (const exchange of exchanges) aside.push(...(await swap(exchange, { host, journal }, signal)));
   const stages = [...new Set(plan.exchanges.map((exchange) => exchange.stage))];
-  await journal.forwardOnly(stages.map((path) => ({ kind: 'path-removed', host: host.name, path })));
   const until = keptUntil(startedAt);
   const kept = aside.map((state) => ({ ...state, host: host.name, until }));
-  await record(
-    'success',
-    kept.map(({ path }) => ({ path, host: host.name, until })),
-  );
+  const states = kept.map(({ path }) => ({ path, host: host.name, until }));
+  const recovery = recoveryOf('success', states);
+  const removals = stages.map((path) => ({ kind: 'path-removed', host: host.name, path }) as const);
+  await journal.forwardOnly([recoveryRecorded(recovery), ...removals]);
+  onSwapped();
+  await context.catalog.recordRecovery(recovery);
   for (const exchange of exchanges) if (exchange.way === 'contents') await dressMountPoint(exchange, plan, signal);
   for (const path of stages) await host.files.remove(path, signal);
   await journal.done();

@@ -7,7 +7,7 @@ import { openJournal } from '../../src/journal/journal.ts';
 import type { StepPorts } from '../../src/journal/step.ts';
 import { systemClock, ulids } from '../../src/process/clock.ts';
 import { systemOwners } from '../../src/process/owner.ts';
-import { localFiles } from './local-files.ts';
+import { localFiles, localPorts } from './local-files.ts';
 
 const [folder = '', mode, killAt] = process.argv.slice(2);
 const moments = { passed: 0 };
@@ -28,7 +28,7 @@ const files: typeof localFiles = {
   rename: (from, to, signal) => between(() => localFiles.rename(from, to, signal)),
   remove: (path, signal) => between(() => localFiles.remove(path, signal)),
 };
-const ports: StepPorts = { host: async () => ({ files }) };
+const ports: StepPorts = { ...localPorts, host: async () => ({ files }) };
 const signal = new AbortController().signal;
 const rename = (from: string, to: string) => files.rename(at(from), at(to), signal);
 

@@ -29,9 +29,12 @@ export const localFiles: Files = {
   remove: (path) => rm(path, { recursive: true, force: true }),
 };
 
-export const localPorts: StepPorts = { host: async () => ({ files: localFiles }) };
+const noRecovery = async (): Promise<never> => Promise.reject(new Error('No recovery is recorded here.'));
+
+export const localPorts: StepPorts = { host: async () => ({ files: localFiles }), recordRecovery: noRecovery };
 
 /** A local file system on which some calls fail. */
 export const portsWith = (faults: Partial<Files>): StepPorts => ({
   host: async () => ({ files: { ...localFiles, ...faults } }),
+  recordRecovery: noRecovery,
 });

@@ -58,11 +58,11 @@ export async function house(): Promise<House> {
   const events: ProgressEvent[] = [];
   const identifiers = ulids();
   const configuration: { plans: Record<string, { retention: object }> } = { plans: {} };
-  const journal = openJournal(join(folder, 'journal.db'), {
-    ...{ clock, identifiers, owners: systemOwners(), ports: { host: async () => localHost() } },
-  });
+  const catalog = memoryCatalog();
+  const ports = { host: async () => localHost(), recordRecovery: catalog.recordRecovery };
+  const journal = openJournal(join(folder, 'journal.db'), { clock, identifiers, owners: systemOwners(), ports });
   const context: Context = {
-    ...{ clock, identifiers, services, plans, configuration, catalog: memoryCatalog() },
+    ...{ clock, identifiers, services, plans, configuration, catalog },
     ...{
       repositoryNames: ['first', 'second'],
       origin: 'here',

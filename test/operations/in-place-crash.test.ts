@@ -3,6 +3,8 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import type { Catalog } from '../../src/ports/catalog.ts';
+import { memoryCatalog } from '../fakes/catalog.ts';
 import { journalIn, signal, timelessImageOf } from './restore-fixture.ts';
 
 const child = join(import.meta.dirname, 'in-place-crash.child.ts');
@@ -16,7 +18,8 @@ describe.each(['before', 'after'])('a restore in place that is killed %s a chang
         const ended = spawnSync(process.execPath, [child, folder, moment, `${number}`], { encoding: 'utf8' });
         if (ended.status === 0) break;
         expect(ended.signal, ended.stderr).toBe('SIGKILL');
-        const repaired = await repair(folder);
+        const catalog = memoryCatalog(); // the killed process may have told nobody what it moved aside
+        const repaired = await repair(folder, catalog);
         seen.add(repaired);
         const done = readFileSync(join(folder, 'data', 'inner', 'file'), 'utf8') === 'then';
         expect(done).toBe(repaired === 'finished');
@@ -24,6 +27,8 @@ describe.each(['before', 'after'])('a restore in place that is killed %s a chang
         expect(readFileSync(join(folder, 'data', 'today.log'), 'utf8')).toBe('now');
         const left = readdirSync(folder).filter((name) => /holdfast|recovery/.test(name));
         expect(left).toEqual(done ? [expect.stringMatching(/^data\.recovery-backup-/)] : []);
+        const kept = await catalog.keptStates({ endedBy: Temporal.Now.instant().add({ hours: 24 * 31 }) });
+        expect(kept.map(({ path }) => path)).toEqual(left.map((name) => join(folder, name)));
         if (!done) expect(timelessImageOf(join(folder, 'data'))).toBe(readFileSync(join(folder, 'present'), 'utf8'));
       } finally {
         rmSync(folder, { recursive: true, force: true });
@@ -33,8 +38,8 @@ describe.each(['before', 'after'])('a restore in place that is killed %s a chang
   });
 });
 
-async function repair(folder: string): Promise<string> {
-  using journal = journalIn(folder);
+async function repair(folder: string, catalog: Catalog): Promise<string> {
+  using journal = journalIn(folder, catalog);
   const repairs = await journal.repair({ force: false }, signal);
   expect(journal.open()).toEqual([]);
   return repairs.map(({ outcome }) => outcome).join();

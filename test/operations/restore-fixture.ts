@@ -54,7 +54,7 @@ export async function fixture(folder = realpathSync(mkdtempSync(join(tmpdir(), '
   const identifiers = ulids();
   const faults: Faults = {};
   const host = faultyHost(faults);
-  const journal = journalIn(folder);
+  const journal = journalIn(folder, catalog);
   const context: Context = {
     ...{ clock: systemClock, identifiers, catalog, services, plans: new Map(), repositoryNames: [repository.name] },
     ...{ origin: 'here', version: '0', machine: 'backup', stateFolder: folder, forbiddenPaths: [], configuration: {} },
@@ -83,12 +83,12 @@ export async function fixture(folder = realpathSync(mkdtempSync(join(tmpdir(), '
 }
 
 /** The journal of a fixture's folder, as the next process that starts opens it. */
-export const journalIn = (folder: string): Journal =>
+export const journalIn = (folder: string, catalog: Pick<Catalog, 'recordRecovery'>): Journal =>
   openJournal(join(folder, 'journal.db'), {
     clock: systemClock,
     identifiers: ulids(),
     owners: systemOwners(),
-    ports: { host: async () => localHost() },
+    ports: { host: async () => localHost(), recordRecovery: catalog.recordRecovery },
   });
 
 export const aService = (): ServiceDefinition => ({
