@@ -6,6 +6,7 @@ import { archiveRepository } from '../../src/adapters/repositories/archive/index
 import type { ArchiveSettings, ArchiveTools } from '../../src/adapters/repositories/archive/settings.ts';
 import type { RecoveryPoint } from '../../src/domain/recovery-point.ts';
 import type { Compression } from '../../src/domain/storage.ts';
+import type { Repository } from '../../src/ports/repository.ts';
 import { systemClock, ulids } from '../../src/process/clock.ts';
 import { systemOwners } from '../../src/process/owner.ts';
 import type { RepositoryFixture } from '../contracts/stored-points.ts';
@@ -49,6 +50,8 @@ export function flipBit(path: string, share: number): void {
 export interface ArchiveFixture extends RepositoryFixture {
   readonly path: string;
   readonly settings: ArchiveSettings;
+  /** The same folder, opened with other settings. */
+  readonly with: (changes: Partial<ArchiveSettings>) => Repository;
 }
 
 /** An initialized repository in a folder of its own. */
@@ -57,12 +60,18 @@ export async function archiveFixture(changes: Partial<ArchiveSettings> = {}): Pr
   const settings = settingsFor(path, changes);
   const again = () => archiveRepository(settings, tools());
   const repository = again();
-  await repository.initialize(new AbortController().signal);
+  try {
+    await repository.initialize(new AbortController().signal);
+  } catch (error) {
+    rmSync(path, { recursive: true, force: true });
+    throw error;
+  }
   return {
     path,
     settings,
     repository,
     again,
+    with: (other) => archiveRepository({ ...settings, ...other }, tools()),
     damage: async (point, item) => flipBit(storedPath(path, point, item), 1 / 3),
     [Symbol.asyncDispose]: async () => rmSync(path, { recursive: true, force: true }),
   };
