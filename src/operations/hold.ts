@@ -39,7 +39,10 @@ export async function hold(request: HoldRequest, context: Context, signal: Abort
   const what = { verb: 'hold', plan: null, services: [...new Set(named.map(({ service }) => service))] };
   const perform = async () => {
     for (const point of named) {
-      await (await context.repository(point.repository)).hold(point, held, signal);
+      const repository = await context.repository(point.repository);
+      // A removal that is under way must not take away what was said to be held.
+      await using _ = await repository.lock({ kind: 'point', id: point.id }, 'shared', 0, signal);
+      await repository.hold(point, held, signal);
       await context.catalog.setHold(point, held);
     }
     return { outcome: 'passed' as const, points: named.map((point) => ({ ...point, held })) };

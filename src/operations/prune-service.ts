@@ -1,5 +1,5 @@
 import { HoldfastError } from '../domain/errors.ts';
-import type { PointSummary } from '../domain/recovery-point.ts';
+import type { Hold, PointSummary } from '../domain/recovery-point.ts';
 import type { Repository } from '../ports/repository.ts';
 import type { Context } from './context.ts';
 import { decideService, type PlannedPrune, type PruneRequest, scopeOf } from './prune-plan.ts';
@@ -30,41 +30,49 @@ export async function* pruneService(
   const scope = scopeOf(planned.plan, request, context);
   const again = decideService(points, scope, repository, context);
   refuse({ ...planned, ...again });
-  const stillGoing = new Set(
-    again.decisions.filter(({ action }) => action === 'remove').map(({ point }) => `${point.id} ${point.location}`),
+  const stillGoing = new Map(
+    again.decisions.flatMap(({ action, point }) => (action === 'remove' ? [[keyOf(point), point]] : [])),
   );
-  for (const point of going.toReversed()) {
+  for (const known of going.toReversed()) {
     signal.throwIfAborted();
-    if (!stillGoing.has(`${point.id} ${point.location}`)) {
-      yield { removed: false, point, reason: 'it changed, or is gone, since the plan was made' };
+    const point = stillGoing.get(keyOf(known));
+    if (point === undefined) {
+      yield { removed: false, point: known, reason: 'it changed, or is gone, since the plan was made' };
       continue;
     }
-    const reader = await removeUnlessRead(point, repository, lock, signal);
-    if (reader !== null) {
-      context.progress({ type: 'warning', subject: point.location, text: `passed over: ${reader}` });
-      yield { removed: false, point, reason: reader };
+    const reason = await removeUnlessNeeded(point, repository, lock, context, signal);
+    if (reason !== null) {
+      context.progress({ type: 'warning', subject: point.location, text: `passed over: ${reason}` });
+      yield { removed: false, point, reason };
       continue;
     }
-    await context.catalog.forget([point]);
     yield { removed: true, point };
   }
 }
+
+const keyOf = ({ id, location }: PointSummary): string => `${id} ${location}`;
 
 function refuse({ service, refused }: PlannedPrune): void {
   if (refused !== null) throw new HoldfastError('Refused', `${service} is not pruned: ${refused}.`, service);
 }
 
-/** Null when it was removed, else who reads it. */
-async function removeUnlessRead(
+/** Null when it was removed, else why not: somebody reads it, or held it since the service was listed. */
+async function removeUnlessNeeded(
   point: PointSummary,
   repository: Repository,
   serviceLock: { confirm(signal: AbortSignal): Promise<void> },
+  { catalog }: Pick<Context, 'catalog'>,
   signal: AbortSignal,
 ): Promise<string | null> {
   try {
     await using own = await repository.lock({ kind: 'point', id: point.id }, 'exclusive', 0, signal);
+    const { held } = await repository.find(point, signal);
+    if (held !== null && !isSameHold(held, point.held)) return `held: ${held.reason}`;
     await serviceLock.confirm(signal);
     await own.confirm(signal);
+    // Forgotten first: one that a crash leaves in between is found again by the next list; the other way round it would
+    // be missed for ever as a point that nobody removed.
+    await catalog.forget([point]);
     await repository.remove(point, signal);
     return null;
   } catch (error) {
@@ -73,3 +81,5 @@ async function removeUnlessRead(
     return error.message;
   }
 }
+
+const isSameHold = (held: Hold, before: Hold | null): boolean => held.by === before?.by && held.at.equals(before.at);

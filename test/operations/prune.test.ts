@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { HoldfastError } from '../../src/domain/errors.ts';
 import { hold } from '../../src/operations/hold.ts';
+import { list } from '../../src/operations/list.ts';
 import { performPrune, prune } from '../../src/operations/prune.ts';
 import { type PrunePlan, type PruneRequest, planPrune } from '../../src/operations/prune-plan.ts';
 import { aPlan, type House, house, signal } from './house.ts';
@@ -138,6 +139,47 @@ describe('a removal', () => {
     expect(report.removed).toHaveLength(1);
     expect(report.passedOver).toMatchObject([{ point: { id: oldest?.id } }]);
     expect(await locations(made)).toContain(oldest?.location);
+  });
+
+  test('leaves a point that was held while others were removed', async () => {
+    using made = await withPoints(4);
+    const [, , older] = await made.context.catalog.points({});
+    const remove = made.first.remove.bind(made.first);
+    made.first.remove = async (...args) => {
+      await remove(...args);
+      await hold({ what: `${older?.id}`, repository: null, reason: 'wait' }, made.context, signal);
+    };
+    const report = await perform(made, await plan(made));
+    expect(report.removed).toHaveLength(1);
+    expect(report.passedOver).toMatchObject([{ point: { id: older?.id }, reason: 'held: wait' }]);
+    expect(await locations(made)).toContain(older?.location);
+  });
+
+  test('lets nobody hold the point that it is about to take away', async () => {
+    using made = await withPoints(3);
+    const remove = made.first.remove.bind(made.first);
+    const holding: Promise<unknown>[] = [];
+    made.first.remove = async (point, current) => {
+      const [what, repository, reason] = [point.location, null, 'too late'];
+      holding.push(hold({ what, repository, reason }, made.context, signal).catch(({ code }) => code));
+      await holding[0];
+      await remove(point, current);
+    };
+    await perform(made, await plan(made));
+    expect(await Promise.all(holding)).toEqual(['RepositoryLocked']);
+  });
+
+  test('that is killed after it took a point away leaves no point that seems to be lost', async () => {
+    using made = await withPoints(3);
+    const remove = made.first.remove.bind(made.first);
+    made.first.remove = async (...args) => {
+      await remove(...args);
+      throw new Error('killed');
+    };
+    await perform(made, await plan(made));
+    await list({ service: null, repositories: [] }, made.context, signal);
+    expect(await made.context.catalog.points({})).toHaveLength(2);
+    expect(await made.context.catalog.missing()).toEqual([]);
   });
 
   test('removes nothing that was not in the plan, though it may go by now', async () => {
