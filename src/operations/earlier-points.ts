@@ -1,6 +1,6 @@
 import { messageOf } from '../domain/errors.ts';
-import type { Item, Manifest } from '../domain/manifest.ts';
-import type { PointReference, PointSummary } from '../domain/recovery-point.ts';
+import type { Item } from '../domain/manifest.ts';
+import type { PointReference, PointSummary, RecoveryPoint } from '../domain/recovery-point.ts';
 import type { Repository } from '../ports/repository.ts';
 import type { Context } from './context.ts';
 
@@ -29,49 +29,71 @@ export function earlierPoints(
   { progress }: Pick<Context, 'progress'>,
   signal: AbortSignal,
 ): EarlierPoints {
-  const manifests = new Map<string, Promise<Manifest | null>>();
-  async function read(point: PointSummary): Promise<Manifest | null> {
+  const known = new Map<string, Promise<RecoveryPoint | null>>();
+  async function find(point: PointSummary): Promise<RecoveryPoint | null> {
     try {
-      return (await repository.find(point, signal)).manifest;
+      const found = await repository.find(point, signal);
+      // What failed here is believed: it may not have been possible to write it beside the point.
+      return point.evidence === 'failed' ? { ...found, evidence: point.evidence } : found;
     } catch (error) {
       signal.throwIfAborted();
       progress({ type: 'warning', subject: point.location, text: `passed over: ${messageOf(error)}` });
       return null;
     }
   }
-  async function itemOf(point: PointSummary, name: string): Promise<Item | null> {
-    const manifest = manifests.get(point.location) ?? read(point);
-    manifests.set(point.location, manifest);
-    return (await manifest)?.items.find((item) => item.name === name) ?? null;
+  /** From the repository: another machine may have held, released or checked it since the catalog heard of it. */
+  function read(point: PointSummary): Promise<RecoveryPoint | null> {
+    const found = known.get(point.location) ?? find(point);
+    known.set(point.location, found);
+    return found;
   }
-  const having = (name: string, wanted: (point: PointSummary, outcome: Item['outcome']) => boolean) =>
-    points.filter((point) => point.items.some((item) => item.name === name && wanted(point, item.outcome)));
+  const having = (name: string, wanted: (outcome: Item['outcome']) => boolean): readonly PointSummary[] =>
+    points.filter(({ items }) => items.some((item) => item.name === name && wanted(item.outcome)));
 
-  async function newest(candidates: readonly PointSummary[], name: string): Promise<EarlierItem | null> {
-    for (const point of candidates) {
-      const item = await itemOf(point, name);
-      if (item !== null) return { item, point };
+  async function newest(
+    name: string,
+    candidates: readonly PointSummary[],
+    wanted: (point: RecoveryPoint) => boolean,
+  ): Promise<EarlierItem | null> {
+    for (const candidate of candidates) {
+      const point = await read(candidate);
+      const item = itemOf(point, name);
+      if (point !== null && item !== null && wanted(point)) return { item, point };
     }
     return null;
   }
+
+  /** Whether a check failed of a point that holds what was read at the same time. */
+  async function isSuspect({ name, readAt }: Item): Promise<boolean> {
+    const since = Temporal.Instant.from(readAt).subtract({ hours: LONGEST_CAPTURE_HOURS });
+    const sharing = having(name, (outcome) => outcome !== 'failed').filter(
+      ({ evidence, timestamp }) => evidence === 'failed' || Temporal.Instant.compare(timestamp, since) >= 0,
+    );
+    for (let start = 0; start < sharing.length; start += READ_AT_ONCE)
+      for (const point of await Promise.all(sharing.slice(start, start + READ_AT_ONCE).map(read))) {
+        if (point === null) return true; // what was proved of it cannot be told
+        if (point.evidence === 'failed' && itemOf(point, name)?.readAt === readAt) return true;
+      }
+    return false;
+  }
+
   return {
     unheld: points.filter(({ held }) => held === null).length,
-    reference: (name) =>
-      newest(
-        having(name, ({ held }, outcome) => held === null && outcome !== 'failed'),
-        name,
-      ),
+    reference: (name) => {
+      const candidates = having(name, (outcome) => outcome !== 'failed');
+      return newest(name, candidates, ({ held }) => held === null);
+    },
     async whole(name) {
-      const found = await newest(
-        having(name, ({ evidence }, outcome) => evidence !== 'failed' && outcome === 'passed'),
-        name,
-      );
-      if (found === null) return null;
-      for (const point of having(name, ({ evidence }, outcome) => evidence === 'failed' && outcome !== 'failed')) {
-        const item = await itemOf(point, name);
-        if (item === null || item.readAt === found.item.readAt) return null;
-      }
-      return found;
+      const candidates = having(name, (outcome) => outcome === 'passed');
+      const found = await newest(name, candidates, ({ evidence }) => evidence !== 'failed');
+      return found === null || (await isSuspect(found.item)) ? null : found;
     },
   };
 }
+
+/** A point's time is when it was begun, and its last item may be read much later. */
+const LONGEST_CAPTURE_HOURS = 24;
+const READ_AT_ONCE = 32;
+
+const itemOf = (point: RecoveryPoint | null, name: string): Item | null =>
+  point?.manifest?.items.find((item) => item.name === name) ?? null;

@@ -92,17 +92,36 @@ async function newestUsable(
   const at = query.at === undefined ? latest : parsePointInTime(query.at, now, Temporal.Now.timeZoneId());
   const limit = Temporal.Instant.compare(at, latest) > 0 ? latest : at;
   const candidates = points
-    .filter((point) => whyUnusable(point) === null && Temporal.Instant.compare(point.timestamp, limit) <= 0)
+    .filter((point) => mayBecomeUsable(point) && Temporal.Instant.compare(point.timestamp, limit) <= 0)
     .toSorted((left, right) => Temporal.Instant.compare(right.timestamp, left.timestamp)); // stable: repositories stay in order
   for (const candidate of candidates) {
     const repository = await context.repository(candidate.repository);
-    const point = await repository.find(candidate, signal); // the repository is right and the catalog may be old
-    const reason = whyUnusable(point);
-    if (reason === null) return { repository, point };
-    context.progress({ type: 'warning', subject: point.id, text: `passed over: ${reason}` });
+    const point = await asItIs(candidate, repository, signal);
+    const reason = typeof point === 'string' ? point : whyUnusable(point);
+    if (typeof point !== 'string' && reason === null) return { repository, point };
+    if (whyUnusable(candidate) !== null) continue; // as everybody knows
+    context.progress({ type: 'warning', subject: candidate.id, text: `passed over: ${reason}` });
   }
   return null;
 }
+
+/** The repository is right and the catalog may be old. Text: why it cannot be read. */
+async function asItIs(
+  candidate: PointSummary,
+  repository: Repository,
+  signal: AbortSignal,
+): Promise<RecoveryPoint | string> {
+  try {
+    return await repository.find(candidate, signal);
+  } catch (error) {
+    if (error instanceof HoldfastError && ['Damaged', 'PointNotFound'].includes(error.code)) return error.message;
+    throw error;
+  }
+}
+
+/** True when nothing, or only a hold, keeps it from being taken: another machine may have released it since the catalog
+ *  heard of it. A check that failed is believed, because it may not have been possible to write it beside the point. */
+const mayBecomeUsable = (point: PointSummary): boolean => whyUnusable({ ...point, held: null }) === null;
 
 /** Why a point is not taken by itself; null when it may be. */
 export function whyUnusable(point: PointSummary): string | null {
@@ -119,10 +138,10 @@ export function pointsOf(what: string, points: readonly PointSummary[]): readonl
   const prefix = what.toUpperCase();
   const found =
     byLocation.length > 0 || !ID_PREFIX.test(what) ? byLocation : points.filter(({ id }) => id.startsWith(prefix));
-  const ids = [...new Set(found.map(({ id }) => id))];
-  if (ids.length <= 1) return found;
-  const shown = found.slice(0, 10).map(({ id, service, timestamp }) => `  ${id}  ${service}  ${timestamp}`);
-  const words = [`"${what}" may be any of ${ids.length} recovery points:`, ...shown].join('\n');
+  const different = [...new Map(found.map((point) => [point.id, point])).values()];
+  if (different.length <= 1) return found;
+  const shown = different.slice(0, 10).map(({ id, service, timestamp }) => `  ${id}  ${service}  ${timestamp}`);
+  const words = [`"${what}" may be any of ${different.length} recovery points:`, ...shown].join('\n');
   throw new HoldfastError('Usage', words, what, { hint: 'Give more of its id' });
 }
 

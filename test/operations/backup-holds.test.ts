@@ -194,6 +194,18 @@ describe('an unchanged tree', () => {
     expect(source.reads).toBe(2);
   });
 
+  test('is not taken from a point whose check failed on another machine', async () => {
+    const { made, source } = await unchanged();
+    using _ = made;
+    await backUpDaily(made, 2);
+    expect(source.reads).toBe(1);
+    const [, shared] = await made.context.catalog.points({});
+    const failed = { evidence: 'failed', evidenceAt: `${made.clock.now()}` } as const;
+    if (shared) await made.first.writeReport(shared, 'verification-report', '', failed, signal);
+    await backUpDaily(made, 1);
+    expect(source.reads).toBe(2);
+  });
+
   test('is backed up though no manifest of an earlier point can be read any more', async () => {
     const { made, source } = await unchanged();
     using _ = made;

@@ -54,6 +54,31 @@ test('a point that was held since the catalog heard of it is passed over, and th
   });
 });
 
+test('a point that was released since the catalog heard of it is taken again', async () => {
+  using made = await fixture();
+  withFile(made);
+  const older = await made.backUp({ timestamp: day(9) });
+  const newer = await made.backUp({ timestamp: day(10) });
+  await made.repository.hold(newer, { reason: 'shrank', at: Temporal.Now.instant(), by: 'anomaly' }, signal);
+  expect(await idOf(made, 'mealie')).toBe(older.id);
+  await made.repository.release(newer, signal);
+  expect(await made.catalog.points({})).toContainEqual(
+    expect.objectContaining({ id: newer.id, held: expect.anything() }),
+  );
+  expect(await idOf(made, 'mealie')).toBe(newer.id);
+});
+
+test('a point whose manifest cannot be read any more hides no older one, and that is said', async () => {
+  using made = await fixture();
+  withFile(made);
+  const older = await made.backUp({ timestamp: day(9) });
+  const newer = await made.backUp({ timestamp: day(10) });
+  expect(await idOf(made, 'mealie')).toBe(newer.id);
+  made.repository.failNext('find', new HoldfastError('Damaged', 'The manifest is no JSON.', newer.location));
+  expect(await idOf(made, 'mealie')).toBe(older.id);
+  expect(made.events).toContainEqual(expect.objectContaining({ subject: newer.id, type: 'warning' }));
+});
+
 test('--at takes the newest point at or before a time', async () => {
   using made = await fixture();
   withFile(made);
