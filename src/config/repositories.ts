@@ -9,6 +9,8 @@ import type { SecretReader } from './secret.ts';
 /** The level that is taken where none is said: zstd's and gzip's own defaults. */
 const LEVELS = { zstd: 3, gzip: 6 } as const;
 
+const NAMES = 'See the repositories with: holdfast repository list';
+
 /** What is true of a repository of any engine. */
 export interface RepositoryPlace {
   readonly name: string;
@@ -48,14 +50,15 @@ function compressionOf({ compression, filename }: ArchiveConfig): Compression {
 
 /** What the archive engine is given, without its key. `machineZone` is the IANA name for plans that say
  *  none.
- *  @throws HoldfastError `ConfigurationInvalid` for a name that no repository has, `Unsupported` for another engine */
+ *  @throws HoldfastError `RepositoryNotFound` for a name that no repository has, `Unsupported` for another engine */
 export function archiveDefinition(
   name: string,
   { repositories = {}, plans = {}, services = {} }: Configuration,
   machineZone: string,
 ): ArchiveDefinition {
   const config = repositories[name];
-  if (!config) throw new HoldfastError('ConfigurationInvalid', `There is no repository "${name}".`, name);
+  if (!config)
+    throw new HoldfastError('RepositoryNotFound', `No repository is called "${name}".`, name, { hint: NAMES });
   if (config.engine !== 'archive')
     throw new HoldfastError('Unsupported', `Repositories of engine ${config.engine} are not built yet.`, name);
   const here = Object.values(plans).filter((plan) => plan.repositories?.includes(name));

@@ -38,7 +38,7 @@ const DEFAULT_ANOMALY: AnomalyBounds = { shrink: 0.5, grow: 3 };
 
 /** Makes recovery points. Each service is read once, into its first repository; the others are filled from that point.
  *  Only where the first failed is the service read for the next. A failed service stops no other.
- *  @throws ServiceNotFound, PlanNotFound, Usage before anything is done; when there is no point at all and every failure
+ *  @throws ServiceNotFound, PlanNotFound, RepositoryNotFound, Usage before anything is done; when there is no point at all and every failure
  *  is the same, that one (RepositoryNotFound, RepositoryLocked, WrongPassword, Unsupported); the signal's reason */
 export async function backup(request: BackupRequest, context: Context, signal: AbortSignal): Promise<BackupReport> {
   const plan = request.plan === null ? null : planNamed(request.plan, context);
@@ -171,10 +171,12 @@ function repositoriesOf(
 ): readonly string[] {
   const declared = plan?.repositories ?? plansOf(service, context).flatMap((other) => other.repositories);
   const [wanted] = [repositories, declared, context.repositoryNames].filter(({ length }) => length > 0);
-  const unknown = wanted?.find((name) => !context.repositoryNames.includes(name));
-  if (wanted === undefined || unknown !== undefined)
-    throw new HoldfastError('ConfigurationInvalid', `No repository "${unknown ?? ''}" is configured.`, unknown ?? '');
-  return [...new Set(wanted)];
+  if (wanted === undefined)
+    throw new HoldfastError('ConfigurationInvalid', 'No repository is configured.', 'repositories');
+  const unknown = wanted.find((name) => !context.repositoryNames.includes(name));
+  if (unknown === undefined) return [...new Set(wanted)];
+  const hint = 'See the repositories with: holdfast repository list';
+  throw new HoldfastError('RepositoryNotFound', `No repository is called "${unknown}".`, unknown, { hint });
 }
 
 /** Of points made by hand: the bounds of the first plan that has the service. */

@@ -37,8 +37,10 @@ export async function capture(
   signal: AbortSignal,
 ): Promise<RecoveryPoint> {
   const { service, plan } = request;
+  let begunAt = context.clock.now();
   const header = (): PointHeader => {
     const now = context.clock.now();
+    begunAt = now;
     const timestamp = now.round({ smallestUnit: 'second', roundingMode: 'floor' });
     const { origin, identifiers } = context;
     const { timezone, type = 'regular' } = request;
@@ -61,7 +63,7 @@ export async function capture(
   }
   refuseNothing(service.name, items);
   const durationMs = Math.round(context.clock.monotonicMs() - from);
-  const manifest = manifestOf(begun.header, service.host, items, durationMs, context);
+  const manifest = manifestOf(begun.header, service.host, items, { begunAt, durationMs }, context);
   const hold = await holdOf(request, manifest, earlier, clock);
   return await draft.commit(manifest, hold, signal);
 }
@@ -136,7 +138,7 @@ function manifestOf(
   { id, service, plan, type, origin, timestamp }: PointHeader,
   host: string,
   items: Item[],
-  durationMs: number,
+  { begunAt, durationMs }: { readonly begunAt: Temporal.Instant; readonly durationMs: number },
   { version, machine, configuration }: Context,
 ): Manifest {
   const failed = items.filter(({ outcome }) => outcome === 'failed').length;
@@ -150,7 +152,7 @@ function manifestOf(
     origin,
     timestamp: `${timestamp}`,
     // Not the clock again, which may have jumped meanwhile.
-    completedAt: `${timestamp.add({ milliseconds: durationMs })}`,
+    completedAt: `${begunAt.add({ milliseconds: durationMs }).round('millisecond')}`,
     durationMs,
     outcome: items.every(({ outcome }) => outcome === 'passed') ? 'passed' : 'partial',
     holdfast: version,

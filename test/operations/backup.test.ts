@@ -247,7 +247,7 @@ describe('services', () => {
     await expect(made.backUp({ services: ['nobody'] })).rejects.toMatchObject({ code: 'ServiceNotFound' });
     await expect(made.backUp({ plan: 'nobody' })).rejects.toMatchObject({ code: 'PlanNotFound' });
     await expect(made.backUp({ services: ['other'], plan: 'nightly' })).rejects.toMatchObject({ code: 'Usage' });
-    await expect(made.backUp({ repositories: ['nobody'] })).rejects.toMatchObject({ code: 'ConfigurationInvalid' });
+    await expect(made.backUp({ repositories: ['nobody'] })).rejects.toMatchObject({ code: 'RepositoryNotFound' });
     expect(source.reads).toBe(0);
   });
 
