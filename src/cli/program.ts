@@ -1,4 +1,5 @@
 import { Command, CommanderError, Option } from 'commander';
+import packageJson from '../../package.json' with { type: 'json' };
 import { HoldfastError } from '../domain/errors.ts';
 import type { Face, GlobalOptions } from './face.ts';
 import { VERBS, type Verb } from './verbs.ts';
@@ -24,6 +25,12 @@ function wordOf(argv: readonly string[]): string | undefined {
     else if (!word.startsWith('-')) return word;
   }
   return undefined;
+}
+
+/** Whatever else stands there: a verb never runs where the version is asked for. Behind `--` are a command's own words. */
+function asksForVersion(argv: readonly string[]): boolean {
+  const end = argv.indexOf('--');
+  return argv.slice(0, end < 0 ? argv.length : end).some((word) => word === '--version' || word === '-V');
 }
 
 function placeholder({ name, summary, load }: Verb): Command {
@@ -98,6 +105,11 @@ export async function runCommandLine(
   face: Face,
   bind: (program: Command) => void,
 ): Promise<void> {
+  if (asksForVersion(argv)) {
+    const { version } = packageJson;
+    face.print(version);
+    return face.printJson({ version });
+  }
   const program = await assemble(argv, face);
   bind(program);
   try {
@@ -106,13 +118,21 @@ export async function runCommandLine(
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return;
-    if (error.code === 'commander.help') return face.exit(64); // a group without its subcommand: its help was printed
-    const message = error.message.replace(/^error: /, '').replace(/\n/g, ' ');
-    throw new HoldfastError(
-      'Usage',
-      `${message[0]?.toUpperCase()}${message.slice(1)}.`.replace(/\?\)\.$/, '?)'),
-      argv.join(' '),
-      helpFor(argv),
-    );
+    const typed = ['holdfast', ...argv].join(' ');
+    if (error.code === 'commander.help') {
+      if (!face.globals().json) return face.exit(64); // a group without its subcommand: its help was printed
+      throw new HoldfastError(
+        'Usage',
+        `\`${typed}\` lacks a word: a verb, or what the verb is about.`,
+        typed,
+        helpFor(argv),
+      );
+    }
+    const message = error.message
+      .replace(/^error: /, '')
+      .replace(/\n/g, ' ')
+      .replace(/\.+$/, '');
+    const sentence = `${message[0]?.toUpperCase()}${message.slice(1)}.`.replace(/\?\)\.$/, '?)');
+    throw new HoldfastError('Usage', sentence, argv.join(' '), helpFor(argv));
   }
 }

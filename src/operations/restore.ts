@@ -15,7 +15,7 @@ type Answer = Omit<RestoreReport, 'run' | 'durationMs'>;
 /** Restores a service, items or a path of a point to a folder or in place, and proves what it wrote before it moves it
  *  into place. With `dryRun` it finds out all that can be known beforehand, refuses what the restore would refuse, and
  *  writes nothing. The point's shared lock is held until the end.
- *  @throws as `selectPoint`, `choose`, `planFolder` and `planInPlace`; Damaged; Unsupported for a database */
+ *  @throws as `selectPoint`, `choose`, `planFolder` and `planInPlace`; Damaged; NotBuilt for a database */
 export async function restore(request: RestoreRequest, context: Context, signal: AbortSignal): Promise<RestoreReport> {
   const from = context.clock.monotonicMs();
   const selected = await selectPoint(request, context, signal);
@@ -26,7 +26,7 @@ export async function restore(request: RestoreRequest, context: Context, signal:
     const { target } = request;
     if (target.kind === 'folder') return toFolder({ ...request, target }, selected, chosen, context, signal);
     if (target.kind === 'in-place') return inPlace({ ...request, target }, selected, chosen, context, signal);
-    throw new HoldfastError('Unsupported', 'Restoring into a database server is not built yet.', target.kind);
+    throw new HoldfastError('NotBuilt', 'Restoring into a database server is not built yet.', target.kind);
   };
   if (request.dryRun) {
     return { ...(await perform()), run: null, durationMs: Math.round(context.clock.monotonicMs() - from) };

@@ -27,7 +27,7 @@ export const failureAsJson = ({ service, repository, code, message, hint }: Fail
 });
 
 export function failureForPeople({ service, repository, message, hint }: Failure): string {
-  const where = repository === null ? service : `${service} in ${repository}`;
+  const where = repository === null ? service : service === '' ? repository : `${service} in ${repository}`;
   return `${bad('failed')}: ${printable(where)}: ${printable(message)}\n  next: ${printable(hint)}`;
 }
 

@@ -28,11 +28,12 @@ export function repositoriesForPeople(rows: readonly RepositoryRow[]): string {
 
 /** What to print and keep elsewhere: where the repository is, what opens it, and how to restore without Holdfast. */
 export function recoverySheet(name: string, id: string, config: RepositoryConfiguration | undefined): string {
-  const path = config?.engine === 'archive' ? config.path : '';
+  const { path = '', encryption } = config?.engine === 'archive' ? config : {};
+  const opener = encryption === undefined ? '' : 'age' in encryption ? ', and age' : ', and gpg';
   const lines = [
     `Repository ${name} is ready: ${path}`,
     `  id        ${id}`,
-    '  restore   without Holdfast: restore.sh in that folder needs sh, tar, zstd and, where it is sealed, age',
+    `  restore   without Holdfast: restore.sh in that folder needs sh, tar, zstd or gzip as packed${opener}`,
     `            with Holdfast and nothing else: holdfast restore SERVICE --repository ${path} --to DIR`,
   ];
   return [...lines, ...keyLines(config)].join('\n');
