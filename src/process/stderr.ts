@@ -44,6 +44,12 @@ export function readStderr(onLine: (line: string) => void): Stderr {
   };
 }
 
+/** What GNU programs say last of all, after the line that has the cause. */
+const CLOSING = /(?:Exiting with failure status due to previous errors|Error is not recoverable: exiting now)$/;
+
 /** The last line that says something, for an error's message; at most 400 characters. */
-export const lastLine = (stderrTail: string): string =>
-  (stderrTail.trimEnd().split('\n').at(-1) ?? '').trim().slice(0, 400);
+export function lastLine(stderrTail: string): string {
+  const lines = stderrTail.trimEnd().split('\n');
+  const line = lines.findLast((one) => one.trim() !== '' && !CLOSING.test(one.trim())) ?? lines.at(-1) ?? '';
+  return line.trim().slice(0, 400);
+}

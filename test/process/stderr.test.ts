@@ -46,6 +46,12 @@ test('a line without an end comes in pieces of bounded length', () => {
 
 test('the line for a message is the last one that says something, and is short', () => {
   expect(lastLine('first\nlast\n\n')).toBe('last');
+  expect(
+    lastLine(
+      'tar: noise: Cannot write: No space left on device\ntar: Exiting with failure status due to previous errors\n',
+    ),
+  ).toBe('tar: noise: Cannot write: No space left on device');
+  expect(lastLine('tar: Error is not recoverable: exiting now')).toBe('tar: Error is not recoverable: exiting now');
   expect(lastLine('')).toBe('');
   expect(lastLine('x'.repeat(1000))).toHaveLength(400);
 });
