@@ -2,11 +2,12 @@
 // is called. Two builds at once, and a program that runs from an older build, do not disturb each other: files are named
 // after their content and renamed into place, the entry last.
 import { mkdir, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { type BuildFailure, build } from 'esbuild';
 
 const root = join(import.meta.dirname, '..');
-const folder = join(root, 'build');
+/** Where to; tests build into a folder of their own. */
+const folder = resolve(process.argv[2] ?? join(root, 'build'));
 const ENTRY = 'holdfast.js';
 /** How long files of older builds stay, for programs that still run from them. */
 const KEEP_MS = 7 * 24 * 60 * 60 * 1000;
