@@ -1,5 +1,6 @@
 // Makes repositories with so many points that only their manifests matter, and a configuration for each.
 //   node bench/many-points.ts FOLDER   →  FOLDER/many.yaml (10,000 points), FOLDER/few.yaml (10 points)
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -40,7 +41,12 @@ async function make(name: string, points: number): Promise<void> {
     const at = first.add({ hours: number });
     const point = join(repository, service, at.toString().replace(/[-:Z]/g, '').replace('T', '_'));
     await mkdir(point, { recursive: true });
-    await writeFile(join(point, 'backup-manifest.json'), manifest(service, at, number));
+    const text = manifest(service, at, number);
+    await writeFile(join(point, 'backup-manifest.json'), text);
+    await writeFile(
+      join(point, 'SHA256SUMS'),
+      `${createHash('sha256').update(text).digest('hex')}  backup-manifest.json\n`,
+    );
   }
 }
 

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { Host } from '../ports/host.ts';
 import type { ItemFormat, Source } from '../ports/source.ts';
 import { archiveSchema } from './repositories/archive/config.ts';

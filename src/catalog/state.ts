@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { link, mkdir, open, readFile, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -45,6 +44,7 @@ export async function originOf(folder: string): Promise<string> {
   try {
     const known = await readOrigin(path);
     if (known !== null) return known;
+    const { randomBytes } = await import('node:crypto'); // only the very first run needs it
     const provisional = `${path}.${process.pid}-${randomBytes(4).toString('hex')}`;
     try {
       await writeProvisional(provisional, `${randomBytes(16).toString('hex')}\n`);

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { didYouMean } from '../domain/nearest.ts';
 import type { Path, Problem } from './diagnostic.ts';
 import {
@@ -165,6 +165,6 @@ function words(issue: z.core.$ZodIssue, schema: z.core.$ZodType, whole: unknown)
 
 /** Everything that is wrong with a value, each thing at its place and in words; nothing when it passes. */
 export function explain(schema: z.core.$ZodType, value: unknown): Problem[] {
-  const parsed = (schema as z.ZodType).safeParse(value);
+  const parsed = (schema as z.ZodType).safeParse(value, { jitless: true });
   return parsed.success ? [] : parsed.error.issues.flatMap((issue) => words(issue, schema, value));
 }

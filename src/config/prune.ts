@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { Problem } from './diagnostic.ts';
 import { explain } from './issues.ts';
 import { isMapping } from './walk.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { SOURCES } from '../adapters/registry.ts';
 import { archiveSchema } from '../adapters/repositories/archive/config.ts';
 import { STRETCH_PATTERN, scheduleProblem } from '../domain/schedule.ts';
@@ -60,7 +60,7 @@ const service = z.strictObject({
 });
 
 const plannedSchedule = (what: string): z.ZodType<string | { quiet: string; between?: string }> =>
-  planned(
+  planned(what, "Cron ('0 2 * * *'), words ('Sun 04:00', 'first Sun 06:00') or { quiet, between }", () =>
     z.union([
       z.string().superRefine((text, context) => {
         const problem = scheduleProblem(text);
@@ -71,8 +71,6 @@ const plannedSchedule = (what: string): z.ZodType<string | { quiet: string; betw
         between: z.string().regex(STRETCH_PATTERN, 'Write a stretch of the day: 00:00-06:00').exactOptional(),
       }),
     ]),
-    what,
-    "Cron ('0 2 * * *'), words ('Sun 04:00', 'first Sun 06:00') or { quiet, between }",
   );
 
 const count = z.int().min(0, 'A number of points is 0 or more.').exactOptional();
@@ -92,10 +90,8 @@ const plan = z
       .union([z.literal('*'), z.array(nameSetting).min(1, 'Name at least one service.')])
       .describe("Names, or '*' for all")
       .exactOptional(),
-    subvolumes: planned(
+    subvolumes: planned('plans over subvolumes', 'Subvolumes of which snapshots are made', () =>
       z.array(nameSetting).min(1, 'Name at least one subvolume.'),
-      'plans over subvolumes',
-      'Subvolumes of which snapshots are made',
     ).exactOptional(),
     repositories: z
       .array(nameSetting)
@@ -108,7 +104,7 @@ const plan = z
       .refine(isTimezone, 'Write a time zone by its IANA name: UTC, Europe/Berlin')
       .describe("IANA name; the machine's when left out")
       .exactOptional(),
-    jitter: planned(durationSetting, 'schedules', 'The start is put off by up to this').exactOptional(),
+    jitter: planned('schedules', 'The start is put off by up to this', () => durationSetting).exactOptional(),
     retention: retention.describe('How many points are kept; all when left out').exactOptional(),
     verify: z
       .union([
@@ -119,10 +115,8 @@ const plan = z
         }),
       ])
       .exactOptional(),
-    drill: planned(
+    drill: planned('drills', 'Restores on scratch instances', () =>
       z.union([z.literal(false), z.strictObject({ schedule: plannedSchedule('schedules').exactOptional() })]),
-      'drills',
-      'Restores on scratch instances',
     ).exactOptional(),
     anomaly: z
       .union([
@@ -134,12 +128,12 @@ const plan = z
       ])
       .describe('When a point is held as suspicious; false for never')
       .exactOptional(),
-    send: planned(
+    send: planned('sending snapshots', 'Snapshots that go to a repository, too', () =>
       z.strictObject({ subvolumes: z.array(nameSetting).min(1), repositories: z.array(nameSetting).min(1) }),
-      'sending snapshots',
-      'Snapshots that go to a repository, too',
     ).exactOptional(),
-    require: planned(z.literal('3-2-1'), 'copies in health', 'Short of it is a warning of health').exactOptional(),
+    require: planned('copies in health', 'Short of it is a warning of health', () =>
+      z.literal('3-2-1'),
+    ).exactOptional(),
   })
   .refine(({ services, subvolumes }) => (services === undefined) !== (subvolumes === undefined), {
     message: 'A plan has either services or subvolumes.',

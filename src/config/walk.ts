@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { type Role, roles } from '../domain/settings.ts';
 import type { Path } from './diagnostic.ts';
 
@@ -8,11 +8,22 @@ export const isMapping = (value: unknown): value is Record<string, unknown> =>
 type Known = z.core.$ZodTypes;
 const defOf = (schema: z.core.$ZodType): Known['_zod']['def'] => (schema as Known)._zod.def;
 
-/** A schema without what only says that it may be left out. */
-export function bare(schema: z.core.$ZodType): z.core.$ZodType {
+/** What a schema is once it is said that it may be left out, or made when it is needed; null when it is neither. */
+function inside(schema: z.core.$ZodType): z.core.$ZodType | null {
   const def = defOf(schema);
-  return def.type === 'optional' || def.type === 'nullable' ? bare(def.innerType) : schema;
+  if (def.type === 'lazy') return (schema as z.core.$ZodLazy)._zod.innerType;
+  return def.type === 'optional' || def.type === 'nullable' ? def.innerType : null;
 }
+
+/** The schema that has a type of its own. */
+export function bare(schema: z.core.$ZodType): z.core.$ZodType {
+  const inner = inside(schema);
+  return inner ? bare(inner) : schema;
+}
+
+/** Whether a value passes. Each schema is used a few times in a run, which does not pay for compiling it. */
+const passes = (schema: z.core.$ZodType, value: unknown): boolean =>
+  (schema as z.ZodType).safeParse(value, { jitless: true }).success;
 
 /** Whether a key may be left out. */
 const optional = (schema: z.core.$ZodType): boolean => defOf(schema).type === 'optional';
@@ -75,7 +86,7 @@ export function isMeantFor(option: z.core.$ZodType, value: unknown): boolean {
 export function chosenOption(options: readonly z.core.$ZodType[], value: unknown): z.core.$ZodType | null {
   const meant = options.filter((option) => isMeantFor(option, value));
   if (meant.length < 2) return meant[0] ?? null;
-  return meant.find((option) => (option as z.ZodType).safeParse(value).success) ?? meant[0] ?? null;
+  return meant.find((option) => passes(option, value)) ?? meant[0] ?? null;
 }
 
 /** The schema that describes what stands at `path` below `value`; null when nothing describes it. */
@@ -114,13 +125,14 @@ export type Replace = (role: Role, value: unknown, path: Path) => unknown;
 /** A copy of a valid value in which each part that has a role was shown to `replace`, outer ones first. */
 export function rewrite(schema: z.core.$ZodType, value: unknown, replace: Replace, path: Path = []): unknown {
   if (value === undefined || value === null) return value;
-  const inner = bare(schema);
-  const role = roles.get(inner);
+  const role = roles.get(schema);
   const replaced = role && replace(role, value, path);
   if (replaced !== undefined) return replaced;
-  const def = defOf(inner);
+  const inner = inside(schema);
+  if (inner) return rewrite(inner, value, replace, path);
+  const def = defOf(schema);
   if (def.type === 'union') {
-    const option = chosenOption(def.options, value);
+    const option = def.options.find((one) => isMeantFor(one, value) && passes(one, value));
     return option ? rewrite(option, value, replace, path) : value;
   }
   if (def.type === 'array' && Array.isArray(value))

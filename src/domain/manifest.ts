@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { HoldfastError } from './errors.ts';
 
 const facts = z.object({
@@ -47,6 +47,9 @@ const item = z.object({
   exclude: z.array(z.string()).exactOptional(),
   compression: z.enum(['zstd', 'gzip', 'none']),
   encryption: z.enum(['age', 'gpg']).nullable(),
+  /** SHA-256 over the settings that it was packed and sealed by, recipients too: an item is stored as a hard link only
+   *  while they are the same. */
+  storedWith: z.string().exactOptional(),
   /** The seek table and index of members beside a gzip or plain file. */
   index: z.object({ file: z.string(), size: z.number(), sha256: z.string() }).exactOptional(),
   /** SHA-256 over names, sizes, times and inode numbers of a tree: an equal one is stored as a hard link. */

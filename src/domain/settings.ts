@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { DURATION_PATTERN, isPositiveDuration } from './duration.ts';
 import { PERCENTAGE_PATTERN, SIZE_PATTERN } from './size.ts';
 

@@ -4,7 +4,7 @@ import type { Bytes } from '../ports/bytes.ts';
 import type { Command, Finished, RunOptions } from '../ports/host.ts';
 import type { Account } from './account.ts';
 import { endedBadly, tookTooLong } from './failure.ts';
-import { type Member, startMember } from './member.ts';
+import type { Member } from './member.ts';
 import { pour } from './pour.ts';
 
 /** Milliseconds between TERM and KILL. */
@@ -47,6 +47,7 @@ export async function openPipeline(
 ): Promise<Pipeline> {
   const { signal, limitMs, input, accept = [0], onStderr, onFinished } = options;
   signal.throwIfAborted();
+  const { startMember } = await import('./member.ts'); // read when the first program is started: most verbs start none
   const accounts = await Promise.all(commands.map((command) => prepare(command, settings, signal)));
   signal.throwIfAborted();
 

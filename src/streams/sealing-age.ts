@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
-import { Decrypter, Encrypter } from 'age-encryption';
+import type { Decrypter } from 'age-encryption';
 import { HoldfastError, messageOf } from '../domain/errors.ts';
 import type { Secret } from '../domain/secret.ts';
 import type { Bytes } from '../ports/bytes.ts';
@@ -49,6 +49,7 @@ function openChunk(key: Uint8Array, chunk: number, last: boolean, sealed: Uint8A
 
 /** Makes the header, and catches the file key that the library draws. */
 async function newHeader(recipients: readonly string[]): Promise<{ header: Uint8Array; fileKey: Uint8Array }> {
+  const { Encrypter } = await import('age-encryption'); // 300 KB, read only where something is sealed
   const encrypter = new Encrypter();
   const caught: Uint8Array[] = [];
   try {
@@ -91,7 +92,8 @@ export async function* sealAge(bytes: Bytes, recipients: readonly string[]): Byt
   yield Buffer.concat(sealChunk(key, chunk, true, rest));
 }
 
-function decrypterOf(identities: readonly Secret[], subject: string): Decrypter {
+async function decrypterOf(identities: readonly Secret[], subject: string): Promise<Decrypter> {
+  const { Decrypter } = await import('age-encryption');
   const decrypter = new Decrypter();
   const lines = identities.flatMap((identity) => identity.reveal().split(/\r?\n/)).map((line) => line.trim());
   const keys = lines.filter((line) => line !== '' && !line.startsWith('#'));
@@ -128,7 +130,7 @@ export interface OpenedAge extends Extent {
 /** Opens a sealed file: its chunks can be read anywhere, and its length is proved by the last one.
  *  @throws WrongPassword, Damaged */
 export async function openAge(file: Extent, identities: readonly Secret[], subject: string): Promise<OpenedAge> {
-  const decrypter = decrypterOf(identities, subject);
+  const decrypter = await decrypterOf(identities, subject);
   const header = await readHeader(file);
   const payload = (header?.length ?? 0) + NONCE;
   const sealedSize = file.size - payload;

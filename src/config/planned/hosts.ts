@@ -1,9 +1,9 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { pathSetting } from '../../domain/settings.ts';
 import { planned, portSetting } from './planned.ts';
 
 /** A host over SSH. `local` always exists. */
-export const hostSchema = planned(
+export const hostSchema = planned('hosts over SSH', 'A machine that is reached over SSH', () =>
   z.strictObject({
     ssh: z
       .string()
@@ -13,6 +13,4 @@ export const hostSchema = planned(
     identity: pathSetting.describe('The private key').exactOptional(),
     knownHosts: pathSetting.describe('Pinned host keys').exactOptional(),
   }),
-  'hosts over SSH',
-  'A machine that is reached over SSH',
 );

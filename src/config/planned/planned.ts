@@ -1,11 +1,12 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { roles } from '../../domain/settings.ts';
 
-/** Marks a setting that is accepted and not built yet: `what` stands in the warning, as in "units are not built yet". */
-export function planned<T extends z.ZodType>(schema: T, what: string, description: string): T {
-  const copy = schema.describe(description); // a copy, so that a shared schema is not marked everywhere
-  (copy as z.ZodType).register(roles, { planned: what });
-  return copy;
+/** A setting that is accepted and not built yet: `what` stands in the warning, as in "units". Its schema is made when a
+ *  value is there to be checked: most configurations have few of these, and every start would pay for all. */
+export function planned<T extends z.ZodType>(what: string, description: string, build: () => T): z.ZodLazy<T> {
+  const schema = z.lazy(build).describe(description);
+  (schema as z.ZodType).register(roles, { planned: what });
+  return schema;
 }
 
 export const portSetting = z.int().min(1, 'A port is 1 to 65535.').max(65_535, 'A port is 1 to 65535.');

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { nameSetting, pathSetting, percentageSetting } from '../../domain/settings.ts';
 import { planned } from './planned.ts';
 import { checksSchema, unitsSchema } from './units.ts';
@@ -11,7 +11,7 @@ const subvolume = z.strictObject({
 });
 
 /** Where instant snapshots live. */
-export const poolSchema = planned(
+export const poolSchema = planned('pools', 'A file system with instant snapshots', () =>
   z.strictObject({
     path: pathSetting,
     kind: z.enum(['btrfs', 'reflink', 'copy']).describe('Found out by itself when left out').exactOptional(),
@@ -19,6 +19,4 @@ export const poolSchema = planned(
     share: percentageSetting.describe('health warns when snapshots hold more of the pool').exactOptional(),
     subvolumes: z.record(nameSetting, subvolume.nullable()).exactOptional(),
   }),
-  'pools',
-  'A file system with instant snapshots',
 );

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { environmentSetting, pathSetting, secretSetting, sizeSetting } from '../../domain/settings.ts';
 import { planned, portSetting } from './planned.ts';
 
@@ -37,7 +37,7 @@ const kopiaLocation = z.union([
 
 /** Engines that are not built yet. */
 export const plannedEngines = {
-  restic: planned(
+  restic: planned('repositories of engine restic', 'A restic repository', () =>
     z.strictObject({
       engine: z.literal('restic'),
       location: text.describe('As restic names it: a folder, sftp:…, s3:…, b2:…, rest:…'),
@@ -46,10 +46,8 @@ export const plannedEngines = {
       share: z.boolean().describe('Several machines write points of one service here').exactOptional(),
       ...place,
     }),
-    'repositories of engine restic',
-    'A restic repository',
   ),
-  kopia: planned(
+  kopia: planned('repositories of engine kopia', 'A Kopia repository', () =>
     z.strictObject({
       engine: z.literal('kopia'),
       location: kopiaLocation.describe('Where it is: filesystem, s3 or sftp'),
@@ -59,7 +57,5 @@ export const plannedEngines = {
       share: z.boolean().describe('Several machines write points of one service here').exactOptional(),
       ...place,
     }),
-    'repositories of engine kopia',
-    'A Kopia repository',
   ),
 };

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { CLOCK_PATTERN } from '../../domain/schedule.ts';
 import {
   durationSetting,
@@ -14,7 +14,7 @@ const text = z.string().min(1, 'Must not be empty.');
 const count = z.int().min(0);
 const clock = z.string().regex(CLOCK_PATTERN, 'Write a time of the day: 03:00');
 
-export const guardSchema = planned(
+export const guardSchema = planned('guard', 'How guard works', () =>
   z.strictObject({
     when: z
       .enum(['always', 'auto'])
@@ -35,11 +35,9 @@ export const guardSchema = planned(
       )
       .exactOptional(),
   }),
-  'guard',
-  'How guard works',
 );
 
-export const serveSchema = planned(
+export const serveSchema = planned('serve', 'The daemon', () =>
   z.strictObject({
     listen: z
       .string()
@@ -48,27 +46,19 @@ export const serveSchema = planned(
     token: secretSetting.exactOptional(),
     hosts: z.array(text).describe('Names under which the server may be asked').exactOptional(),
   }),
-  'serve',
-  'The daemon',
 );
 
-export const activitySchema = planned(
+export const activitySchema = planned('activity', 'Where the load is read from; /proc when left out', () =>
   z.strictObject({ prometheus: z.strictObject({ url: webAddress, query: text }).exactOptional() }),
-  'activity',
-  'Where the load is read from; /proc when left out',
 );
 
 const DAYS = ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'] as const;
-export const maintenanceSchema = planned(
+export const maintenanceSchema = planned('maintenance', 'When others work on this machine', () =>
   z.array(z.strictObject({ days: z.array(z.enum(DAYS)).min(1).exactOptional(), from: clock, to: clock })),
-  'maintenance',
-  'When others work on this machine',
 );
 
-export const forecastSchema = planned(
+export const forecastSchema = planned('forecast', 'Forecasts', () =>
   z.strictObject({ warn: durationSetting.describe('health warns when a crossing is nearer').exactOptional() }),
-  'forecast',
-  'Forecasts',
 );
 
 const OUTCOMES = ['passed', 'failed', 'partial', 'inconclusive', 'held', 'overdue'] as const;
@@ -111,25 +101,21 @@ const notification = z.union([
     ...common,
   }),
 ]);
-export const notificationsSchema = planned(z.array(notification), 'notifications', 'Who hears of runs');
+export const notificationsSchema = planned('notifications', 'Who hears of runs', () => z.array(notification));
 
-export const stagingSchema = planned(pathSetting, 'staging', 'Where trees of SSH hosts are mirrored');
+export const stagingSchema = planned('staging', 'Where trees of SSH hosts are mirrored', () => pathSetting);
 
-export const metricsSchema = planned(
+export const metricsSchema = planned('metrics', 'Where metrics go', () =>
   z.strictObject({
     textfile: pathSetting.describe("A file for node_exporter's textfile collector").exactOptional(),
     pushgateway: webAddress.exactOptional(),
   }),
-  'metrics',
-  'Where metrics go',
 );
 
 /** `sqlite:` and `postgres:` as one of the two is not built yet. */
-export const plannedCatalog = planned(
+export const plannedCatalog = planned('a catalog on PostgreSQL', 'A catalog that several machines share', () =>
   z.union([
     z.string().regex(/^postgres(?:ql)?:\/\/\S+$/, 'Write sqlite:PATH or postgres://…'),
     z.strictObject({ url: secretSetting }),
   ]),
-  'a catalog on PostgreSQL',
-  'A catalog that several machines share',
 );

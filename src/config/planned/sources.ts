@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { nameSetting, pathSetting, secretSetting } from '../../domain/settings.ts';
 import { planned, portSetting, webAddress } from './planned.ts';
 
@@ -65,19 +65,19 @@ const couchdb = z.strictObject({
 
 /** Kinds of sources that are not built yet. A kind moves to its adapter's config.ts, and its row to the registry. */
 export const plannedSources = {
-  postgres: z.strictObject({ postgres: planned(postgres, 'sources of kind postgres', 'PostgreSQL, by pg_dump') }),
+  postgres: z.strictObject({ postgres: planned('sources of kind postgres', 'PostgreSQL, by pg_dump', () => postgres) }),
   mariadb: z.strictObject({
-    mariadb: planned(mariadb, 'sources of kind mariadb', 'MariaDB or MySQL, by mariadb-dump'),
+    mariadb: planned('sources of kind mariadb', 'MariaDB or MySQL, by mariadb-dump', () => mariadb),
   }),
-  ldap: z.strictObject({ ldap: planned(ldap, 'sources of kind ldap', 'OpenLDAP, by slapcat') }),
-  redis: z.strictObject({ redis: planned(redis, 'sources of kind redis', 'Redis, as RDB') }),
-  couchdb: z.strictObject({ couchdb: planned(couchdb, 'sources of kind couchdb', 'CouchDB, by its API') }),
+  ldap: z.strictObject({ ldap: planned('sources of kind ldap', 'OpenLDAP, by slapcat', () => ldap) }),
+  redis: z.strictObject({ redis: planned('sources of kind redis', 'Redis, as RDB', () => redis) }),
+  couchdb: z.strictObject({ couchdb: planned('sources of kind couchdb', 'CouchDB, by its API', () => couchdb) }),
   volume: z.strictObject({
-    volume: planned(text, 'sources of kind volume', 'The name of a Docker volume'),
+    volume: planned('sources of kind volume', 'The name of a Docker volume', () => text),
     exclude,
   }),
   btrfs: z.strictObject({
-    btrfs: planned(nameSetting, 'sources of kind btrfs', 'A subvolume, read from an instant snapshot'),
+    btrfs: planned('sources of kind btrfs', 'A subvolume, read from an instant snapshot', () => nameSetting),
     exclude,
   }),
 };

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { nameSetting, pathSetting } from '../../domain/settings.ts';
 import { hostAndPort, planned, webAddress } from './planned.ts';
 
@@ -32,6 +32,6 @@ const check = z.union([
 ]);
 
 /** What is stopped and started around an operation. */
-export const unitsSchema = planned(z.array(unit), 'units', 'What is stopped and started, in this order');
+export const unitsSchema = planned('units', 'What is stopped and started, in this order', () => z.array(unit));
 /** How it is seen that a service works. */
-export const checksSchema = planned(z.array(check), 'checks', 'How it is seen that the service works');
+export const checksSchema = planned('checks', 'How it is seen that the service works', () => z.array(check));

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { messageOf } from '../../../domain/errors.ts';
 import { pathSetting, secretSetting } from '../../../domain/settings.ts';
 import { strftime } from './strftime.ts';
@@ -59,14 +59,12 @@ const SEALS = /\.(?:age|gpg)$/;
 export const formatOfName = (filename: string): (typeof FORMATS)[number] | null =>
   FORMATS.find((format) => ENDINGS[format].test(filename.replace(SEALS, ''))) ?? null;
 
-const EPOCH = Temporal.Instant.fromEpochMilliseconds(0).toZonedDateTimeISO('UTC');
-
 const filename = z
   .string()
   .refine((name) => name !== '' && !/[/\0]/.test(name), 'Write the name of a file, without a folder.')
   .superRefine((name, context) => {
     try {
-      strftime(name, EPOCH);
+      strftime(name, Temporal.Instant.fromEpochMilliseconds(0).toZonedDateTimeISO('UTC'));
     } catch (error) {
       context.addIssue({ code: 'custom', message: messageOf(error) });
     }

@@ -8,7 +8,6 @@ import type { Listing, ListQuery } from '../../../ports/repository.ts';
 import { makeFolder, removeDurably, renameDurably } from './durable.ts';
 import { codeOf, ifPresent } from './failures.ts';
 import { checkFolderPoint } from './folder-check.ts';
-import { folderDraft } from './folder-draft.ts';
 import { openItem } from './item-file.ts';
 import { forEachOf, type Layout } from './layout.ts';
 import { folderName, isFolderName, newestFolderFirst } from './names.ts';
@@ -99,6 +98,7 @@ export function folderLayout(settings: ArchiveSettings, tools: Pick<ArchiveTools
       await makeFolder(join(path, header.service)).catch((error: unknown) => {
         if (codeOf(error) !== 'EEXIST') throw error;
       });
+      const { folderDraft } = await import('./folder-draft.ts');
       return folderDraft(header, join(path, folder), settings, tools, read);
     },
     list,

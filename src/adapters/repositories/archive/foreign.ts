@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError } from '../../../domain/errors.ts';
@@ -10,6 +9,7 @@ import { ifPresent } from './failures.ts';
 import { openItem } from './item-file.ts';
 import type { ArchiveNames } from './names.ts';
 import type { ArchiveSettings, ArchiveTools } from './settings.ts';
+import { sha256Of } from './sums.ts';
 
 /** The only item of an archive that another tool made: all of it. */
 const FOREIGN_ITEM = 'archive';
@@ -42,7 +42,7 @@ export function foreignArchives(
     const modified = Temporal.Instant.fromEpochMilliseconds(Math.floor(status.mtimeMs));
     const timestamp = said.time ?? modified;
     return {
-      id: ulidFrom(timestamp, createHash('sha256').update(name).digest()),
+      id: ulidFrom(timestamp, Buffer.from(sha256Of(name), 'hex')),
       repository,
       service,
       location: name,

@@ -4,7 +4,6 @@ import type { PointReference, RecoveryPoint } from '../../../domain/recovery-poi
 import type { Bytes } from '../../../ports/bytes.ts';
 import type { Draft, Lock, LockMode, LockScope, PointHeader, Repository } from '../../../ports/repository.ts';
 import type { StoredFileReader } from '../../../streams/stored-file.ts';
-import { memberBytes, tarSubset } from '../../../streams/tar-subset.ts';
 import { checkRepository } from './check.ts';
 import { draftOf } from './draft.ts';
 import { removeDurably, replaceFile } from './durable.ts';
@@ -18,6 +17,9 @@ import { printHold } from './point-files.ts';
 import type { ArchiveSettings, ArchiveTools } from './settings.ts';
 import { singleLayout } from './single-layout.ts';
 import { checkedService, encryptionOf, HOLD } from './stored-names.ts';
+
+/** Read when bytes are, so that a list does not wait for what packs and seals. */
+const tarReaders = () => import('../../../streams/tar-subset.ts');
 
 /** Recovery points as files that tar, zstd, gzip, age and gpg open (interface, section 4).
  *  @throws ConfigurationInvalid for a file name that contradicts the compression */
@@ -103,11 +105,11 @@ export function archiveRepository(settings: ArchiveSettings, given: ArchiveTools
     point: RecoveryPoint,
     item: string,
     signal: AbortSignal,
-    use: (reader: StoredFileReader) => AsyncIterable<T>,
+    use: (reader: StoredFileReader) => AsyncIterable<T> | Promise<AsyncIterable<T>>,
   ): AsyncGenerator<T> {
     await using reader = await present(signal, () => layout.reader(point, item, signal));
     try {
-      for await (const one of use(reader)) {
+      for await (const one of await use(reader)) {
         yield one;
         signal.throwIfAborted();
       }
@@ -121,7 +123,7 @@ export function archiveRepository(settings: ArchiveSettings, given: ArchiveTools
     point: RecoveryPoint,
     item: string,
     signal: AbortSignal,
-    use: (reader: StoredFileReader) => AsyncIterable<T>,
+    use: (reader: StoredFileReader) => AsyncIterable<T> | Promise<AsyncIterable<T>>,
   ): AsyncGenerator<T> {
     const row = point.manifest?.items.find((other) => other.name === item);
     if (row !== undefined && row.roots === undefined) {
@@ -187,9 +189,9 @@ export function archiveRepository(settings: ArchiveSettings, given: ArchiveTools
     open: (point, item, signal): Bytes => reading(point, item, signal, (reader) => reader.read(signal)),
     entries: (point, item, signal) => readingTree(point, item, signal, (reader) => reader.members(signal)),
     openTree: (point, item, inside, signal): Bytes =>
-      readingTree(point, item, signal, (reader) => tarSubset(reader, inside, signal)),
+      readingTree(point, item, signal, async (reader) => (await tarReaders()).tarSubset(reader, inside, signal)),
     openFile: (point, item, inside, signal): Bytes =>
-      readingTree(point, item, signal, (reader) => memberBytes(reader, inside, signal)),
+      readingTree(point, item, signal, async (reader) => (await tarReaders()).memberBytes(reader, inside, signal)),
     hold: (reference, hold, signal) =>
       present(signal, async () => {
         const { location } = await found(reference);

@@ -2,9 +2,7 @@ import { HoldfastError } from '../../../domain/errors.ts';
 import type { Item } from '../../../domain/manifest.ts';
 import type { Sealing } from '../../../domain/storage.ts';
 import type { Bytes } from '../../../ports/bytes.ts';
-import { openStoredFile } from '../../../streams/open-stored-file.ts';
 import type { OpenOptions, StoredFile, StoredFileReader, StoreOptions } from '../../../streams/stored-file.ts';
-import { writeStoredFile } from '../../../streams/write-stored-file.ts';
 import { explaining, saysAbsent } from './failures.ts';
 import type { ArchiveTools } from './settings.ts';
 import { encryptionOf } from './stored-names.ts';
@@ -18,7 +16,12 @@ export const storeFile = (
   options: Pick<StoreOptions, 'compression' | 'sealing' | 'tar'>,
   { host }: Tools,
   signal: AbortSignal,
-): Promise<StoredFile> => explaining(path, () => writeStoredFile(path, bytes, { ...options, read: host.read }, signal));
+): Promise<StoredFile> =>
+  explaining(path, async () => {
+    // read when bytes are, so that a list does not wait for what packs and seals
+    const { writeStoredFile } = await import('../../../streams/write-stored-file.ts');
+    return writeStoredFile(path, bytes, { ...options, read: host.read }, signal);
+  });
 
 /** The sealing that opens what was sealed as `encryption`, when the repository was set up so or otherwise.
  *  @throws WrongPassword when the settings name no key of that kind */
@@ -49,6 +52,7 @@ export async function openItem(
     expected,
     read: host.read,
   };
+  const { openStoredFile } = await import('../../../streams/open-stored-file.ts');
   try {
     return await openStoredFile(path, options, signal);
   } catch (error) {

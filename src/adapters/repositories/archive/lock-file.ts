@@ -1,6 +1,6 @@
 import { open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Owner, Owners } from '../../../ports/owner.ts';
 import type { LockMode, LockScope } from '../../../ports/repository.ts';
 import { writeNew } from './durable.ts';

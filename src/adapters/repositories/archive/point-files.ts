@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { type Proof, strongestProof } from '../../../domain/evidence.ts';
 import type { Manifest } from '../../../domain/manifest.ts';
 import { EVIDENCE, type Hold, type RecoveryPoint, summaryOf } from '../../../domain/recovery-point.ts';

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { type Manifest, parseManifest, printManifest, type Root } from '../../../domain/manifest.ts';
 import type { Hold } from '../../../domain/recovery-point.ts';
 import type { Bytes } from '../../../ports/bytes.ts';
@@ -27,7 +27,7 @@ const PROMISE = 'promise.json';
 const COMPANIONS = ['index', HOLD, 'json'] as const;
 
 /** Where the items of a source stand in a `single` archive (interface, section 4). */
-export const sourceFolder = (source: string): string => `backup/${source}/`;
+const sourceFolder = (source: string): string => `backup/${source}/`;
 
 interface Spooled {
   readonly path: string;

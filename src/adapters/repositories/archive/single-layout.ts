@@ -12,8 +12,6 @@ import type { Locks } from './locks.ts';
 import { archiveNames } from './names.ts';
 import { newestFirst, readBesides, recoveryPoint } from './point-files.ts';
 import type { ArchiveSettings, ArchiveTools } from './settings.ts';
-import { singleDraft, takeBack } from './single-draft.ts';
-import { itemReader } from './single-item.ts';
 import { HOLD, REPORTS } from './stored-names.ts';
 
 /** What may stand beside an archive, after its name and a dot. */
@@ -107,11 +105,13 @@ export function singleLayout(settings: ArchiveSettings, tools: Pick<ArchiveTools
   return {
     reuse: false,
     draftFolder: (_service, token) => `.draft-${token}`,
-    openDraft: (header, folder) =>
-      singleDraft(header, join(path, folder), names, settings, tools, locks, async (name) => {
+    openDraft: async (header, folder) => {
+      const { singleDraft } = await import('./single-draft.ts');
+      return singleDraft(header, join(path, folder), names, settings, tools, locks, async (name) => {
         const there = await present();
         return there.has(name) || BESIDES.some((beside) => there.has(`${name}.${beside}`));
-      }),
+      });
+    },
     list,
     read,
     newest: async (service) => (await own(service))[0] ?? null,
@@ -127,6 +127,7 @@ export function singleLayout(settings: ArchiveSettings, tools: Pick<ArchiveTools
         throw new HoldfastError('ItemNotFound', why, item);
       }
       const whole = { ...row, sha256: null, roots: row.roots ?? [] };
+      const { itemReader } = await import('./single-item.ts');
       return itemReader(await openItem(archive, whole, sealing, tools, signal), row, point.location);
     },
     beside: (location, name) => join(path, `${checkedLocation(location)}.${name}`),
@@ -138,6 +139,7 @@ export function singleLayout(settings: ArchiveSettings, tools: Pick<ArchiveTools
     finish: async (leftover) => {
       await using _names = await locks.acquire({ kind: 'names' }, 'exclusive', 60_000, new AbortController().signal);
       if (leftover.kind === 'removal') return removeBesides(leftover.location, leftover.id);
+      const { takeBack } = await import('./single-draft.ts');
       await takeBack(path, join(path, leftover.folder));
       await removeDurably(join(path, leftover.folder));
     },

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { isPattern } from '../../../domain/exclude.ts';
 import { pathSetting } from '../../../domain/settings.ts';
 

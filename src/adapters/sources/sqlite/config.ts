@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { pathSetting } from '../../../domain/settings.ts';
 
 /** A source of kind `sqlite`: `{ sqlite: /opt/wishlist/data/wishlist.db }`. */
