@@ -99,7 +99,7 @@ test('a repository that is not there and an engine that is not built are told ap
       return thrown;
     }
   };
-  expect(error('dsk')).toMatchObject({ code: 'ConfigurationInvalid' });
+  expect(error('dsk')).toMatchObject({ code: 'RepositoryNotFound' });
   expect(error('cloud')).toMatchObject({ code: 'Unsupported' });
 });
 
