@@ -73,7 +73,7 @@ async function copyItem(
   const reused = reusable ? await draft.reuse(item.name, same.point, signal) : null;
   const stored = reused ?? (await draft.putCopy(item, from.open(point, item.name, signal), signal));
   progress({ type: 'item-finished', subject, outcome: item.outcome, detail: reused === null ? '' : 'there already' });
-  const { file: _file, member: _member, index: _index, roots: _roots, ...rest } = item;
+  const { file: _file, member: _member, storedWith: _storedWith, index: _index, roots: _roots, ...rest } = item;
   return { ...rest, ...stored };
 }
 

@@ -26,6 +26,7 @@ export type StoredItem = Pick<
   | 'originalSha256'
   | 'compression'
   | 'encryption'
+  | 'storedWith'
   | 'index'
   | 'roots'
 >;

@@ -1,5 +1,6 @@
 import { readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { HoldfastError } from '../../../domain/errors.ts';
 import { type Item, type Manifest, printManifest } from '../../../domain/manifest.ts';
 import type { Hold, PointReference, RecoveryPoint } from '../../../domain/recovery-point.ts';
 import type { Compression } from '../../../domain/storage.ts';
@@ -8,13 +9,23 @@ import type { PointHeader, StoredItem } from '../../../ports/repository.ts';
 import { END_BLOCKS } from '../../../streams/tar-rewrite.ts';
 import { linkFile, makeFolder, renameDurably, syncFolder, writeNew } from './durable.ts';
 import { codeOf, saysAbsent } from './failures.ts';
-import { storeFile } from './item-file.ts';
+import { openItem, storeFile } from './item-file.ts';
 import type { DraftStore, Promoted } from './layout.ts';
 import { folderName } from './names.ts';
 import { printHold } from './point-files.ts';
 import { withAbsoluteNames } from './reroot.ts';
 import type { ArchiveSettings, ArchiveTools } from './settings.ts';
-import { checkedFileName, encryptionOf, endings, HOLD, MANIFEST, plainName, SUMS, storedItem } from './stored-names.ts';
+import {
+  checkedFileName,
+  encryptionOf,
+  endings,
+  HOLD,
+  MANIFEST,
+  plainName,
+  SUMS,
+  storedItem,
+  storedWith,
+} from './stored-names.ts';
 import { printSums } from './sums.ts';
 
 const WORKSPACE = '.workspace';
@@ -46,15 +57,25 @@ export async function folderDraft(
     const file = checkedFileName(name + endings(compression.format, encryption));
     const options = { compression, sealing: settings.sealing, tar };
     const stored = await storeFile(join(draft, file), bytes, options, tools, signal);
-    return storedItem(file, stored, compression.format, encryption);
+    return {
+      ...storedItem(file, stored, compression.format, encryption),
+      storedWith: storedWith(compression, settings.sealing),
+    };
   }
 
-  async function reuse(item: string, from: PointReference): Promise<StoredItem | null> {
+  /** Whether the settings would store the item today as it was stored then. */
+  async function isStoredAsToday(row: Item, from: PointReference, signal: AbortSignal): Promise<boolean> {
+    const packed = row.roots === undefined && row.compression === 'none'; // compressed by its own tool
+    const { sealing } = settings;
+    if (row.storedWith !== storedWith(packed ? { format: 'none' } : settings.compression, sealing)) return false;
+    if (sealing?.kind !== 'gpg-passphrase' || row.file === undefined) return true;
+    return opens(join(settings.path, from.location, row.file), row, settings, tools, signal);
+  }
+
+  async function reuse(item: string, from: PointReference, signal: AbortSignal): Promise<StoredItem | null> {
     const row = (await readPoint(from))?.manifest?.items.find(({ name }) => name === item);
     if (row?.file === undefined || row.outcome === 'failed') return null;
-    // What the repository would do otherwise today is done otherwise: the item is read again.
-    const changed = row.compression !== settings.compression.format && row.roots !== undefined;
-    if (changed || row.encryption !== encryptionOf(settings.sealing)) return null;
+    if (!(await isStoredAsToday(row, from, signal))) return null;
     const files = [row.file, ...(row.index === undefined ? [] : [row.index.file])];
     const linked: string[] = [];
     try {
@@ -124,6 +145,25 @@ export async function folderDraft(
   };
 }
 
+/** Whether the key that is configured today opens the file. A passphrase leaves no other trace of which one it was. */
+async function opens(
+  path: string,
+  row: Item,
+  { sealing }: ArchiveSettings,
+  tools: Pick<ArchiveTools, 'host'>,
+  signal: AbortSignal,
+): Promise<boolean> {
+  try {
+    await using reader = await openItem(path, row, sealing, tools, signal);
+    for await (const chunk of reader.read(signal)) if (chunk.length > 0) break;
+    return true;
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof HoldfastError && ['WrongPassword', 'Damaged'].includes(error.code)) return false;
+    throw error;
+  }
+}
+
 async function* ended(members: Bytes): Bytes {
   yield* members;
   yield END_BLOCKS;
@@ -137,6 +177,7 @@ const storedFields = (row: Item): StoredItem => ({
   originalSha256: row.originalSha256,
   compression: row.compression,
   encryption: row.encryption,
+  ...(row.storedWith === undefined ? {} : { storedWith: row.storedWith }),
   ...(row.index === undefined ? {} : { index: row.index }),
   ...(row.roots === undefined ? {} : { roots: row.roots }),
 });

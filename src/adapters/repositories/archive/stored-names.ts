@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { HoldfastError } from '../../../domain/errors.ts';
 import type { Item } from '../../../domain/manifest.ts';
 import { NAME_PATTERN } from '../../../domain/settings.ts';
@@ -15,6 +16,15 @@ const COMPRESSED = { zstd: '.zst', gzip: '.gz', none: '' } as const;
 /** How a sealing stands in a manifest. */
 export const encryptionOf = (sealing: Sealing | null): Item['encryption'] =>
   sealing === null ? null : sealing.kind === 'age' ? 'age' : 'gpg';
+
+/** What a file was packed and sealed by, as a manifest has it. Of a passphrase only that there is one: its hash could be
+ *  guessed at. */
+export function storedWith(compression: Compression, sealing: Sealing | null): string {
+  const level = compression.format === 'none' ? null : compression.level;
+  const recipients = sealing !== null && 'recipients' in sealing ? sealing.recipients.toSorted() : [];
+  const settings = JSON.stringify([compression.format, level, sealing?.kind ?? null, recipients]);
+  return createHash('sha256').update(settings).digest('hex');
+}
 
 /** What compression and sealing add to a name: `.zst.age`. */
 export const endings = (format: Compression['format'], encryption: Item['encryption']): string =>
