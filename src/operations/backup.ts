@@ -43,7 +43,10 @@ const DEFAULT_ANOMALY: AnomalyBounds = { shrink: 0.5, grow: 3 };
 export async function backup(request: BackupRequest, context: Context, signal: AbortSignal): Promise<BackupReport> {
   const plan = request.plan === null ? null : planNamed(request.plan, context);
   const services = servicesOf(request.services, plan, context);
-  const jobs = services.map((service) => ({ service, repositories: repositoriesOf(service, request, plan, context) }));
+  const jobs = services.map((service) => ({
+    service,
+    repositories: repositoriesOf(service, request.repositories, plan, context),
+  }));
   const what = { verb: 'backup', plan: request.plan, services: services.map(({ name }) => name) };
   const perform = async (): Promise<Omit<BackupReport, 'run' | 'durationMs'>> => {
     const points: RecoveryPoint[] = [];
@@ -163,11 +166,12 @@ function servicesOf(
 const plansOf = (service: ServiceDefinition, { plans }: Pick<Context, 'plans'>): readonly PlanDefinition[] =>
   [...plans.values()].filter(({ services }) => services.includes(service.name));
 
-function repositoriesOf(
+/** Those that were asked for; else those of the plan, or of the plans that have the service; else all. */
+export function repositoriesOf(
   service: ServiceDefinition,
-  { repositories }: BackupRequest,
+  repositories: readonly string[],
   plan: PlanDefinition | null,
-  context: Context,
+  context: Pick<Context, 'plans' | 'repositoryNames'>,
 ): readonly string[] {
   const declared = plan?.repositories ?? plansOf(service, context).flatMap((other) => other.repositories);
   const [wanted] = [repositories, declared, context.repositoryNames].filter(({ length }) => length > 0);

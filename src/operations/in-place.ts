@@ -2,10 +2,9 @@ import { HoldfastError } from '../domain/errors.ts';
 import { isBelow } from '../domain/tree-path.ts';
 import { recoveryRecorded } from '../journal/step.ts';
 import type { KeptState, Recovery } from '../ports/catalog.ts';
-import { capture } from './capture.ts';
 import type { Context } from './context.ts';
 import { moveExcluded } from './in-place-excluded.ts';
-import { exchanged, keptUntil } from './in-place-kept.ts';
+import { keptUntil } from './in-place-kept.ts';
 import { type InPlacePlan, parentOf } from './in-place-plan.ts';
 import { type Staged, stage } from './in-place-stage.ts';
 import { type SetAside, swap } from './in-place-swap.ts';
@@ -13,6 +12,8 @@ import type { SelectedPoint } from './point-selection.ts';
 import { userIdOf } from './restore-extract.ts';
 import type { RestoredItem } from './restore-request.ts';
 import { refuseFullDisk } from './restore-space.ts';
+import { makeSafetyPoint } from './safety-point.ts';
+import { lockService } from './service-lock.ts';
 
 export interface InPlaceOptions {
   readonly live: boolean;
@@ -85,7 +86,7 @@ export async function restoreInPlace(
   };
   const parts = { selected, context, startedAt, recoveryOf, onSwapped };
   try {
-    const safetyPoint = await makeSafetyPoint(plan, options, selected, context, signal);
+    const safetyPoint = options.withoutSafety ? null : await makeSafetyPoint(plan, selected, context, signal);
     return { ...(await exchangeAll(plan, options, parts, signal)), safetyPoint };
   } catch (error) {
     if (swapped) throw error; // only what comes after failed
@@ -114,7 +115,7 @@ async function exchangeAll(
   signal: AbortSignal,
 ): Promise<Omit<InPlaceResult, 'safetyPoint'>> {
   const { host, service } = plan;
-  await using _ = await selected.repository.lock({ kind: 'service', service: service.name }, 'exclusive', 0, signal);
+  await using _ = await lockService(service.name, context, signal);
   const detail = { point: selected.point.id, paths: plan.exchanges.map(({ path, kept }) => ({ path, kept })) };
   await using journal = await (await context.journal()).begin({ verb: 'restore', subject: service.name, detail });
   const { exchanges, items } = await stage(plan, { selected, context, journal }, signal);
@@ -162,34 +163,4 @@ async function dressMountPoint({ path, staged }: Staged, { host }: InPlacePlan, 
   for (const program of ['chown', 'chmod']) {
     await host.run({ program, args: [`--reference=${staged}`, '--', path] }, { signal });
   }
-}
-
-/** What lies in a mount point is exchanged name by name, so a copy of the whole is made first (design, "In place").
- *  @throws Refused when something of it could not be kept */
-async function makeSafetyPoint(
-  { service, host, exchanges }: InPlacePlan,
-  { withoutSafety }: InPlaceOptions,
-  { repository }: SelectedPoint,
-  context: Context,
-  signal: AbortSignal,
-): Promise<string | null> {
-  const mounts = exchanges.filter(({ way }) => way === 'contents');
-  const names = await Promise.all(mounts.map(({ path }) => host.files.list(path, signal)));
-  if (withoutSafety || !names.flat().some(exchanged)) return null;
-  const concerned = new Set(mounts.map(({ choice }) => choice.source));
-  const definitions = service.sources.filter(({ name }) => concerned.has(name));
-  const sources = [];
-  for (const definition of definitions) sources.push(await context.source(service, definition));
-  const request = {
-    ...{ service: { ...service, sources: definitions }, sources, plan: null, type: 'safety' as const },
-    ...{ timezone: Temporal.Now.timeZoneId(), anomaly: false as const, lossAccepted: true, lockWaitMs: 0 },
-    anotherRepository: false,
-  };
-  const point = await capture(request, repository, context, signal);
-  await context.catalog.remember([point]);
-  if (point.outcome === 'passed') return point.id;
-  const words = `Not all of the present state of ${service.name} could be kept in safety point ${point.id}.`;
-  throw new HoldfastError('Refused', words, service.name, {
-    hint: 'See why with holdfast show; go on anyway with: --without-safety',
-  });
 }

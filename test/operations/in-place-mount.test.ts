@@ -2,7 +2,11 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import type { Context } from '../../src/operations/context.ts';
 import { restore } from '../../src/operations/restore.ts';
+import type { Repository } from '../../src/ports/repository.ts';
+import { systemClock } from '../../src/process/clock.ts';
+import { memoryRepository } from '../fakes/repository.ts';
 import { available } from '../services/available.ts';
 import { type Fixture, fixture, imageOf, signal, timelessImageOf } from './restore-fixture.ts';
 
@@ -40,6 +44,27 @@ describe.runIf(process.getuid?.() === 0 && available('mount'))('a mount point, w
     expect(run('stat', '-c', '%a', disk.path).trim()).toBe('750');
     const safety = (await made.catalog.points({})).find(({ id }) => id === report.safetyPoint);
     expect(safety).toMatchObject({ type: 'safety', outcome: 'passed' });
+  });
+
+  test('the safety point goes into the first archive repository that can be reached', async () => {
+    using made = await fixture();
+    using disk = mounted(made);
+    await made.backUp();
+    const archive = (name: string) => ({ ...memoryRepository({ name, clock: systemClock }), engine: 'archive' });
+    const all = new Map<string, Repository>([
+      ...[archive('unmounted'), archive('near')].map((one) => [one.name, one] as const),
+      ['memory', made.repository], // is no archive, though it has the point
+    ]);
+    await all.get('near')?.initialize(signal);
+    const context: Context = {
+      ...{ ...made.context, repositoryNames: [...all.keys()] },
+      repository: async (name) => all.get(name) as Repository,
+    };
+    writeFileSync(join(disk.path, 'inner', 'file'), 'now');
+    const { safetyPoint } = await restore({ what: 'mealie', target: IN_PLACE }, context, signal);
+    const found = (await made.catalog.points({})).find(({ id }) => id === safetyPoint);
+    expect(found).toMatchObject({ repository: 'near', type: 'safety' });
+    expect(readFileSync(join(disk.path, 'inner', 'file'), 'utf8')).toBe('then');
   });
 
   test('without a safety point nothing is exchanged, unless that was said', async () => {

@@ -3,7 +3,10 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, 
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from 'vitest';
+import type { Context } from '../../src/operations/context.ts';
 import { restore } from '../../src/operations/restore.ts';
+import { systemClock } from '../../src/process/clock.ts';
+import { memoryRepository } from '../fakes/repository.ts';
 import { available } from '../services/available.ts';
 import { aService, type Fixture, fixture, imageOf, signal, timelessImageOf } from './restore-fixture.ts';
 
@@ -187,6 +190,31 @@ describe.runIf(['sqlite3', 'setfacl'].every(available))('in place', () => {
     expect(readFileSync(join(paths.data, 'recipe.txt'), 'utf8')).toBe('soup');
     expect(await made.catalog.recoveries({ limit: 9 })).toMatchObject([{ outcome: 'success' }]);
     expect(readdirSync(made.folder).filter((name) => name.includes('holdfast'))).toEqual([]);
+  });
+
+  test('no backup of the service runs meanwhile, into whichever repository', async () => {
+    using made = await fixture();
+    const paths = await backedUp(made);
+    ruin(paths);
+    const other = memoryRepository({ name: 'other', clock: systemClock });
+    await other.initialize(signal);
+    const unmounted = memoryRepository({ name: 'unmounted', clock: systemClock });
+    const context: Context = {
+      ...{ ...made.context, repositoryNames: ['memory', 'unmounted', 'other'] },
+      repository: async (name) => ({ other, unmounted })[name] ?? made.repository,
+    };
+    const begun: Promise<unknown>[] = [];
+    made.faults.before = (method) => {
+      if (method !== 'rename') return;
+      for (const repository of [made.repository, other])
+        begun.push(
+          repository.lock({ kind: 'service', service: 'mealie' }, 'exclusive', 0, signal).catch(({ code }) => code),
+        );
+    };
+    await restore({ what: 'mealie', target: IN_PLACE }, context, signal);
+    expect(new Set(await Promise.all(begun))).toEqual(new Set(['RepositoryLocked']));
+    for (const repository of [made.repository, other])
+      await repository.lock({ kind: 'service', service: 'mealie' }, 'exclusive', 0, signal);
   });
 
   test('damaged bytes exchange nothing', async () => {
