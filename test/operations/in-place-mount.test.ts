@@ -108,6 +108,36 @@ describe.runIf(process.getuid?.() === 0 && available('mount'))('a mount point, w
     }
   });
 
+  test('a folder of an image’s layer, which an overlay cannot rename, is refused and stays as it is', async () => {
+    using made = await fixture();
+    const disk = join(made.folder, 'disk');
+    mkdirSync(disk);
+    run('mount', '-t', 'tmpfs', 'tmpfs', disk);
+    using _disk = { [Symbol.dispose]: () => void run('umount', disk) };
+    const [lower, upper, work, root] = ['lower', 'upper', 'work', 'root'].map((name) => join(disk, name));
+    for (const folder of [upper, work, root]) mkdirSync(`${folder}`);
+    mkdirSync(join(`${lower}`, 'data', 'inner'), { recursive: true });
+    writeFileSync(join(`${lower}`, 'data', 'inner', 'file'), 'then');
+    const layers = `lowerdir=${lower},upperdir=${upper},workdir=${work},redirect_dir=off`;
+    run('mount', '-t', 'overlay', '-o', layers, 'overlay', `${root}`);
+    using _root = { [Symbol.dispose]: () => void run('umount', `${root}`) };
+    const data = join(`${root}`, 'data');
+    const beside = join(made.folder, 'beside');
+    writeFileSync(beside, 'then');
+    made.addTree('data', [beside, data]);
+    await made.backUp();
+    writeFileSync(join(data, 'inner', 'file'), 'now');
+    writeFileSync(beside, 'now');
+    const before = timelessImageOf(data);
+    await expect(restore({ what: 'mealie', target: IN_PLACE }, made.context, signal)).rejects.toMatchObject({
+      ...{ code: 'Refused', message: expect.stringContaining('cannot rename'), hint: expect.stringContaining('--to') },
+    });
+    expect(timelessImageOf(data)).toBe(before);
+    expect(readFileSync(beside, 'utf8')).toBe('now');
+    expect(readdirSync(`${root}`)).toEqual(['data']);
+    expect(readdirSync(made.folder).filter((name) => /recovery|holdfast/.test(name))).toEqual([]);
+  });
+
   test('something mounted inside a path refuses, by name', async () => {
     using made = await fixture();
     const data = join(made.folder, 'data');

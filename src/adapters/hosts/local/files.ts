@@ -47,12 +47,19 @@ async function refuseMounts(path: string): Promise<void> {
   });
 }
 
+/** rename(2) between two mounts, and of a folder that comes from a lower layer of an overlay (kernel documentation,
+ *  "Overlay Filesystem", renaming directories), as folders of a container's image do. */
+function notRenamed(from: string, to: string, cause: Error): HoldfastError {
+  const why = dirname(from) === dirname(to) ? 'its file system cannot rename it' : 'they are on two file systems';
+  return new HoldfastError('Refused', `${from} cannot be renamed to ${to}: ${why}.`, from, {
+    cause,
+    hint: 'Restore to a folder with --to DIR, and copy from there',
+  });
+}
+
 async function renameDurably(from: string, to: string): Promise<void> {
   await rename(from, to).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'EXDEV')
-      throw new HoldfastError('Refused', `${from} cannot be renamed to ${to}: they are on two file systems.`, from, {
-        cause: error,
-      });
+    if (error.code === 'EXDEV') throw notRenamed(from, to, error);
     throw explain(error, error.code === 'ENOENT' ? from : to);
   });
   for (const folder of new Set([dirname(from), dirname(to)])) await syncFolder(folder);
