@@ -25,6 +25,9 @@ const { outputFiles } = await build({
   format: 'esm',
   target: 'node26',
   chunkNames: '[name]-[hash]',
+  // Read and hashed at every start; names stay, so that a stack trace can be read.
+  minifyWhitespace: true,
+  minifySyntax: true,
   legalComments: 'inline',
   logLevel: 'warning',
   // Libraries that are CommonJS ask for built-in modules by `require`, which a module does not have.

@@ -13,8 +13,9 @@ import { forEachOf, type Layout } from './layout.ts';
 import { folderName, isFolderName, newestFolderFirst } from './names.ts';
 import { newestFirst, readBesides, recoveryPoint } from './point-files.ts';
 import type { ArchiveSettings, ArchiveTools } from './settings.ts';
+import { sha256Of } from './sha256.ts';
 import { checkedService, MANIFEST, SUMS } from './stored-names.ts';
-import { parseSums, sha256Of } from './sums.ts';
+import { parseSums } from './sums.ts';
 
 /** A folder per point: `<service>/<YYYYMMDD_HHMMSS>`. Names that begin with a dot are drafts and removals. */
 export function folderLayout(settings: ArchiveSettings, tools: Pick<ArchiveTools, 'host'>): Layout {

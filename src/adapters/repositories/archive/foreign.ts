@@ -9,7 +9,7 @@ import { ifPresent } from './failures.ts';
 import { openItem } from './item-file.ts';
 import type { ArchiveNames } from './names.ts';
 import type { ArchiveSettings, ArchiveTools } from './settings.ts';
-import { sha256Of } from './sums.ts';
+import { sha256Of } from './sha256.ts';
 
 /** The only item of an archive that another tool made: all of it. */
 const FOREIGN_ITEM = 'archive';

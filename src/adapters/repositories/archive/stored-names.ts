@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto';
 import { HoldfastError } from '../../../domain/errors.ts';
 import type { Item } from '../../../domain/manifest.ts';
 import { NAME_PATTERN } from '../../../domain/settings.ts';
 import type { Compression, Sealing } from '../../../domain/storage.ts';
 import type { StoredItem } from '../../../ports/repository.ts';
 import type { StoredFile } from '../../../streams/stored-file.ts';
+import { sha256Of } from './sha256.ts';
 
 export const MANIFEST = 'backup-manifest.json';
 export const SUMS = 'SHA256SUMS';
@@ -23,7 +23,7 @@ export function storedWith(compression: Compression, sealing: Sealing | null): s
   const level = compression.format === 'none' ? null : compression.level;
   const recipients = sealing !== null && 'recipients' in sealing ? sealing.recipients.toSorted() : [];
   const settings = JSON.stringify([compression.format, level, sealing?.kind ?? null, recipients]);
-  return createHash('sha256').update(settings).digest('hex');
+  return sha256Of(settings);
 }
 
 /** What compression and sealing add to a name: `.zst.age`. */

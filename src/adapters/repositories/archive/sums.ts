@@ -1,4 +1,5 @@
 import type { Manifest } from '../../../domain/manifest.ts';
+import { sha256Of } from './sha256.ts';
 import { MANIFEST } from './stored-names.ts';
 
 /** A file that `sha256sum -c` reads (GNU coreutils manual, "cksum output modes": hash, two spaces, name): every item
@@ -17,7 +18,3 @@ export function parseSums(text: string): ReadonlyMap<string, string> {
   const lines = [...text.matchAll(/^([0-9a-f]{64}) [ *](.+)$/gm)];
   return new Map(lines.map(([, sha256 = '', file = '']) => [file, sha256]));
 }
-
-/** Lower-case hex. node:crypto takes 10 ms of a start, and a list of points that are known hashes nothing. */
-export const sha256Of = (content: string | Uint8Array): string =>
-  process.getBuiltinModule('node:crypto').hash('sha256', content, 'hex');
