@@ -157,7 +157,8 @@ async function extractAll(
     const own = choices.length === 1 ? restored : `${stage}/item-${index}`;
     await host.files.makeFolder(own, 0o700, signal);
     const extracted = await extract({ choice, selected, host, stage: own, context }, signal);
-    const names = choice.path === null ? await host.files.list(own, signal) : [choice.path];
+    const roots = choice.item?.roots?.map(({ stored }) => stored) ?? (await host.files.list(own, signal));
+    const names = choice.path === null ? roots : [choice.path];
     if (own !== restored) {
       const displaced = `${stage}/doubled-${index}`;
       await host.files.makeFolder(displaced, 0o700, signal);

@@ -40,7 +40,7 @@ function verdictForPeople({ point, outcome, checks }: PointVerdict): string {
 export function verifyForPeople({ outcome, points, level, durationMs, warnings }: VerifyReport): string {
   const said = warnings.map(({ subject, text }) => `${doubtful('warning')}: ${printable(subject)}: ${printable(text)}`);
   const looked = counted(points.length, 'recovery point');
-  const summary = `${coloured(outcome)}: ${looked} proved for "${level}" in ${formatDuration(durationMs / 1000)}`;
+  const summary = `${coloured(outcome)}: ${looked} checked for "${level}" in ${formatDuration(durationMs / 1000)}`;
   return [
     ...points.map(verdictForPeople),
     ...said,

@@ -35,7 +35,7 @@ export function archiveRepository(settings: ArchiveSettings, given: ArchiveTools
   const present = <T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> =>
     explaining(path, async () => {
       signal.throwIfAborted();
-      await readMarker(path);
+      await readMarker(path, settings.name);
       return work();
     });
 
@@ -114,7 +114,7 @@ export function archiveRepository(settings: ArchiveSettings, given: ArchiveTools
         signal.throwIfAborted();
       }
     } catch (error) {
-      if (!signal.aborted) await readMarker(path); // a disk that was taken away is not damaged
+      if (!signal.aborted) await readMarker(path, settings.name); // a disk that was taken away is not damaged
       throw error;
     }
   }
