@@ -41,21 +41,18 @@ function targetOf(options: Options): RestoreTarget | null {
   return database === undefined ? null : { kind: 'database', name: database };
 }
 
+/** Asks for what was not given. Null: the wizard was left. */
 async function requestOf(
   what: string | undefined,
+  target: RestoreTarget | null,
   options: Options,
   application: Application,
   face: Face,
 ): Promise<RestoreRequest | null> {
-  const target = targetOf(options);
   if (target !== null && what !== undefined) {
     const { at, item: items, path, repository } = options;
     return { what, at, items, path, repository, target, dryRun: face.globals().dryRun };
   }
-  if (!face.interactive)
-    throw new HoldfastError('Usage', 'Say what to restore, and where to: --to DIR or --in-place.', 'restore', {
-      hint: 'holdfast restore --help shows examples; on a terminal the choices are asked for',
-    });
   const { restoreWizard } = await import('../wizard.ts');
   const asked = await restoreWizard({ what, ...options }, application, face.signal);
   return asked && { ...asked, dryRun: face.globals().dryRun };
@@ -80,10 +77,16 @@ export const restoreCommand = (face: Face): Command =>
       '\nExamples:\n  holdfast restore wishlist --to /tmp/look\n  holdfast restore wishlist --at "2h ago" --item db --in-place\n  holdfast restore 01KAJ --repository /srv/backups --path etc/caddy --to /tmp/look',
     )
     .action(async (what: string | undefined, options: Options) => {
+      const target = targetOf(options);
+      const asks = target === null || what === undefined;
+      if (asks && !face.interactive)
+        throw new HoldfastError('Usage', 'Say what to restore, and where to: --to DIR or --in-place.', 'restore', {
+          hint: 'holdfast restore --help shows examples; on a terminal the choices are asked for',
+        });
       await using application = await face.open({ ...openedFor(options), writes: true });
-      const request = await requestOf(what, options, application, face);
+      const request = await requestOf(what, target, options, application, face);
       if (request === null) return face.exit(1); // the wizard was left: nothing changed
-      const confirmed = targetOf(options) === null || what === undefined; // the wizard has asked
+      const confirmed = asks; // by the wizard
       if (request.target.kind === 'in-place' && !request.dryRun && !confirmed) {
         const preview = await restore({ ...request, dryRun: true }, application, face.signal);
         face.note(preview.steps.join('\n'));
