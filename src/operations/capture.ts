@@ -38,9 +38,10 @@ export async function capture(
 ): Promise<RecoveryPoint> {
   const { service, plan } = request;
   let begunAt = context.clock.now();
+  let from = context.clock.monotonicMs();
   const header = (): PointHeader => {
     const now = context.clock.now();
-    begunAt = now;
+    [begunAt, from] = [now, context.clock.monotonicMs()];
     const timestamp = now.round({ smallestUnit: 'second', roundingMode: 'floor' });
     const { origin, identifiers } = context;
     const { timezone, type = 'regular' } = request;
@@ -48,7 +49,6 @@ export async function capture(
   };
   const begun = await beginWaiting(repository, header, request.lockWaitMs, context.clock, signal);
   await using draft = begun.draft;
-  const from = context.clock.monotonicMs();
   const { timestamp } = begun.header;
   const { points } = await refresh(repository, service.name, context, signal);
   const clock = clockProblem(points, context.origin, timestamp);
