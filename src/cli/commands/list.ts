@@ -25,6 +25,6 @@ export const listCommand = (face: Face): Command =>
       if (snapshots) throw new HoldfastError('NotBuilt', 'This version has no snapshots yet.', '--snapshots');
       await using application = await face.open({ locations: repository.filter(isLocation) });
       const report = await list({ service: service ?? null, repositories: repository }, application, face.signal);
-      face.print(listForPeople(report, application.clock.now()));
-      face.printJson(listAsJson(report));
+      if (face.globals().json) face.printJson(listAsJson(report));
+      else face.print(listForPeople(report, application.clock.now()));
     });

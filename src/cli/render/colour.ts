@@ -3,7 +3,7 @@ import { styleText } from 'node:util';
 const paint =
   (style: 'green' | 'yellow' | 'red' | 'dim' | 'bold') =>
   (text: string): string =>
-    styleText(style, text, { stream: process.stdout, validateStream: true });
+    text === '' ? '' : styleText(style, text, { stream: process.stdout, validateStream: true });
 
 export const [good, doubtful, bad, faint, strong] = [
   paint('green'),

@@ -5,12 +5,8 @@ import { coloured, faint } from './colour.ts';
 import { printable, table } from './table.ts';
 
 /** `2026-11-21 02:00:04`, in the machine's time zone. */
-export const timeForPeople = (at: Temporal.Instant): string =>
-  at
-    .toZonedDateTimeISO(Temporal.Now.timeZoneId())
-    .toPlainDateTime()
-    .toString({ smallestUnit: 'second' })
-    .replace('T', ' ');
+export const timeForPeople = (at: Temporal.Instant, zone = Temporal.Now.timeZoneId()): string =>
+  at.toZonedDateTimeISO(zone).toPlainDateTime().toString({ smallestUnit: 'second' }).replace('T', ' ');
 
 /** `3h ago`; a time that lies in the future says so. */
 export function ageForPeople(at: Temporal.Instant, now: Temporal.Instant): string {
@@ -61,11 +57,12 @@ export function pointsForPeople(points: readonly PointSummary[], now: Temporal.I
     { title: 'PROVED' },
     { title: '' },
   ] as const;
+  const zone = Temporal.Now.timeZoneId();
   const rows = points.map((point) => [
     point.id,
     printable(point.service),
     printable(point.repository),
-    timeForPeople(point.timestamp),
+    timeForPeople(point.timestamp, zone),
     ageForPeople(point.timestamp, now),
     formatBytes(point.totalSize),
     coloured(point.outcome),
