@@ -13,10 +13,12 @@ import { maskedConfiguration } from './config/masked.ts';
 import type { Configuration } from './config/schema.ts';
 import { secretReader } from './config/secret.ts';
 import { HoldfastError } from './domain/errors.ts';
+import { unitNameOf } from './domain/unit-reference.ts';
 import { type Journal, openEntries, openJournal } from './journal/journal.ts';
 import type { Recovery } from './ports/catalog.ts';
 import type { Host } from './ports/host.ts';
 import type { Repository } from './ports/repository.ts';
+import type { Unit, UnitReference } from './ports/unit.ts';
 import { systemClock, ulids } from './process/clock.ts';
 import { systemOwners } from './process/owner.ts';
 import { configuredRepository, repositoryAt } from './repositories.ts';
@@ -86,6 +88,9 @@ export async function openApplication(
     if (name !== 'local') throw notBuilt('hosts over SSH', name);
     return openLocalHost();
   });
+  const unit = async (reference: UnitReference): Promise<Unit> => {
+    throw notBuilt(`units of kind ${reference.kind}`, unitNameOf(reference));
+  };
   const readSecret = secretReader({
     environment: process.env,
     run: async ([program = '', ...args]) => {
@@ -103,7 +108,7 @@ export async function openApplication(
   }
   let journal: Journal | null = null;
   const openedJournal = async (): Promise<Journal> => {
-    const context = { clock: systemClock, identifiers, owners, ports: { host, recordRecovery } };
+    const context = { clock: systemClock, identifiers, owners, ports: { host, unit, recordRecovery } };
     journal ??= openJournal(join(folder, 'journal.db'), context);
     return journal;
   };
@@ -146,6 +151,7 @@ export async function openApplication(
     configuration: configuration === null ? null : maskedConfiguration(configuration),
     loaded,
     host,
+    unit,
     repository: once(openRepository),
     source: async (service, { name, kind, settings }) => {
       const row = SOURCES.get(kind);

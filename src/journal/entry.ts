@@ -73,9 +73,10 @@ export function journalEntry(row: EntryRow, store: JournalStore, ports: StepPort
 }
 
 /** Takes back or performs, whichever is the entry's direction, all steps that it still has; then closes it. Each step is
- *  forgotten durably before the next one, so that none is taken back again after those before it.
- *  @throws JournalOpen at the first step that fails: those before it stand on its result. The entry is then free for a
- *  repair by any process. */
+ *  forgotten durably before the next one, so that none is taken back again after those before it. A unit that cannot be
+ *  started keeps no other from being started: no step stands on it.
+ *  @throws JournalOpen at the first other step that fails: those before it stand on its result. The entry is then free
+ *  for a repair by any process. */
 export async function settle(
   row: EntryRow,
   store: JournalStore,
@@ -83,16 +84,24 @@ export async function settle(
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   const settled: string[] = [];
+  const notStarted: unknown[] = [];
   try {
     const rows = store.steps(row.id);
     for (const { position, step } of row.direction === 'back' ? rows.toReversed() : rows) {
       signal.throwIfAborted();
       const limited = AbortSignal.any([signal, AbortSignal.timeout(STEP_LIMIT_MS)]);
-      if (row.direction === 'back') await undo(parseStep(step, store.path), ports, limited);
-      else await perform(parseForwardStep(step, store.path), ports, limited);
+      try {
+        if (row.direction === 'back') await undo(parseStep(step, store.path), ports, limited);
+        else await perform(parseForwardStep(step, store.path), ports, limited);
+      } catch (error) {
+        if (kindOf(step, store.path).kind !== STARTS[row.direction]) throw error;
+        notStarted.push(error);
+        continue;
+      }
       store.change('DELETE FROM steps WHERE entry = ? AND position = ?', row.id, position);
       settled.push(step);
     }
+    if (notStarted.length > 0) throw notStarted[0];
     store.change('DELETE FROM entries WHERE id = ?', row.id);
     return settled;
   } catch (cause) {
@@ -123,14 +132,22 @@ function openStill({ verb, subject, direction }: EntryRow, cause: unknown): Hold
   return new HoldfastError('JournalOpen', message, subject, { cause, ...hint });
 }
 
-const BACK = { 'path-renamed': true, 'path-made': true, 'folder-made': true } as const satisfies Record<
-  Step['kind'],
-  true
->;
-const FORWARD = { 'path-renamed': true, 'path-removed': true, 'recovery-recorded': true } as const satisfies Record<
-  ForwardStep['kind'],
-  true
->;
+/** The kind of step that starts a unit when it is taken back, or performed. */
+const STARTS = { back: 'unit-stopped', forward: 'unit-started' } as const;
+
+const BACK = {
+  'path-renamed': true,
+  'path-made': true,
+  'folder-made': true,
+  'unit-stopped': true,
+  'unit-started': true,
+} as const satisfies Record<Step['kind'], true>;
+const FORWARD = {
+  'path-renamed': true,
+  'path-removed': true,
+  'recovery-recorded': true,
+  'unit-started': true,
+} as const satisfies Record<ForwardStep['kind'], true>;
 
 function parseStep(text: string, path: string): Step {
   const step = kindOf(text, path);

@@ -1,6 +1,7 @@
 import { HoldfastError } from '../domain/errors.ts';
 import type { KeptState, Recovery } from '../ports/catalog.ts';
 import type { HostFiles } from '../ports/host.ts';
+import type { Unit, UnitReference } from '../ports/unit.ts';
 
 /** A path got another name on the same file system. */
 interface PathRenamed {
@@ -41,6 +42,21 @@ interface RecoveryRecorded {
   readonly recovery: PlainRecovery;
 }
 
+/** A unit was stopped: taken back, what ran of it is started. */
+interface UnitStopped {
+  readonly kind: 'unit-stopped';
+  readonly unit: UnitReference;
+  /** What `running` told before; never empty, since what was down is not stopped. */
+  readonly members: readonly string[];
+}
+
+/** A unit was started: taken back, it is stopped, before the data beneath it are. */
+interface UnitStarted {
+  readonly kind: 'unit-started';
+  readonly unit: UnitReference;
+  readonly members: readonly string[];
+}
+
 /** A recovery with its times in ISO 8601. */
 type PlainRecovery = Omit<Recovery, 'startedAt' | 'kept'> & {
   readonly startedAt: string;
@@ -63,14 +79,15 @@ const recoveryOf = ({ startedAt, kept, ...rest }: PlainRecovery): Recovery => ({
 });
 
 /** Something that can be taken back: plain data, because after a crash there is no closure left to call. */
-export type Step = PathRenamed | PathMade | FolderMade;
+export type Step = PathRenamed | PathMade | FolderMade | UnitStopped | UnitStarted;
 
 /** Something that is still to be done after the point of no return, and can be done again. */
-export type ForwardStep = PathRenamed | PathRemoved | RecoveryRecorded;
+export type ForwardStep = PathRenamed | PathRemoved | RecoveryRecorded | UnitStarted;
 
 /** What steps are taken back and performed with. */
 export interface StepPorts {
   host(name: string): Promise<{ readonly files: Pick<HostFiles, 'status' | 'list' | 'rename' | 'remove'> }>;
+  unit(reference: UnitReference): Promise<Pick<Unit, 'start' | 'stop'>>;
   /** One with this id is replaced. */
   recordRecovery(recovery: Recovery): Promise<void>;
 }
@@ -78,6 +95,7 @@ export interface StepPorts {
 /** Looks, before a step is recorded, whether its undo could ever touch what is not its own.
  *  @throws TargetExists */
 export async function confirmNew(step: Step, ports: StepPorts, signal: AbortSignal): Promise<void> {
+  if (step.kind === 'unit-stopped' || step.kind === 'unit-started') return; // both only lead back to what ran before
   const path = step.kind === 'path-renamed' ? step.to : step.path;
   const { files } = await ports.host(step.host);
   if ((await files.status(path, signal)) !== null)
@@ -87,6 +105,8 @@ export async function confirmNew(step: Step, ports: StepPorts, signal: AbortSign
 /** Takes a step back. It may run twice, or for a step that was only intended; the end state is the same.
  *  @throws Refused when both names of a renamed path exist, since none of them may be overwritten */
 export async function undo(step: Step, ports: StepPorts, signal: AbortSignal): Promise<void> {
+  if (step.kind === 'unit-stopped') return (await ports.unit(step.unit)).start(step.members, signal);
+  if (step.kind === 'unit-started') return (await ports.unit(step.unit)).stop(signal);
   const { files } = await ports.host(step.host);
   if (step.kind === 'path-renamed') return renameOnce(step.to, step.from, files, signal);
   if (step.kind === 'path-made') return files.remove(step.path, signal);
@@ -100,6 +120,7 @@ export async function undo(step: Step, ports: StepPorts, signal: AbortSignal): P
 /** Does a step, or sees that it was done already. */
 export async function perform(step: ForwardStep, ports: StepPorts, signal: AbortSignal): Promise<void> {
   if (step.kind === 'recovery-recorded') return ports.recordRecovery(recoveryOf(step.recovery));
+  if (step.kind === 'unit-started') return (await ports.unit(step.unit)).start(step.members, signal);
   const { files } = await ports.host(step.host);
   if (step.kind === 'path-renamed') return renameOnce(step.from, step.to, files, signal);
   if (step.kind === 'path-removed') return files.remove(step.path, signal);

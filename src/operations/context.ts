@@ -6,6 +6,7 @@ import type { Host } from '../ports/host.ts';
 import type { Progress } from '../ports/progress.ts';
 import type { Repository } from '../ports/repository.ts';
 import type { ItemFormat, Source } from '../ports/source.ts';
+import type { Unit, UnitReference } from '../ports/unit.ts';
 
 /** All that an operation can reach. Each names the part it uses: `Pick<Context, 'catalog' | 'clock'>`. */
 export interface Context {
@@ -36,6 +37,8 @@ export interface Context {
   format(kind: string): Promise<ItemFormat>;
   /** @throws Unsupported for a host that is not built */
   host(name: string): Promise<Host>;
+  /** Nothing is asked of it yet. @throws Unsupported for a kind or a host that is not built */
+  unit(reference: UnitReference): Promise<Unit>;
   /** Opened at the first call, and closed by whoever made the context: only what moves things needs it. */
   journal(): Promise<Journal>;
 }

@@ -31,10 +31,17 @@ export const localFiles: Files = {
 
 const noRecovery = async (): Promise<never> => Promise.reject(new Error('No recovery is recorded here.'));
 
-export const localPorts: StepPorts = { host: async () => ({ files: localFiles }), recordRecovery: noRecovery };
+const noUnit = async (): Promise<never> => Promise.reject(new Error('No unit is stopped here.'));
+
+export const localPorts: StepPorts = {
+  host: async () => ({ files: localFiles }),
+  unit: noUnit,
+  recordRecovery: noRecovery,
+};
 
 /** A local file system on which some calls fail. */
 export const portsWith = (faults: Partial<Files>): StepPorts => ({
   host: async () => ({ files: { ...localFiles, ...faults } }),
+  unit: noUnit,
   recordRecovery: noRecovery,
 });

@@ -15,6 +15,7 @@ import { systemOwners } from '../../src/process/owner.ts';
 import { memoryCatalog } from '../fakes/catalog.ts';
 import { type TestClock, testClock } from '../fakes/clock.ts';
 import { type MemoryRepository, memoryRepository } from '../fakes/repository.ts';
+import { type MemoryUnit, openFrom } from '../fakes/unit.ts';
 import { type TestSource, testSource } from './source.ts';
 
 export const signal = AbortSignal.timeout(50_000);
@@ -28,6 +29,8 @@ export interface House extends Disposable {
   readonly plans: Map<string, PlanDefinition>;
   readonly first: MemoryRepository;
   readonly second: MemoryRepository;
+  /** By the names of their references. */
+  readonly units: Map<string, MemoryUnit>;
   /** What `context.repository` throws in place of answering, by name. */
   readonly unreachable: Map<string, HoldfastError>;
   /** What the format of each kind finds; kinds that are not in it are not built. */
@@ -59,7 +62,9 @@ export async function house(): Promise<House> {
   const identifiers = ulids();
   const configuration: { plans: Record<string, { retention: object }> } = { plans: {} };
   const catalog = memoryCatalog();
-  const ports = { host: async () => localHost(), recordRecovery: catalog.recordRecovery };
+  const units: House['units'] = new Map();
+  const unit = openFrom(units);
+  const ports = { host: async () => localHost(), unit, recordRecovery: catalog.recordRecovery };
   const journal = openJournal(join(folder, 'journal.db'), { clock, identifiers, owners: systemOwners(), ports });
   const context: Context = {
     ...{ clock, identifiers, services, plans, configuration, catalog },
@@ -77,6 +82,7 @@ export async function house(): Promise<House> {
       if (error !== undefined) throw error;
       return name === 'first' ? first : second;
     },
+    unit,
     source: async (service, { name }) => {
       const source = sources.get(`${service.name} ${name}`);
       if (source !== undefined) return source;
@@ -87,7 +93,7 @@ export async function house(): Promise<House> {
     journal: async () => journal,
   };
   return {
-    ...{ context, clock, events, services, plans, first, second, unreachable, findings },
+    ...{ context, clock, events, services, plans, first, second, units, unreachable, findings },
     configure: (plan) => {
       plans.set(plan.name, plan);
       configuration.plans = { ...configuration.plans, [plan.name]: { retention: plan.retention } };

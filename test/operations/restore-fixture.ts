@@ -18,6 +18,7 @@ import { systemClock, ulids } from '../../src/process/clock.ts';
 import { systemOwners } from '../../src/process/owner.ts';
 import { memoryCatalog } from '../fakes/catalog.ts';
 import { type MemoryRepository, memoryRepository } from '../fakes/repository.ts';
+import { type MemoryUnit, openFrom } from '../fakes/unit.ts';
 
 /** A service in a temporary folder, a repository in memory, and the real host and journal. */
 export interface Fixture extends Disposable {
@@ -28,6 +29,8 @@ export interface Fixture extends Disposable {
   readonly context: Context;
   readonly events: ProgressEvent[];
   readonly services: Map<string, ServiceDefinition>;
+  /** By the names of their references. */
+  readonly units: Map<string, MemoryUnit>;
   /** The next calls of these methods of the host's files fail or do something else first. */
   readonly faults: Faults;
   addTree(source: string, roots: readonly string[], exclude?: readonly string[]): void;
@@ -54,7 +57,8 @@ export async function fixture(folder = realpathSync(mkdtempSync(join(tmpdir(), '
   const identifiers = ulids();
   const faults: Faults = {};
   const host = faultyHost(faults);
-  const journal = journalIn(folder, catalog);
+  const units: Fixture['units'] = new Map();
+  const journal = journalIn(folder, catalog, units);
   const context: Context = {
     ...{ clock: systemClock, identifiers, catalog, services, plans: new Map(), repositoryNames: [repository.name] },
     ...{ origin: 'here', version: '0', machine: 'backup', stateFolder: folder, forbiddenPaths: [], configuration: {} },
@@ -63,6 +67,7 @@ export async function fixture(folder = realpathSync(mkdtempSync(join(tmpdir(), '
     source: async (_, { name }) => sources.get(name) as Source,
     format: async (kind) => FORMATS[kind as keyof typeof FORMATS],
     host: async () => host,
+    unit: openFrom(units),
     journal: async () => journal,
   };
   const define = (name: string, source: Source): void => {
@@ -71,7 +76,7 @@ export async function fixture(folder = realpathSync(mkdtempSync(join(tmpdir(), '
     services.set('mealie', { ...service, sources: [...service.sources, { name, kind: source.kind, settings: {} }] });
   };
   return {
-    ...{ folder, repository, catalog, context, events, services, faults },
+    ...{ folder, repository, catalog, context, events, services, units, faults },
     addTree: (name, roots, exclude = []) => define(name, treeSource(name, roots, exclude)),
     addDatabase: (name, path) => define(name, databaseSource(name, path)),
     backUp: (options = {}) => backUp([...sources.values()], repository, identifiers.next(systemClock.now()), options),
@@ -83,12 +88,16 @@ export async function fixture(folder = realpathSync(mkdtempSync(join(tmpdir(), '
 }
 
 /** The journal of a fixture's folder, as the next process that starts opens it. */
-export const journalIn = (folder: string, catalog: Pick<Catalog, 'recordRecovery'>): Journal =>
+export const journalIn = (
+  folder: string,
+  catalog: Pick<Catalog, 'recordRecovery'>,
+  units: ReadonlyMap<string, MemoryUnit> = new Map(),
+): Journal =>
   openJournal(join(folder, 'journal.db'), {
     clock: systemClock,
     identifiers: ulids(),
     owners: systemOwners(),
-    ports: { host: async () => localHost(), recordRecovery: catalog.recordRecovery },
+    ports: { host: async () => localHost(), unit: openFrom(units), recordRecovery: catalog.recordRecovery },
   });
 
 export const aService = (): ServiceDefinition => ({

@@ -1,0 +1,86 @@
+import { expect, test } from 'vitest';
+import type { Unit } from '../../src/ports/unit.ts';
+
+/** A unit that runs, and can be looked at by other means than itself. */
+export interface UnitFixture extends AsyncDisposable {
+  readonly unit: Unit;
+  /** Members that run by another tool's word, sorted. */
+  seen(): Promise<readonly string[]>;
+  /** Members that run when the fixture is made, sorted; at least one. */
+  readonly up: readonly string[];
+  /** Members that belong to it and are down when the fixture is made. */
+  readonly down: readonly string[];
+  /** The same kind of unit under a name that nobody has. */
+  readonly missing: Unit;
+  /** What `health` says of it when it runs. */
+  readonly health: 'healthy' | 'undeclared';
+}
+
+const never = (): AbortSignal => new AbortController().signal;
+
+/** What a unit owes, whatever it is. */
+export function unitContract(name: string, fixture: () => Promise<UnitFixture>): void {
+  test(`${name}: a unit that was stopped and started is as before, and what was down stays down`, async () => {
+    await using made = await fixture();
+    expect(await made.seen()).toEqual(made.up);
+    expect(await made.unit.state(never())).toBe('active');
+    const running = await made.unit.running(never());
+    expect(running).toHaveLength(made.up.length);
+    await made.unit.stop(never());
+    expect(await made.seen()).toEqual([]);
+    expect(await made.unit.state(never())).toBe('inactive');
+    expect(await made.unit.health(never())).toBe('down');
+    expect(await made.unit.running(never())).toEqual([]);
+    expect(await made.unit.processes(never())).toEqual([]);
+    await made.unit.start(running, never());
+    expect(await made.seen()).toEqual(made.up);
+    expect(await made.unit.state(never())).toBe('active');
+    expect(await made.unit.health(never())).toBe(made.health);
+  });
+
+  test(`${name}: stopping what is down and starting what runs is no error`, async () => {
+    await using made = await fixture();
+    await made.unit.start(await made.unit.running(never()), never());
+    expect(await made.seen()).toEqual(made.up);
+    await made.unit.stop(never());
+    await made.unit.stop(never());
+    expect(await made.seen()).toEqual([]);
+  });
+
+  test(`${name}: starting no member starts none`, async () => {
+    await using made = await fixture();
+    await made.unit.stop(never());
+    await made.unit.start([], never());
+    expect(await made.seen()).toEqual([]);
+  });
+
+  test(`${name}: all of it can be started`, async () => {
+    await using made = await fixture();
+    await made.unit.stop(never());
+    await made.unit.start(null, never());
+    expect(await made.seen()).toEqual([...made.up, ...made.down].toSorted());
+  });
+
+  test(`${name}: an aborted call changes nothing and rejects with the reason`, async () => {
+    await using made = await fixture();
+    const aborted = AbortSignal.abort('stopped');
+    await expect(made.unit.stop(aborted)).rejects.toBe('stopped');
+    expect(await made.seen()).toEqual(made.up);
+    await made.unit.stop(never());
+    await expect(made.unit.start(null, aborted)).rejects.toBe('stopped');
+    expect(await made.seen()).toEqual([]);
+  });
+
+  test(`${name}: a unit that does not exist is UnitMissing for whatever is asked of it`, async () => {
+    await using made = await fixture();
+    const { missing } = made;
+    const calls = [
+      ...[missing.state(never()), missing.running(never()), missing.stop(never()), missing.start(null, never())],
+      ...[missing.health(never()), missing.processes(never()), missing.images(never()), missing.starters(never())],
+    ];
+    for (const { status, reason } of (await Promise.allSettled(calls)) as PromiseRejectedResult[]) {
+      expect(status).toBe('rejected');
+      expect(reason).toMatchObject({ code: 'UnitMissing', subject: missing.name });
+    }
+  });
+}
