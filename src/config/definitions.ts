@@ -2,15 +2,17 @@ import { SOURCES } from '../adapters/registry.ts';
 import type {
   AnomalyBounds,
   PlanDefinition,
+  PoolDefinition,
   Retention,
   ServiceDefinition,
   SourceDefinition,
+  SubvolumeDefinition,
 } from '../domain/definitions.ts';
 import { parseDuration } from '../domain/duration.ts';
 import { parsePercentage } from '../domain/size.ts';
 import { plannedSources } from './planned/sources.ts';
 import { placeOf, type RepositoryPlace } from './repositories.ts';
-import type { Configuration, PlanConfiguration, ServiceConfiguration } from './schema.ts';
+import type { Configuration, PlanConfiguration, PoolConfiguration, ServiceConfiguration } from './schema.ts';
 
 /** What the configuration declares, ready for the operations. Maps keep the order of the configuration. */
 export interface Definitions {
@@ -18,17 +20,19 @@ export interface Definitions {
   /** Plans over services; those over subvolumes are not built yet. */
   readonly plans: ReadonlyMap<string, PlanDefinition>;
   readonly repositories: ReadonlyMap<string, RepositoryPlace>;
+  readonly pools: ReadonlyMap<string, PoolDefinition>;
 }
 
 /** @param machineZone IANA name, for plans that say none */
 export function definitionsOf(configuration: Configuration, machineZone: string): Definitions {
-  const { services = {}, plans = {}, repositories = {} } = configuration;
+  const { services = {}, plans = {}, repositories = {}, pools = {} } = configuration;
   const all = Object.keys(services);
   const planned = Object.entries(plans).filter(([, plan]) => plan.services !== undefined);
   return {
     services: new Map(Object.entries(services).map(([name, service]) => [name, serviceOf(name, service)])),
     plans: new Map(planned.map(([name, plan]) => [name, planOf(name, plan, all, machineZone)])),
     repositories: new Map(Object.entries(repositories).map(([name, config]) => [name, placeOf(name, config)])),
+    pools: new Map(Object.entries(pools).map(([name, pool]) => [name, poolOf(name, pool)])),
   };
 }
 
@@ -43,6 +47,28 @@ function serviceOf(name: string, config: ServiceConfiguration): ServiceDefinitio
     stopDuring: { backup: config.stopDuring?.backup ?? false, restore: config.stopDuring?.restore ?? true },
   };
 }
+
+function poolOf(name: string, config: PoolConfiguration): PoolDefinition {
+  return {
+    name,
+    path: config.path,
+    kind: config.kind ?? null,
+    snapshotsFolder: config.snapshots ?? 'snapshots',
+    share: config.share === undefined ? null : parsePercentage(config.share),
+    subvolumes: new Map(
+      Object.entries(config.subvolumes ?? {}).map(([subvolume, settings]) => [subvolume, subvolumeOf(settings)]),
+    ),
+  };
+}
+
+type SubvolumeConfiguration = NonNullable<PoolConfiguration['subvolumes']>[string];
+
+const subvolumeOf = (config: SubvolumeConfiguration): SubvolumeDefinition => ({
+  units: config?.units ?? [],
+  checks: config?.checks ?? [],
+  dependsOn: config?.dependsOn ?? [],
+  nested: config?.nested ?? null,
+});
 
 const KINDS = [...SOURCES.keys(), ...Object.keys(plannedSources)];
 

@@ -70,6 +70,14 @@ function noOption(options: readonly z.core.$ZodType[], value: unknown, path: Pat
   if (tag) {
     const actual = value[tag.key];
     if (actual === undefined) return [{ path, at: 'key', message: `"${tag.key}" is missing: ${either(tag.values)}.` }];
+    if (typeof actual === 'object')
+      return [
+        {
+          path: [...path, tag.key],
+          at: 'key',
+          message: `"${tag.key}" must be ${either(tag.values)}, and is ${typeOf(actual)}.`,
+        },
+      ];
     const message = `${quoted(actual)} is no ${tag.key}: it is ${either(tag.values)}.${didYouMean(String(actual), tag.values)}`;
     return [{ path: [...path, tag.key], at: 'value', message }];
   }

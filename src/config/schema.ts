@@ -1,11 +1,11 @@
 import * as z from 'zod';
 import { SOURCES } from '../adapters/registry.ts';
 import { archiveSchema } from '../adapters/repositories/archive/config.ts';
+import { poolSchema, subvolumeSetting } from '../adapters/snapshotters/pool/config.ts';
 import { STRETCH_PATTERN, scheduleProblem } from '../domain/schedule.ts';
 import { durationSetting, nameSetting, percentageSetting } from '../domain/settings.ts';
 import { hostSchema } from './planned/hosts.ts';
 import { planned } from './planned/planned.ts';
-import { poolSchema } from './planned/pools.ts';
 import { place, plannedEngines } from './planned/repositories.ts';
 import {
   activitySchema,
@@ -59,6 +59,8 @@ const service = z.strictObject({
   dependsOn: z.array(nameSetting).describe('Services that are restored before this one').exactOptional(),
 });
 
+const pool = poolSchema(unitsSchema, checksSchema);
+
 const plannedSchedule = (what: string): z.ZodType<string | { quiet: string; between?: string }> =>
   planned(what, "Cron ('0 2 * * *'), words ('Sun 04:00', 'first Sun 06:00') or { quiet, between }", () =>
     z.union([
@@ -91,7 +93,7 @@ const plan = z
       .describe("Names, or '*' for all")
       .exactOptional(),
     subvolumes: planned('plans over subvolumes', 'Subvolumes of which snapshots are made', () =>
-      z.array(nameSetting).min(1, 'Name at least one subvolume.'),
+      z.array(subvolumeSetting).min(1, 'Name at least one subvolume.'),
     ).exactOptional(),
     repositories: z
       .array(nameSetting)
@@ -129,7 +131,7 @@ const plan = z
       .describe('When a point is held as suspicious; false for never')
       .exactOptional(),
     send: planned('sending snapshots', 'Snapshots that go to a repository, too', () =>
-      z.strictObject({ subvolumes: z.array(nameSetting).min(1), repositories: z.array(nameSetting).min(1) }),
+      z.strictObject({ subvolumes: z.array(subvolumeSetting).min(1), repositories: z.array(nameSetting).min(1) }),
     ).exactOptional(),
     require: planned('copies in health', 'Short of it is a warning of health', () =>
       z.literal('3-2-1'),
@@ -158,7 +160,7 @@ export const configurationSchema = z.strictObject({
   version: z.literal(1).describe('The version of this format'),
   hosts: z.record(nameSetting, hostSchema).exactOptional(),
   repositories: z.record(nameSetting, repository).describe('Where recovery points are kept').exactOptional(),
-  pools: z.record(nameSetting, poolSchema).exactOptional(),
+  pools: z.record(nameSetting, pool).describe('Where instant snapshots live').exactOptional(),
   services: z.record(nameSetting, service).describe('What is wanted back as one thing').exactOptional(),
   plans: z.record(nameSetting, plan).describe('Which services go to which repositories').exactOptional(),
   guard: guardSchema.exactOptional(),
@@ -175,6 +177,7 @@ export const configurationSchema = z.strictObject({
 export type Configuration = z.infer<typeof configurationSchema>;
 export type PlanConfiguration = z.infer<typeof plan>;
 export type ServiceConfiguration = z.infer<typeof service>;
+export type PoolConfiguration = z.infer<typeof pool>;
 export type RepositoryConfiguration = z.infer<typeof repository>;
 
 /** The JSON Schema (draft 2020-12) of the configuration, for editors. */

@@ -44,3 +44,28 @@ export interface ServiceDefinition {
   readonly checks: readonly unknown[];
   readonly stopDuring: { readonly backup: boolean | 'sharing'; readonly restore: boolean };
 }
+
+/** What a rollback of one subvolume stops, checks and takes along. */
+export interface SubvolumeDefinition {
+  /** Declared units and checks as configured. */
+  readonly units: readonly unknown[];
+  readonly checks: readonly unknown[];
+  /** Other subvolumes, declared or not, that are taken back together with it. */
+  readonly dependsOn: readonly string[];
+  /** What becomes of subvolumes inside it; null when they are refused. */
+  readonly nested: 'move' | null;
+}
+
+/** Where instant snapshots live. */
+export interface PoolDefinition {
+  readonly name: string;
+  /** Absolute. */
+  readonly path: string;
+  /** Null when it is found out. */
+  readonly kind: 'btrfs' | 'reflink' | 'copy' | null;
+  /** A folder inside the path. */
+  readonly snapshotsFolder: string;
+  /** How much of the pool snapshots may hold before health warns: 0.1 is 10 %. Null for no limit. */
+  readonly share: number | null;
+  readonly subvolumes: ReadonlyMap<string, SubvolumeDefinition>;
+}

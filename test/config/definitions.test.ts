@@ -123,3 +123,43 @@ services:
     '11:34: services.wiki.sources.tree.files[1]: The repository "disk" (/srv/wiki/backups) lies in it, and is left out of the backup.',
   ]);
 });
+
+test('a pool comes with its subvolumes, whose names may be what distributions use, and with its defaults', () => {
+  const { pools } = definitionsOf(
+    loaded(`version: 1
+pools:
+  main:
+    path: /mnt/pool
+    share: 10%
+    subvolumes:
+      '@home':
+      media: { units: [{ systemd: jellyfin.service }], dependsOn: ['@home'], nested: move }
+  other: { path: /srv/x, kind: copy, snapshots: a/b }
+`).configuration,
+    'UTC',
+  );
+  const bare = { units: [], checks: [], dependsOn: [], nested: null };
+  expect([...pools.values()]).toEqual([
+    {
+      ...{ name: 'main', path: '/mnt/pool', kind: null, snapshotsFolder: 'snapshots', share: 0.1 },
+      subvolumes: new Map<string, object>([
+        ['@home', bare],
+        ['media', { units: [{ systemd: 'jellyfin.service' }], checks: [], dependsOn: ['@home'], nested: 'move' }],
+      ]),
+    },
+    {
+      ...{ name: 'other', path: '/srv/x', kind: 'copy', snapshotsFolder: 'a/b', share: null },
+      subvolumes: new Map(),
+    },
+  ]);
+});
+
+test.for([
+  ['snapshots: ../elsewhere', 'pools.main.snapshots: Write a folder inside the path of the pool: snapshots'],
+  ['snapshots: /srv/x', 'pools.main.snapshots: Write a folder inside the path of the pool: snapshots'],
+  ['subvolumes: { a/b: }', 'A subvolume is the name of a folder in the pool, without a path.'],
+  ['subvolumes: { .holdfast-x: }', 'This cannot be the name of a subvolume.'],
+])('a pool with %j leads out of itself and is refused', ([setting, message]) => {
+  const checked = check(`version: 1\npools:\n  main:\n    path: /mnt/pool\n    ${setting}\n`);
+  expect(checked.diagnostics.map(printed).join('\n')).toContain(message);
+});
