@@ -127,6 +127,14 @@ async function demonstrate(folder: string, face: Face): Promise<readonly DemoSte
     if (problem !== null) throw notIdentical(problem);
     return [`${before.size} names and ${copy.length} rows are identical`, null];
   });
+  await step('return', async () => {
+    await restore({ what: point, target: { kind: 'in-place' } }, application, signal);
+    const different = differences(before, await picture(service.files));
+    if (different.length > 0) throw notIdentical(`in its place ${different.length} names differ: ${different[0]}`);
+    const problem = whyNotOneMoment(written, rowsOf(service.database), rows);
+    if (problem !== null) throw notIdentical(`in its place ${problem}`);
+    return ['the service is where it was', null];
+  });
   return steps;
 }
 
