@@ -59,6 +59,7 @@ export function aMachine(): Machine {
     HOME: path('home'),
     STATE_DIRECTORY: path('state'),
     HOLDFAST_CONFIG: configuration,
+    NODE_COMPILE_CACHE: join(tmpdir(), 'holdfast-e2e-compiled'), // halves what a start takes
   };
   mkdirSync(environment.HOME);
 
