@@ -192,6 +192,27 @@ describe.runIf(['sqlite3', 'setfacl'].every(available))('in place', () => {
     expect(readdirSync(made.folder).filter((name) => name.includes('holdfast'))).toEqual([]);
   });
 
+  test('a database that a process opened while the copy was read is refused too', async () => {
+    using made = await fixture();
+    const paths = await backedUp(made);
+    ruin(paths);
+    const before = timelessImageOf(paths.data);
+    const holders: number[] = [];
+    made.faults.before = (method) => {
+      if (method === 'makeFolder' && holders.length === 0) holders.push(holdOpen(paths.notes));
+    };
+    try {
+      const target = { ...IN_PLACE, live: true };
+      await expect(restore({ what: 'mealie', target }, made.context, signal)).rejects.toMatchObject({
+        code: 'TargetBusy',
+        message: expect.stringMatching(/^\S+notes\.db is held by \d+ sleep/),
+      });
+      expect(timelessImageOf(paths.data)).toBe(before);
+    } finally {
+      for (const holder of holders) process.kill(holder);
+    }
+  });
+
   test('no backup of the service runs meanwhile, into whichever repository', async () => {
     using made = await fixture();
     const paths = await backedUp(made);
