@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { homedir, hostname } from 'node:os';
 import { join } from 'node:path';
-import { HOSTS, SOURCES } from './adapters/registry.ts';
+import { HOSTS, SOURCES, UNITS } from './adapters/registry.ts';
 import { openCatalog } from './catalog/open.ts';
 import { setAsideWhenDamaged } from './catalog/set-aside.ts';
 import { makeStateFolder, originOf, stateFolder } from './catalog/state.ts';
@@ -47,6 +47,17 @@ function once<Value>(open: (name: string) => Promise<Value>): (name: string) => 
   };
 }
 
+/** What docker(1) and podman(1) are told by their caller about where the engine is. */
+const clientEnvironment = (all: NodeJS.ProcessEnv): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    Object.entries(all).flatMap(([name, value]) =>
+      /^(DOCKER_(HOST|CONTEXT|CONFIG|TLS_VERIFY|CERT_PATH|API_VERSION)|CONTAINER_HOST|XDG_RUNTIME_DIR)$/.test(name) &&
+      value
+        ? [[name, value] as const]
+        : [],
+    ),
+  );
+
 function configurationOf({ configuration }: OpenRequest, globals: GlobalOptions): Promise<Loaded> {
   const file = configuration ?? globals.config ?? null;
   return loadConfiguration({ file, environment: process.env, homeFolder: homedir() });
@@ -89,7 +100,9 @@ export async function openApplication(
     return openLocalHost();
   });
   const unit = async (reference: UnitReference): Promise<Unit> => {
-    throw notBuilt(`units of kind ${reference.kind}`, unitNameOf(reference));
+    const row = UNITS.get(reference.kind);
+    if (row === undefined) throw notBuilt(`units of kind ${reference.kind}`, unitNameOf(reference));
+    return (await row.load())(reference, await host(reference.host), clientEnvironment(process.env));
   };
   const readSecret = secretReader({
     environment: process.env,

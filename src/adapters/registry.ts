@@ -1,9 +1,11 @@
 import type * as z from 'zod';
 import type { Host } from '../ports/host.ts';
 import type { ItemFormat, Source } from '../ports/source.ts';
+import type { Unit, UnitReference } from '../ports/unit.ts';
 import { archiveSchema } from './repositories/archive/config.ts';
 import { filesSchema } from './sources/files/config.ts';
 import { sqliteSchema } from './sources/sqlite/config.ts';
+import { systemdSchema } from './units/systemd/config.ts';
 
 /** What a source's folder exports from its `index.ts`. */
 interface SourceModule<Settings> {
@@ -49,6 +51,39 @@ export function byKey<Key extends string, Row extends Readonly<Record<Key, strin
 export const SOURCES: ReadonlyMap<string, SourceRow> = byKey('kind', [
   sourceRow('files', filesSchema, () => import('./sources/files/index.ts')),
   sourceRow('sqlite', sqliteSchema, () => import('./sources/sqlite/index.ts')),
+]);
+
+/** One kind of unit. The kind is also the key by which the configuration chooses it. */
+export interface UnitRow {
+  readonly kind: string;
+  readonly schema: z.ZodType;
+  load(): Promise<OpenUnit<UnitReference>>;
+}
+
+/** `environment`: variables by which a client finds its engine, as DOCKER_HOST; empty for most. Nothing is asked of the
+ *  unit yet. */
+type OpenUnit<Reference> = (reference: Reference, host: Host, environment: Readonly<Record<string, string>>) => Unit;
+
+function unitRow<Kind extends UnitReference['kind']>(
+  kind: Kind,
+  schema: z.ZodType,
+  load: () => Promise<OpenUnit<Extract<UnitReference, { readonly kind: Kind }>>>,
+): UnitRow {
+  const isOfKind = (reference: UnitReference): reference is Extract<UnitReference, { readonly kind: Kind }> =>
+    reference.kind === kind;
+  const loaded: UnitRow['load'] = async () => {
+    const open = await load();
+    return (reference, ...rest) => {
+      if (!isOfKind(reference)) throw new TypeError(`A ${reference.kind} is no ${kind}.`);
+      return open(reference, ...rest);
+    };
+  };
+  return { kind, schema, load: loaded };
+}
+
+/** All kinds of units that are built. */
+export const UNITS: ReadonlyMap<string, UnitRow> = byKey('kind', [
+  unitRow('systemd', systemdSchema, async () => (await import('./units/systemd/index.ts')).systemdUnit),
 ]);
 
 /** All kinds of hosts that are built. */

@@ -13,3 +13,20 @@ export function unitNameOf(reference: UnitReference): string {
   if (reference.kind === 'container') return `container ${reference.container}`;
   return `compose ${reference.file}`;
 }
+
+/** A row of the configuration, as its kind's schema left it. */
+type UnitRow =
+  | { readonly systemd: string; readonly user?: boolean | string }
+  | { readonly container: string }
+  | { readonly compose: string };
+
+/** The units that a service or a subvolume declares, in their order.
+ *  @param host where they are
+ *  @param rows checked by the schemas of their kinds */
+export const unitReferencesOf = (rows: readonly unknown[], host: string): readonly UnitReference[] =>
+  (rows as readonly UnitRow[]).map((row) => {
+    if ('systemd' in row) return { kind: 'systemd', host, unit: row.systemd, user: row.user || null };
+    if ('container' in row) return { kind: 'container', host, container: row.container };
+    if ('compose' in row) return { kind: 'compose', host, file: row.compose };
+    throw new TypeError('A unit has passed its schema and is of no kind.');
+  });

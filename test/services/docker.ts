@@ -1,0 +1,116 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFile, mkdir, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { available } from './available.ts';
+
+const execute = promisify(execFile);
+const START_LIMIT_MS = 60_000;
+
+/** A Docker Engine of its own: its data, its socket and its processes end with it. */
+export interface DockerEngine extends AsyncDisposable {
+  /** What a client needs to find it. */
+  readonly environment: { readonly DOCKER_HOST: string };
+  /** Runs the client; what it printed on stdout, without the newline at its end. @throws with its stderr */
+  docker(...args: readonly string[]): Promise<string>;
+  /** Makes an image of a folder, in place of a registry. */
+  importImage(name: string, root: string): Promise<void>;
+}
+
+/** Whether a Docker Engine can be started here; under REQUIRE=all an error when not. */
+export const dockerAvailable = (): boolean =>
+  ['dockerd', 'docker', 'busybox', 'setpriv'].every(available) && rootAvailable();
+
+function rootAvailable(): boolean {
+  if (process.geteuid?.() === 0) return true;
+  if (process.env.REQUIRE === 'all') throw new Error('dockerd takes root');
+  return false;
+}
+
+/** Starts dockerd without a network of its own, so that several may run side by side. */
+export async function dockerEngine(): Promise<DockerEngine> {
+  const folder = await mkdtemp(join(tmpdir(), 'holdfast-docker-'));
+  const socket = `unix://${folder}/docker.sock`;
+  const options = [
+    ...['--host', socket, '--pidfile', `${folder}/docker.pid`, '--data-root', `${folder}/data`],
+    ...['--exec-root', `${folder}/exec`, '--bridge=none', '--iptables=false', '--ip6tables=false'],
+  ];
+  // A test process that is killed takes its engine along.
+  const args = ['--pdeathsig', 'TERM', 'dockerd', ...options];
+  const daemon = spawn('setpriv', args, { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, LC_ALL: 'C' } });
+  let said = '';
+  daemon.stderr.on('data', (chunk: Buffer) => {
+    said = (said + chunk.toString()).slice(-4000);
+  });
+  const environment = { DOCKER_HOST: socket };
+  const docker = async (...words: readonly string[]): Promise<string> => {
+    const { stdout } = await execute('docker', words, { env: { ...process.env, ...environment }, maxBuffer: 2 ** 26 });
+    return stdout.trimEnd();
+  };
+  const deadline = performance.now() + START_LIMIT_MS;
+  while (!(await docker('version').catch(() => null))) {
+    if (daemon.exitCode !== null || performance.now() > deadline) throw new Error(`dockerd does not answer: ${said}`);
+    await sleep(50);
+  }
+  return {
+    environment,
+    docker,
+    async importImage(name, root) {
+      const without = ['./proc/*', './sys/*', './dev/*'].map((path) => `--exclude=${path}`);
+      const script = 'root=$1 name=$2; shift 2; tar "$@" -C "$root" -c . | docker import - "$name"';
+      const env = { ...process.env, ...environment };
+      await execute('sh', ['-c', script, 'sh', root, name, ...without], { env });
+    },
+    async [Symbol.asyncDispose]() {
+      const containers = (await docker('ps', '--all', '--quiet')).split('\n').filter((id) => id !== '');
+      if (containers.length > 0) await docker('rm', '--force', ...containers);
+      await ended(daemon);
+      await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
+}
+
+async function ended(daemon: ChildProcess): Promise<void> {
+  if (daemon.exitCode !== null) return;
+  const closed = once(daemon, 'exit');
+  daemon.kill('SIGTERM');
+  await closed;
+}
+
+/** An image `busybox` with the programs of busybox-static in /bin, and nothing else. */
+export async function importBusybox(engine: DockerEngine): Promise<void> {
+  const root = await mkdtemp(join(tmpdir(), 'holdfast-busybox-'));
+  try {
+    for (const name of ['bin', 'etc', 'tmp', 'root']) await mkdir(join(root, name));
+    const { stdout } = await execute('sh', ['-c', 'command -v busybox']);
+    await copyFile(stdout.trim(), join(root, 'bin/busybox'));
+    const applets = (await execute('busybox', ['--list'])).stdout.trim().split('\n');
+    for (const applet of applets.filter((each) => each !== 'busybox'))
+      await symlink('busybox', join(root, 'bin', applet));
+    await engine.importImage('busybox', root);
+  } finally {
+    await rm(root, { recursive: true, force: true });
+  }
+}
+
+/** Asks until the answer is true. @throws after half a minute */
+export async function until(claim: () => Promise<boolean>, what: string): Promise<void> {
+  const deadline = performance.now() + 30_000;
+  while (!(await claim())) {
+    if (performance.now() > deadline) throw new Error(`${what} did not come true`);
+    await sleep(50);
+  }
+}
+
+/** The number of a container's first process on this machine. */
+export const pidOf = async (engine: DockerEngine, container: string): Promise<number> =>
+  Number(await engine.docker('inspect', '--format', '{{.State.Pid}}', container));
+
+/** The number that a process of another PID namespace has there (proc(5), NSpid). */
+export async function innerPid(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  return Number(/^NSpid:.*?(\d+)$/m.exec(status)?.[1]);
+}
