@@ -194,6 +194,20 @@ describe.runIf(available('dash'))('needs dash', () => {
     expect(readFileSync(join(target, 'ldap.ldif'), 'utf8')).toBe('newer');
   });
 
+  test('restore.sh takes no padding behind the end of a tar for a failure', async ({ signal }) => {
+    await using made = await archiveFixture();
+    const { point, folder, stored } = await storeTree(made.repository, signal);
+    // tar stops reading at its end; more than a pipe holds follows
+    const programs = pathOf('tar', 'head');
+    const zstd = execFileSync('sh', ['-c', 'command -v zstd'], { encoding: 'utf8' }).trim();
+    const padded = `#!/bin/sh\n${zstd} "$@" && head -c 300000 /dev/zero\n`;
+    writeFileSync(join(programs, 'zstd'), padded, { mode: 0o700 });
+    const target = aFolder();
+    const ended = script(made.path, [point.location, 'files_data.tar.zst', target], { PATH: programs });
+    expect(ended).toMatchObject({ status: 0 });
+    expect(isSame(folder, join(target, stored))).toBe(true);
+  });
+
   test('restore.sh says what is damaged, with sha256sum and without', async ({ signal }) => {
     await using made = await archiveFixture();
     const { point } = await storeTree(made.repository, signal);

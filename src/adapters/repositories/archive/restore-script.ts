@@ -106,12 +106,14 @@ expand() {
   esac
 }
 
-# GNU tar is told to bring back what it can hold beyond POSIX.
+# GNU tar is told to bring back what it can hold beyond POSIX. It stops at the end of its archive: the padding behind
+# that is read too, or whatever writes it would be ended by a broken pipe and taken for a failure.
 extract() {
   case $(tar --version 2>/dev/null) in
     *GNU*) tar -xpkf - -C "$1" --numeric-owner --acls --xattrs '--xattrs-include=*' ;;
     *) tar -xpkf - -C "$1" ;;
-  esac
+  esac || return
+  while read -r padding; do :; done
 }
 
 # Each stage says on descriptor 3 when it failed: a pipeline of sh ends as its last member does.
