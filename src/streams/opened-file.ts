@@ -27,24 +27,43 @@ export interface OpenFileOptions {
   readonly read: ReadPipeline | undefined;
 }
 
+/** A broken header looks like one for somebody else: what was recorded tells them apart. */
+async function damageOrKey(
+  error: unknown,
+  file: OpenFile,
+  path: string,
+  { expected }: OpenFileOptions,
+  signal: AbortSignal,
+): Promise<unknown> {
+  const wrong = error instanceof HoldfastError && error.code === 'WrongPassword';
+  if (!wrong || expected === null || (await hashOf(file, signal)) === expected.sha256) return error;
+  const words = `${path} is not what was stored: its SHA-256 is not the recorded one.`;
+  return new HoldfastError('Damaged', words, path, { cause: error });
+}
+
 async function openSeal(
   file: OpenFile,
   path: string,
-  { sealing, expected, read }: OpenFileOptions,
+  options: OpenFileOptions,
   signal: AbortSignal,
 ): Promise<Pick<OpenedFile, 'extent' | 'unseal'>> {
+  const { sealing, read } = options;
   if (sealing === null) return { extent: file, unseal: (bytes) => bytes };
-  if (sealing.kind !== 'age')
-    return { extent: null, unseal: (bytes, during) => unsealGpg(bytes, sealing, read, path, during) };
+  if (sealing.kind !== 'age') {
+    const unseal = async function* (bytes: Bytes, during: AbortSignal): Bytes {
+      try {
+        yield* unsealGpg(bytes, sealing, read, path, during);
+      } catch (error) {
+        throw await damageOrKey(error, file, path, options, during);
+      }
+    };
+    return { extent: null, unseal };
+  }
   try {
     const opened = await openAge(file, sealing.identities, path);
     return { extent: opened, unseal: opened.unseal };
   } catch (error) {
-    // A broken header looks like one for somebody else: what was recorded tells them apart.
-    const wrong = error instanceof HoldfastError && error.code === 'WrongPassword';
-    if (!wrong || expected === null || (await hashOf(file, signal)) === expected.sha256) throw error;
-    const words = `${path} is not what was stored: its SHA-256 is not the recorded one.`;
-    throw new HoldfastError('Damaged', words, path, { cause: error });
+    throw await damageOrKey(error, file, path, options, signal);
   }
 }
 
