@@ -11,6 +11,10 @@ else {
   await runOnTerminal(argv, {
     open: (request, globals, face) => openApplication(request, globals, face, version),
     localHost: openLocalHost,
+    undumpedDatabases: async (configuration, signal) => {
+      const { undumpedDatabases } = await import('./undumped-databases.ts');
+      return undumpedDatabases(configuration, await openLocalHost(), signal);
+    },
     monotonicMs: () => performance.now(),
   });
 }

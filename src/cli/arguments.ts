@@ -2,8 +2,8 @@ import { InvalidArgumentError } from 'commander';
 import { parseDuration } from '../domain/duration.ts';
 import { messageOf } from '../domain/errors.ts';
 
-/** Options that may be given again gather their values. */
-export const gathered = (value: string, before: readonly string[] = []): string[] => [...before, value];
+/** Options that may be given again gather their values, each once. */
+export const gathered = (value: string, before: readonly string[] = []): string[] => [...new Set([...before, value])];
 
 /** Runs a parser of the domain for an option's value, so that what is wrong names the option. */
 const parsedBy =

@@ -1,4 +1,6 @@
+import type { Problem } from '../config/diagnostic.ts';
 import type { Loaded } from '../config/load.ts';
+import type { Configuration } from '../config/schema.ts';
 import type { Context } from '../operations/context.ts';
 import type { Host } from '../ports/host.ts';
 import type { Progress } from '../ports/progress.ts';
@@ -50,6 +52,8 @@ export interface Face {
   open(request?: OpenRequest): Promise<Application>;
   /** This machine, without a configuration. */
   localHost(): Promise<Host>;
+  /** Databases in the trees of this machine that no source dumps. */
+  undumpedDatabases(configuration: Configuration): Promise<readonly Problem[]>;
   /** One line or more on stdout; a newline is added when there is none. Nothing with `--json`. */
   print(text: string): void;
   /** The one JSON document on stdout. Nothing without `--json`. */

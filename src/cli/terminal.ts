@@ -1,5 +1,7 @@
 import { once } from 'node:events';
 import type { Command } from 'commander';
+import type { Problem } from '../config/diagnostic.ts';
+import type { Configuration } from '../config/schema.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import type { Host } from '../ports/host.ts';
 import { exitCodeOf, firstCause } from './exit-code.ts';
@@ -11,6 +13,7 @@ import { progressOn } from './render/progress.ts';
 export interface TerminalParts {
   readonly open: (request: OpenRequest, globals: GlobalOptions, face: Face) => Promise<Application>;
   readonly localHost: () => Promise<Host>;
+  readonly undumpedDatabases: (configuration: Configuration, signal: AbortSignal) => Promise<readonly Problem[]>;
   readonly monotonicMs: () => number;
 }
 
@@ -69,6 +72,7 @@ export async function runOnTerminal(argv: readonly string[], parts: TerminalPart
     progress,
     open: (request = {}) => parts.open(request, globals(), face),
     localHost: parts.localHost,
+    undumpedDatabases: (configuration) => parts.undumpedDatabases(configuration, signal),
     print: (text) => {
       if (globals().json) return;
       progress.clear();

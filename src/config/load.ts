@@ -1,7 +1,7 @@
 import { dirname, resolve } from 'node:path';
 import { HoldfastError } from '../domain/errors.ts';
 import { contradictions, doubts } from './contradictions.ts';
-import { type Diagnostic, inOrder, type Path, type Problem, printDiagnostic } from './diagnostic.ts';
+import { type Diagnostic, inOrder, type Path, type Problem, printDiagnostic, printPath } from './diagnostic.ts';
 import { type ConfigurationDocument, parseFile } from './document.ts';
 import { explain } from './issues.ts';
 import { type ConfigurationText, type Place, readFiles } from './locate.ts';
@@ -33,6 +33,8 @@ export interface Checked {
   readonly diagnostics: readonly Diagnostic[];
   /** Null when there is an error among the diagnostics. */
   readonly loaded: Loaded | null;
+  /** The place of a doubt that was found elsewhere, as a warning. */
+  readonly warningOf: (problem: Problem) => Diagnostic;
 }
 
 /** How many errors a message lists; what comes after is counted. */
@@ -53,26 +55,38 @@ export function checkTexts(texts: readonly ConfigurationText[], faults: readonly
   const syntax = [...faults, ...parsed.flatMap((outcome) => ('value' in outcome ? [] : outcome))];
   // Half of a configuration would be blamed for what the other half has.
   if (documents.length < texts.length || syntax.some(({ severity }) => severity === 'error') || documents.length === 0)
-    return { files, diagnostics: syntax, loaded: null };
+    return { files, diagnostics: syntax, loaded: null, warningOf: unplaced };
 
   const merged = merge(documents);
+  const warningOf = (problem: Problem): Diagnostic => merged.locate(problem, 'warning');
   const errors = (problems: readonly Problem[]): Diagnostic[] => problems.map((one) => merged.locate(one, 'error'));
   const readable = isMapping(documents[0]?.value); // else nothing more can be said of it
   const wrong = readable ? explain(configurationSchema, merged.value) : [];
   const faulty = merged.faults.length > 0 || wrong.length > 0;
   const sound = isMapping(merged.value) && readable ? soundPart(configurationSchema, merged.value, wrong) : null;
   if (sound === null)
-    return { files, diagnostics: sorted(files, [...syntax, ...merged.faults, ...errors(wrong)]), loaded: null };
+    return {
+      files,
+      diagnostics: sorted(files, [...syntax, ...merged.faults, ...errors(wrong)]),
+      loaded: null,
+      warningOf,
+    };
 
   const { configuration, notBuilt, problems } = interpret(sound, merged);
   const contradicting = faulty ? [] : contradictions(configuration);
   const broken = errors([...wrong, ...brokenReferences(configuration, merged.value), ...contradicting]);
   // what is warned about in the sound part only would be half of it
-  const doubtful = faulty ? [] : [...problems, ...doubts(configuration)].map((one) => merged.locate(one, 'warning'));
+  const doubtful = faulty ? [] : [...problems, ...doubts(configuration)].map(warningOf);
   const diagnostics = sorted(files, [...syntax, ...merged.faults, ...broken, ...doubtful]);
-  if (diagnostics.some(({ severity }) => severity === 'error')) return { files, diagnostics, loaded: null };
-  return { files, diagnostics, loaded: { configuration, files, warnings: diagnostics, notBuilt } };
+  if (diagnostics.some(({ severity }) => severity === 'error')) return { files, diagnostics, loaded: null, warningOf };
+  return { files, diagnostics, loaded: { configuration, files, warnings: diagnostics, notBuilt }, warningOf };
 }
+
+/** Where no file could be read, nothing has a place in one. */
+const unplaced = ({ path, message }: Problem): Diagnostic => ({
+  ...{ severity: 'warning', file: '', line: 0, column: 0, message },
+  path: printPath(path),
+});
 
 /** File by file; what concerns none of them, such as a file of `conf.d` that is not read, comes first. */
 const sorted = (files: readonly string[], diagnostics: readonly Diagnostic[]): Diagnostic[] => [

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import packageJson from '../../package.json' with { type: 'json' };
 import { available } from '../services/available.ts';
-import { aMachine, aServiceOn, isSame, tool } from './holdfast.ts';
+import { aMachine, aServiceOn, isSame, type Json, tool } from './holdfast.ts';
 
 const { version } = packageJson;
 
@@ -162,6 +162,33 @@ describe('the configuration', () => {
     expect(machine.json(0, 'config', 'schema')).toEqual(published);
     const sample = machine.write('sample/holdfast.yaml', machine.passes('config', 'sample'));
     expect(machine.json(0, '--config', sample, 'config', 'check')).toMatchObject({ outcome: 'passed' });
+  });
+
+  test.runIf(available('sqlite3'))('is checked for databases in trees that no source dumps, each by its name', () => {
+    const machine = aMachine();
+    for (const name of ['bare', 'dumped', 'left-out'])
+      tool('sqlite3', machine.write(`data/${name}.db`, ''), 'create table notes (text)');
+    machine.write('data/notes.db', 'no database');
+    machine.write('data/pg/PG_VERSION', '15\n');
+    machine.write('data/cache/dump.rdb', 'REDIS0009');
+    const services = (more: string): void =>
+      machine.configure(`repositories: { disk: { engine: archive, path: ./disk } }
+services:
+  kitchen: { sources: { data: { files: [./data], exclude: ['left-out.db'] }, one: { sqlite: ./data/dumped.db }${more} } }
+`);
+    services('');
+    const named = (): string[] => {
+      const { outcome, diagnostics } = machine.json(0, 'config', 'check');
+      expect(outcome).toBe('passed');
+      const own = diagnostics.filter(({ path }: Json) => path === 'services.kitchen.sources.data.files');
+      for (const one of own) expect(one).toMatchObject({ severity: 'warning', line: 4, file: machine.configuration });
+      return own.map(({ message }: Json) => message.split(' ')[0]);
+    };
+    expect(named()).toEqual(['data/bare.db', 'data/cache/dump.rdb', 'data/pg'].map((name) => machine.path(name)));
+    services(
+      ', two: { redis: {} }, three: { postgres: { socket: /run, databases: all } }, four: { sqlite: ./data/bare.db }',
+    );
+    expect(named()).toEqual([]);
   });
 
   test('is proposed by init, which never writes over a file', () => {

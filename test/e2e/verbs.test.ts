@@ -66,7 +66,7 @@ describe.runIf(available('sqlite3'))('a service on this machine', () => {
     aServiceOn(machine);
     const first = idOf(machine.json(0, 'backup'));
     const second = idOf(machine.json(0, 'backup', 'notes', '--repository', 'disk'));
-    const listed = listShape.parse(machine.json(0, 'list', 'notes'));
+    const listed = listShape.parse(machine.json(0, 'list', 'notes', '--repository', 'disk', '--repository', 'disk'));
     expect(listed.points.map(({ id, items }) => [id, items])).toEqual([
       [second, ['files_data', 'sqlite_db']],
       [first, ['files_data', 'sqlite_db']],

@@ -22,7 +22,9 @@ export const configCommand = (face: Face): Command => {
       '\nExamples:\n  holdfast config check\n  holdfast --config ./holdfast.yaml config check --json',
     )
     .action(async () => {
-      const { files, diagnostics, loaded } = await checkConfiguration(place());
+      const { files, diagnostics: checked, loaded, warningOf } = await checkConfiguration(place());
+      const undumped = loaded === null ? [] : await face.undumpedDatabases(loaded.configuration);
+      const diagnostics = [...checked, ...undumped.map(warningOf)];
       for (const diagnostic of diagnostics) {
         const word = diagnostic.severity === 'error' ? bad('error') : doubtful('warning');
         face.print(`${word}: ${printDiagnostic(diagnostic)}`);
