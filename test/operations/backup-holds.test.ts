@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { HoldfastError } from '../../src/domain/errors.ts';
+import { backup } from '../../src/operations/backup.ts';
+import { memoryRepository } from '../fakes/repository.ts';
 import { aPlan, type House, house, signal } from './house.ts';
 
 const ONCE = { repositories: ['first'] } as const;
@@ -27,6 +29,25 @@ describe('anomalies', () => {
     // The hold stands in the repository, not only here.
     const { points } = await made.first.list({ service: 'mealie' }, signal);
     expect(points.map(({ held }) => held?.by ?? null)).toEqual(['anomaly', null, null]);
+  });
+
+  test('what another machine stored of the service is no measure', async () => {
+    using made = await house();
+    const source = made.source('data');
+    const shared = memoryRepository({ name: 'shared', clock: made.clock, share: true });
+    await shared.initialize(signal);
+    const context = { ...made.context, repositoryNames: ['shared'], repository: async () => shared };
+    const request = { services: [], plan: null, repositories: [], acceptLoss: [], lockWaitMs: 0 };
+    for (const [origin, size] of [
+      ...['here', 'here', 'here'].map((own) => [own, 400] as const),
+      ['there', 1000],
+    ] as const) {
+      source.content = 'x'.repeat(size);
+      await backup(request, { ...context, origin }, signal);
+      made.clock.advance({ hours: 24 });
+    }
+    source.content = 'x'.repeat(400);
+    expect((await backup(request, context, signal)).points[0]?.held).toBeNull();
   });
 
   test('the second point is not judged', async () => {

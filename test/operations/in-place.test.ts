@@ -5,6 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from 'vitest';
 import type { Context } from '../../src/operations/context.ts';
 import { restore } from '../../src/operations/restore.ts';
+import type { Host } from '../../src/ports/host.ts';
 import { systemClock } from '../../src/process/clock.ts';
 import { memoryRepository } from '../fakes/repository.ts';
 import { available } from '../services/available.ts';
@@ -211,6 +212,27 @@ describe.runIf(['sqlite3', 'setfacl'].every(available))('in place', () => {
     } finally {
       for (const holder of holders) process.kill(holder);
     }
+  });
+
+  test('what was restored is on the disk before its name is', async () => {
+    using made = await fixture();
+    const paths = await backedUp(made);
+    ruin(paths);
+    const host = await made.context.host('local');
+    const calls: string[] = [];
+    const watched: Host = {
+      ...host,
+      run: (command, options) => {
+        calls.push([command.program, ...(command.args ?? [])].slice(0, 2).join(' '));
+        return host.run(command, options);
+      },
+    };
+    made.faults.before = (method, path) => {
+      if (method === 'rename' && path === paths.data) calls.push('exchange');
+    };
+    await restore({ what: 'mealie', target: IN_PLACE }, { ...made.context, host: async () => watched }, signal);
+    expect(calls.lastIndexOf('sync --file-system')).toBeGreaterThanOrEqual(0);
+    expect(calls.indexOf('exchange')).toBeGreaterThan(calls.lastIndexOf('sync --file-system'));
   });
 
   test('no backup of the service runs meanwhile, into whichever repository', async () => {
