@@ -1,5 +1,5 @@
 // Measures what the main job promises (see bench/README.md) and prints a table.
-//   node bench/run.ts [backup|unchanged|restore|cat|memory|start …]     BENCH_FOLDER=/where/there/is/room  ROUNDS=3
+//   node bench/run.ts [backup|unchanged|restore|cat|memory|start …]     BENCH_FOLDER=/where/there/is/room ROUNDS=3
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,7 +11,9 @@ const folder = process.env.BENCH_FOLDER ?? join(tmpdir(), 'holdfast-bench');
 const rounds = Number(process.env.ROUNDS ?? 3);
 const GB = 1_000_000_000;
 const node = process.execPath;
-const holdfast = `${root}/holdfast --config ${folder}/holdfast.yaml --quiet`;
+/** Another build may be measured: HOLDFAST='node /elsewhere/build/holdfast.js'. */
+const program = process.env.HOLDFAST ?? `${root}/holdfast`;
+const holdfast = `${program} --config ${folder}/holdfast.yaml --quiet`;
 const rows: string[] = [];
 
 function pair([ours, peer]: readonly Series[]): [Series, Series] {
@@ -126,11 +128,9 @@ async function start(): Promise<void> {
   await measure(`${node} ${root}/bench/many-points.ts ${many}`, folder);
   const bare = { name: 'node -e 0', line: `${node} -e 0` };
   const list = (repositories: string): string =>
-    `env STATE_DIRECTORY=${state}-${repositories} ${root}/holdfast --config ${many}/${repositories}.yaml list`;
+    `env STATE_DIRECTORY=${state}-${repositories} ${program} --config ${many}/${repositories}.yaml list`;
   for (const repositories of ['many', 'few']) await measure(list(repositories), folder);
-  const version = pair(
-    await alternate([{ name: 'version', line: `${root}/holdfast --version` }, bare], rounds * 3, folder),
-  );
+  const version = pair(await alternate([{ name: 'version', line: `${program} --version` }, bare], rounds * 3, folder));
   rows.push(differenceRow('holdfast --version', ...version, '60 ms'));
   const few = pair(await alternate([{ name: 'list', line: list('few') }, bare], rounds * 3, folder));
   rows.push(differenceRow('list of 10 points', ...few, '100 ms'));

