@@ -17,7 +17,9 @@ function serviceName(folder: string): string {
   return name === '' ? 'service' : name.slice(0, 64);
 }
 
-const quoted = (text: string): string => JSON.stringify(text); // JSON strings are YAML strings
+/** As it is where YAML takes it for text, else as a JSON string, which is a YAML string. */
+const quoted = (text: string): string =>
+  /^(?!true$|false$|null$)(?:\/|[a-z])[\w/.-]*$/i.test(text) ? text : JSON.stringify(text);
 const unit = (name: string, units: readonly string[]): string | undefined =>
   units.find((candidate) => candidate === `${name}.service`);
 
