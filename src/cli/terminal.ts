@@ -4,6 +4,7 @@ import type { Problem } from '../config/diagnostic.ts';
 import type { Configuration } from '../config/schema.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import type { Host } from '../ports/host.ts';
+import { refuseDryRun } from './dry-run.ts';
 import { exitCodeOf, firstCause } from './exit-code.ts';
 import type { Application, Face, GlobalOptions, OpenRequest } from './face.ts';
 import { globalOptionsOf, runCommandLine } from './program.ts';
@@ -70,7 +71,10 @@ export async function runOnTerminal(argv: readonly string[], parts: TerminalPart
     signal,
     interactive,
     progress,
-    open: (request = {}) => parts.open(request, globals(), face),
+    open: async (request = {}) => {
+      if (request.writes) refuseDryRun(globals());
+      return parts.open(request, globals(), face);
+    },
     localHost: parts.localHost,
     undumpedDatabases: (configuration) => parts.undumpedDatabases(configuration, signal),
     print: (text) => {

@@ -38,16 +38,12 @@ const DEFAULT_ANOMALY: AnomalyBounds = { shrink: 0.5, grow: 3 };
 
 /** Makes recovery points. Each service is read once, into its first repository; the others are filled from that point.
  *  Only where the first failed is the service read for the next. A failed service stops no other.
- *  @throws ServiceNotFound, PlanNotFound, RepositoryNotFound, Usage before anything is done; when there is no point at all and every failure
- *  is the same, that one (RepositoryNotFound, RepositoryLocked, WrongPassword, Unsupported); the signal's reason */
+ *  @throws ServiceNotFound, PlanNotFound, RepositoryNotFound, Usage before anything is done; when there is no point at
+ *  all and every failure is the same, that one (RepositoryNotFound, RepositoryLocked, WrongPassword, Unsupported); the signal's reason */
 export async function backup(request: BackupRequest, context: Context, signal: AbortSignal): Promise<BackupReport> {
   const plan = request.plan === null ? null : planNamed(request.plan, context);
-  const services = servicesOf(request.services, plan, context);
-  const jobs = services.map((service) => ({
-    service,
-    repositories: repositoriesOf(service, request.repositories, plan, context),
-  }));
-  const what = { verb: 'backup', plan: request.plan, services: services.map(({ name }) => name) };
+  const jobs = jobsOf(request, context);
+  const what = { verb: 'backup', plan: request.plan, services: jobs.map(({ service }) => service.name) };
   const perform = async (): Promise<Omit<BackupReport, 'run' | 'durationMs'>> => {
     const points: RecoveryPoint[] = [];
     const failures: Failure[] = [];
@@ -64,6 +60,23 @@ export async function backup(request: BackupRequest, context: Context, signal: A
       held: held?.reason ?? null,
     })),
     failures,
+  }));
+}
+
+type Declared = Pick<Context, 'services' | 'plans' | 'repositoryNames'>;
+
+interface Job {
+  readonly service: ServiceDefinition;
+  readonly repositories: readonly string[];
+}
+
+/** What a request means. @throws ServiceNotFound, PlanNotFound, RepositoryNotFound, Usage */
+export function jobsOf(request: BackupRequest, context: Declared): readonly Job[] {
+  const plan = request.plan === null ? null : planNamed(request.plan, context);
+  const services = servicesOf(request.services, plan, context);
+  return services.map((service) => ({
+    service,
+    repositories: repositoriesOf(service, request.repositories, plan, context),
   }));
 }
 
@@ -127,7 +140,10 @@ async function backUpService(
 }
 
 /** What the service needs is looked at before its first step, so that nothing is half done for want of an adapter. */
-async function sourcesOf(service: ServiceDefinition, context: Context): Promise<readonly Source[]> {
+export async function sourcesOf(
+  service: ServiceDefinition,
+  context: Pick<Context, 'source'>,
+): Promise<readonly Source[]> {
   const { name, units, stopDuring } = service;
   if (units.length > 0 && stopDuring.backup !== false)
     throw new HoldfastError('Unsupported', `${name} wants its units stopped, which this version cannot.`, name, {
@@ -149,7 +165,7 @@ export function planNamed(name: string, { plans }: Pick<Context, 'plans'>): Plan
 function servicesOf(
   names: readonly string[],
   plan: PlanDefinition | null,
-  { services }: Context,
+  { services }: Declared,
 ): readonly ServiceDefinition[] {
   const wanted = names.length > 0 ? [...new Set(names)] : (plan?.services ?? [...services.keys()]);
   if (wanted.length === 0)

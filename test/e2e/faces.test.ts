@@ -122,7 +122,7 @@ describe.runIf(available('sqlite3'))('the face of a command', () => {
     expect(readFileSync(join(kept[0].path, 'soup.txt'), 'utf8')).toBe('spoiled');
   });
 
-  test('dry runs write nothing', () => {
+  test('dry runs write nothing, and a verb that has none does nothing', () => {
     const machine = aMachine();
     aServiceOn(machine, 'plans: { nightly: { services: [notes], repositories: [disk], retention: { latest: 1 } } }\n');
     machine.passes('backup');
@@ -134,6 +134,20 @@ describe.runIf(available('sqlite3'))('the face of a command', () => {
       .filter((line) => !line.includes('./state/'));
     for (const args of [['restore', 'notes', '--to', 'to'], ['restore', 'notes', '--in-place'], ['prune']])
       machine.passes(...args, '--dry-run');
+    const [{ id }] = machine.json(0, 'list').points;
+    expect(machine.json(0, 'backup', '--dry-run')).toEqual({
+      dryRun: true,
+      services: [{ service: 'notes', repositories: ['disk'], items: ['files_data', 'sqlite_db'] }],
+    });
+    expect(machine.passes('--dry-run', 'backup', 'notes')).toContain('files_data');
+    for (const args of [
+      ['verify'],
+      ['run', 'nightly'],
+      ['hold', id],
+      ['copy', id, '--to', 'disk'],
+      ['catalog', 'rebuild'],
+    ])
+      expect(machine.json(64, ...args, '--dry-run')).toMatchObject({ error: { code: 'NotBuilt', exitCode: 64 } });
     expect(
       image()
         .split('\n')

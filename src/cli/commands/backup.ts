@@ -1,9 +1,10 @@
 import { Command } from 'commander';
 import { backup } from '../../operations/backup.ts';
+import { planBackup } from '../../operations/backup-plan.ts';
 import { duration, gathered } from '../arguments.ts';
 import { EXIT_OF_BACKUP } from '../exit-code.ts';
 import type { Face } from '../face.ts';
-import { backupAsJson, backupForPeople } from '../render/backup.ts';
+import { backupAsJson, backupForPeople, plannedBackupForPeople } from '../render/backup.ts';
 
 interface Options {
   readonly plan?: string;
@@ -25,7 +26,8 @@ export const backupCommand = (face: Face): Command =>
       '\nExamples:\n  holdfast backup\n  holdfast backup wishlist --repository local\n  holdfast backup --plan nightly --json',
     )
     .action(async (services: string[], options: Options) => {
-      await using application = await face.open({ writes: true });
+      const { dryRun } = face.globals();
+      await using application = await face.open({ writes: !dryRun });
       const request = {
         services,
         plan: options.plan ?? null,
@@ -33,6 +35,11 @@ export const backupCommand = (face: Face): Command =>
         acceptLoss: options.acceptLoss ?? [],
         lockWaitMs: (options.lockWait ?? 0) * 1000,
       };
+      if (dryRun) {
+        const planned = await planBackup(request, application);
+        face.print(plannedBackupForPeople(planned));
+        return face.printJson({ dryRun, services: planned });
+      }
       const report = await backup(request, application, face.signal);
       face.print(backupForPeople(report));
       face.printJson(backupAsJson(report));

@@ -10,6 +10,7 @@ import { show } from '../../operations/show.ts';
 import { verify } from '../../operations/verify.ts';
 import { differences, picture, whyNotOneMoment } from '../demo/compare.ts';
 import { makeService, rowsOf, startWriting } from '../demo/service.ts';
+import { refuseDryRun } from '../dry-run.ts';
 import type { Application, Face } from '../face.ts';
 import { type DemoStep, demoAsJson, demoForPeople, stepForPeople } from '../render/demo.ts';
 
@@ -31,6 +32,7 @@ export const demoCommand = (face: Face): Command =>
     .option('--keep <dir>', 'leave source, repository, restored and holdfast.yaml in this folder')
     .addHelpText('after', '\nExamples:\n  holdfast demo\n  holdfast demo --keep /tmp/demo')
     .action(async ({ keep }: { readonly keep?: string }) => {
+      refuseDryRun(face.globals());
       const folder =
         keep === undefined ? await mkdtemp(join(tmpdir(), 'holdfast-demo-')) : await emptyFolder(resolve(keep));
       try {

@@ -10,7 +10,11 @@ export const doctorCommand = (face: Face): Command =>
     .addHelpText('after', '\nExamples:\n  holdfast doctor\n  holdfast doctor --repair --json')
     .action(async ({ repair = false }: { readonly repair?: boolean }) => {
       await using application = await face.open();
-      const report = await doctor({ tools: requiredTools(application), repair }, application, face.signal);
+      const report = await doctor(
+        { tools: requiredTools(application), repair: repair && !face.globals().dryRun },
+        application,
+        face.signal,
+      );
       face.print(doctorForPeople(report));
       face.printJson(doctorAsJson(report));
       face.exit(report.outcome === 'passed' ? 0 : 1);

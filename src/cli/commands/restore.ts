@@ -83,7 +83,7 @@ export const restoreCommand = (face: Face): Command =>
         throw new HoldfastError('Usage', 'Say what to restore, and where to: --to DIR or --in-place.', 'restore', {
           hint: 'holdfast restore --help shows examples; on a terminal the choices are asked for',
         });
-      await using application = await face.open({ ...openedFor(options), writes: true });
+      await using application = await face.open({ ...openedFor(options), writes: !face.globals().dryRun });
       const request = await requestOf(what, target, options, application, face);
       if (request === null) return face.exit(1); // the wizard was left: nothing changed
       const confirmed = asks; // by the wizard

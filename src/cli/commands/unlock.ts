@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { unlock } from '../../operations/unlock.ts';
 import { gathered } from '../arguments.ts';
+import { refuseDryRun } from '../dry-run.ts';
 import type { Face } from '../face.ts';
 import { failureAsJson, failureForPeople } from '../render/backup.ts';
 import { repairAsJson, repairForPeople } from '../render/doctor.ts';
@@ -18,6 +19,7 @@ export const unlockCommand = (face: Face): Command =>
     .option('--force', 'also what another machine or container holds; make sure that nothing runs there')
     .addHelpText('after', '\nExamples:\n  holdfast unlock\n  holdfast unlock --repository local --force')
     .action(async ({ repository = [], force = false }: Options) => {
+      refuseDryRun(face.globals());
       await using application = await face.open();
       if (force && !(await face.confirm('Remove locks whose holders cannot be seen from here?'))) return face.exit(1);
       const report = await unlock({ repositories: repository, force }, application, face.signal);

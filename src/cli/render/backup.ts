@@ -3,6 +3,7 @@ import { formatDuration } from '../../domain/duration.ts';
 import type { RecoveryPoint } from '../../domain/recovery-point.ts';
 import { formatBytes } from '../../domain/size.ts';
 import type { BackupReport } from '../../operations/backup.ts';
+import type { PlannedBackup } from '../../operations/backup-plan.ts';
 import type { Failure } from '../../operations/failure.ts';
 import { bad, coloured, doubtful, strong } from './colour.ts';
 import { pointAsJson } from './point.ts';
@@ -63,3 +64,11 @@ export function backupForPeople({ outcome, durationMs, points, failures }: Backu
   const summary = `${coloured(outcome)}: ${made}, in ${formatDuration(durationMs / 1000)}`;
   return [...points.map(pointForPeople), ...failures.map(failureForPeople), summary].join('\n');
 }
+
+export const plannedBackupForPeople = (planned: readonly PlannedBackup[]): string =>
+  planned
+    .map(({ service, repositories, items }) => {
+      const names = (words: readonly string[]): string => words.map(printable).join(', ');
+      return `Would back up ${strong(printable(service))} into ${names(repositories)}: ${names(items)}`;
+    })
+    .join('\n');
