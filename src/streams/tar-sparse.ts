@@ -15,17 +15,33 @@ const pairs = (values: readonly number[]): SparseMap =>
     (_, i) => [values[2 * i] ?? 0, values[2 * i + 1] ?? 0] as const,
   );
 
-/** Format 1.0: decimal numbers, one a line, at the beginning of the data: how many pairs, then the pairs. */
-async function mapInData(reader: ByteReader): Promise<{ readonly map: SparseMap; readonly size: number }> {
-  let text = '';
-  let size = 0;
-  for (;;) {
-    text += Buffer.from(await reader.take(BLOCK)).toString('latin1');
-    size += BLOCK;
-    const lines = text.split('\n');
-    const count = Number(lines[0]);
-    if (lines.length > 1 && lines.length > 2 * count + 1)
-      return { map: pairs(lines.slice(1, 2 * count + 1).map(Number)), size };
+/** More than any file system makes of one file; 12 MiB of text. */
+const PIECES_LIMIT = 1_000_000;
+
+const noMap = (subject: string): HoldfastError =>
+  new HoldfastError('Damaged', `The map of holes of ${subject} is not whole.`, subject);
+
+/** Format 1.0: decimal numbers, one a line, at the beginning of the data: how many pairs, then the pairs; zeros up to the
+ *  next block. `size` is what all of it takes. */
+async function mapInData(
+  reader: ByteReader,
+  subject: string,
+): Promise<{ readonly map: SparseMap; readonly size: number }> {
+  const numbers: number[] = [];
+  let digits = '';
+  for (let size = BLOCK; ; size += BLOCK) {
+    for (const byte of await reader.take(BLOCK)) {
+      if (byte !== 0x0a) {
+        if (byte < 0x30 || byte > 0x39 || digits.length > 16) throw noMap(subject);
+        digits += String.fromCharCode(byte);
+        continue;
+      }
+      numbers.push(Number(digits));
+      digits = '';
+      const [count = 0] = numbers;
+      if (count > PIECES_LIMIT) throw noMap(subject);
+      if (numbers.length > 2 * count) return { map: pairs(numbers.slice(1)), size };
+    }
   }
 }
 
@@ -47,11 +63,12 @@ function mapInHeaders({ headers, blockAt }: TarMember): SparseMap {
 async function readMap(
   member: TarMember,
   reader: ByteReader,
+  subject: string,
 ): Promise<{ readonly map: SparseMap; readonly size: number } | null> {
   const pax = new Map(member.records);
   const repeated = member.records.filter(([key]) => key === 'GNU.sparse.offset' || key === 'GNU.sparse.numbytes');
   const inRecord = pax.get('GNU.sparse.map');
-  if (pax.get('GNU.sparse.major') === '1') return await mapInData(reader);
+  if (pax.get('GNU.sparse.major') === '1') return await mapInData(reader, subject);
   if (inRecord !== undefined) return { map: pairs(inRecord.split(',').map(Number)), size: 0 };
   if (repeated.length > 0) return { map: pairs(repeated.map(([, value]) => Number(value))), size: 0 };
   if (member.headers[member.blockAt + 156] === 0x53) return { map: mapInHeaders(member), size: 0 };
@@ -67,7 +84,7 @@ async function* zeros(length: number): Bytes {
 export async function* fileBytes(member: TarMember, data: Bytes, subject: string): Bytes {
   await using reader = byteReader(data, subject);
   const { size, path } = member.entry;
-  const sparse = await readMap(member, reader);
+  const sparse = await readMap(member, reader, path);
   if (sparse === null) {
     yield* reader.pieces(member.dataSize);
     await reader.drain();
@@ -77,8 +94,7 @@ export async function* fileBytes(member: TarMember, data: Bytes, subject: string
   let position = 0;
   for (const [offset, length] of sparse.map) {
     const proper = Number.isSafeInteger(length) && length >= 0 && offset >= position && offset + length <= size;
-    if (!proper || stored > member.dataSize + padding(member.dataSize))
-      throw new HoldfastError('Damaged', `The map of holes of ${path} in ${subject} is not whole.`, subject);
+    if (!proper || stored > member.dataSize + padding(member.dataSize)) throw noMap(path);
     yield* zeros(offset - position);
     yield* reader.pieces(length);
     position = offset + length;

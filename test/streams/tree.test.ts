@@ -162,6 +162,8 @@ describe('facts', () => {
     run('ln', [join(own.path, 'tree/a/file'), join(own.path, 'tree/hard')]);
     run('ln', ['-s', 'a', join(own.path, 'tree/soft')]);
     run('mkfifo', [join(own.path, 'tree/fifo')]);
+    run('ln', ['-P', join(own.path, 'tree/soft'), join(own.path, 'tree/soft-too')]);
+    run('ln', [join(own.path, 'tree/fifo'), join(own.path, 'tree/fifo-too')]);
     run('truncate', ['-s', '300K', join(own.path, 'tree/holes')]);
     const facts = await factsOf(aTar(own.path), chunk);
     const count = (...args: string[]) =>
@@ -191,7 +193,7 @@ describe('facts', () => {
     run('truncate', ['-s', '2M', join(own.path, 'tree/holes')]);
     execFileSync('bash', [
       '-c',
-      'for i in 1 2 3 4 5 6 7 8 9; do printf $i | dd of="$0" bs=1 seek=$((i * 100000)) conv=notrunc status=none; done',
+      'for i in $(seq 1 200); do printf $i | dd of="$0" bs=1 seek=$((i * 10000)) conv=notrunc status=none; done',
       join(own.path, 'tree/holes'),
     ]);
     const bytes = run('tar', [
