@@ -4,7 +4,7 @@ import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makeTree } from './data.ts';
-import { alternate, differenceRow, measure, median, plainRow, ratioRow, type Series } from './measure.ts';
+import { alternate, differenceRow, measure, plainRow, ratioRow, type Series, secondsOf } from './measure.ts';
 
 const root = join(import.meta.dirname, '..');
 const folder = process.env.BENCH_FOLDER ?? join(tmpdir(), 'holdfast-bench');
@@ -56,7 +56,7 @@ const TAR_ZSTD = `sh -c 'tar -C / -c ${folder}/tree-1g 2>/dev/null | zstd -q -3 
 async function backup(): Promise<void> {
   const contenders = [
     { name: 'holdfast', line: `${holdfast} backup tree --repository plain`, prepare: forget('plain', 'tree') },
-    { name: 'tar | zstd -T0, openssl, sync', line: TAR_ZSTD },
+    { name: 'tar, zstd -T0, openssl, sync', line: TAR_ZSTD },
     { name: 'holdfast sealed', line: `${holdfast} backup tree --repository sealed`, prepare: forget('sealed', 'tree') },
   ];
   const [plain, peer, sealed] = await alternate(contenders, rounds, folder);
@@ -73,8 +73,7 @@ async function unchanged(): Promise<void> {
     rounds,
     folder,
   );
-  if (series)
-    rows.push(plainRow('an unchanged tree of 15,000 files again', `${median(series.seconds).toFixed(2)} s`, '0.5 s'));
+  if (series) rows.push(plainRow('an unchanged tree of 15,000 files again', secondsOf(series), '0.5 s'));
 }
 
 async function restore(): Promise<void> {
@@ -89,7 +88,7 @@ async function restore(): Promise<void> {
   };
   const contenders = [
     { name: 'holdfast', line: `${holdfast} restore tree --repository plain --to restored/to`, prepare: empty },
-    { name: 'zstd -d | tar -x', line: `sh -c 'zstd -q -dc ${archive} | tar -x -C restored'`, prepare: empty },
+    { name: 'zstd -d, tar -x', line: `sh -c 'zstd -q -dc ${archive} | tar -x -C restored'`, prepare: empty },
   ];
   const [ours, peer] = pair(await alternate(contenders, rounds, folder));
   rows.push(ratioRow('restore of 1 GB, proved', ours, peer, '2, aim 1.4'));
@@ -118,7 +117,7 @@ async function large(): Promise<void> {
       rounds,
       folder,
     );
-    if (series) rows.push(plainRow(`${series.name} out of 10 GB`, `${median(series.seconds).toFixed(2)} s`, '0.3 s'));
+    if (series) rows.push(plainRow(`${series.name} out of 10 GB`, secondsOf(series), '0.3 s'));
   }
 }
 
@@ -135,7 +134,7 @@ async function start(): Promise<void> {
   const few = pair(await alternate([{ name: 'list', line: list('few') }, bare], rounds * 3, folder));
   rows.push(differenceRow('list of 10 points', ...few, '100 ms'));
   const [full] = await alternate([{ name: 'list', line: list('many') }], rounds * 3, folder);
-  if (full) rows.push(plainRow('list of 10,000 points', `${median(full.seconds).toFixed(2)} s`, '0.5 s'));
+  if (full) rows.push(plainRow('list of 10,000 points', secondsOf(full), '0.5 s'));
 }
 
 const ALL = { start, backup, unchanged, restore, large };
