@@ -35,7 +35,11 @@ test('the configuration in README.md is examples/first.yaml', () => {
   expect(parse(block)).toEqual(parse(read('examples/first.yaml')));
 });
 
-test('every change that waits for a release begins with its kind', () => {
-  for (const name of readdirSync(join(root, 'changelog/unreleased')))
-    expect(read(`changelog/unreleased/${name}`), name).toMatch(/^(Added|Changed|Fixed|Removed|Security): \S/);
+test('every fragment of the changelog begins with the kind of its change', () => {
+  const fragments = readdirSync(join(root, 'changelog'), { recursive: true, encoding: 'utf8' }).filter((name) =>
+    name.endsWith('.md'),
+  );
+  expect(fragments).not.toEqual([]);
+  for (const name of fragments)
+    expect(read(`changelog/${name}`), name).toMatch(/^(Added|Changed|Fixed|Removed|Security): \S/);
 });
