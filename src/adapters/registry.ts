@@ -93,3 +93,10 @@ export const HOSTS = byKey('kind', [{ kind: 'local', load: () => import('./hosts
 export const ENGINES = byKey('engine', [
   { engine: 'archive', schema: archiveSchema, load: () => import('./repositories/archive/index.ts') },
 ]);
+
+/** All kinds of snapshotters that are built. */
+export const SNAPSHOTTERS = byKey('kind', [
+  { kind: 'btrfs', load: async () => (await import('./snapshotters/btrfs/index.ts')).btrfsSnapshotter },
+  { kind: 'reflink', load: async () => (await import('./snapshotters/reflink/index.ts')).reflinkSnapshotter },
+  { kind: 'copy', load: async () => (await import('./snapshotters/copy/index.ts')).copySnapshotter },
+]);

@@ -1,0 +1,47 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** A program that judges or prepares; its output without the newline at the end. @throws Error with what it said */
+export const run = (program: string, ...args: string[]): string =>
+  execFileSync(program, args, {
+    encoding: 'utf8',
+    env: { ...process.env, LC_ALL: 'C', TZ: 'UTC' },
+    stdio: 'pipe',
+  }).trimEnd();
+
+export interface LoopDisk extends Disposable {
+  /** Where it is mounted. */
+  readonly path: string;
+  /** A folder beside it, on the disk of the machine, gone with it. */
+  readonly beside: string;
+  remount(options: string): void;
+}
+
+const MAKE = {
+  btrfs: ['mkfs.btrfs', '-q'],
+  xfs: ['mkfs.xfs', '-q', '-m', 'reflink=1'],
+  ext4: ['mkfs.ext4', '-q'],
+} as const;
+
+/** A file system of its own in a sparse file, mounted through a loop device, which needs root. XFS needs 300 MiB. */
+export function loopDisk(kind: keyof typeof MAKE, mebibytes = 512): LoopDisk {
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), `${kind}-`)));
+  const [image, path, beside] = [join(folder, 'image'), join(folder, 'mounted'), join(folder, 'beside')];
+  for (const each of [path, beside]) mkdirSync(each);
+  writeFileSync(image, '');
+  truncateSync(image, mebibytes * 1024 ** 2);
+  const [program, ...args] = MAKE[kind];
+  run(program, ...args, image);
+  run('mount', '-o', 'loop', image, path);
+  return {
+    ...{ path, beside },
+    remount: (options) => void run('mount', '-o', `remount,${options}`, path),
+    [Symbol.dispose]: () => {
+      // what a test mounted below it, too
+      run('umount', '--recursive', path);
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
