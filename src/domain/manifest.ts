@@ -45,6 +45,8 @@ const item = z.object({
   roots: z.array(root).exactOptional(),
   /** What the source left out, as configured: an in-place restore keeps it from the present state. */
   exclude: z.array(z.string()).exactOptional(),
+  /** A dump that its own tool compresses: no repository does it again. */
+  packed: z.literal(true).exactOptional(),
   compression: z.enum(['zstd', 'gzip', 'none']),
   encryption: z.enum(['age', 'gpg']).nullable(),
   /** SHA-256 over the settings that it was packed and sealed by, recipients too: an item is stored as a hard link only

@@ -73,11 +73,11 @@ export async function storeItem(
   }
 }
 
-type ItemIdentity = Pick<Item, 'name' | 'source' | 'kind' | 'tool' | 'exclude' | 'fingerprint'>;
+type ItemIdentity = Pick<Item, 'name' | 'source' | 'kind' | 'tool' | 'packed' | 'exclude' | 'fingerprint'>;
 
 function identityOf(item: CapturedStream | CapturedTree): ItemIdentity {
   const { name, source, kind, tool } = item;
-  if (item.type === 'stream') return { name, source, kind, tool };
+  if (item.type === 'stream') return { name, source, kind, tool, ...(item.compressed ? { packed: true } : {}) };
   const { exclude, fingerprint } = item;
   return { name, source, kind, tool, exclude: [...exclude], ...(fingerprint === null ? {} : { fingerprint }) };
 }

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { available } from '../services/available.ts';
@@ -102,6 +102,22 @@ describe.runIf(available('sqlite3'))('archives that hold whole points', () => {
     machine.write('data/soup.txt', 'spoiled');
     machine.passes('restore', 'kitchen', '--repository', 'disk', '--item', 'one', '--in-place', '--yes');
     expect(isSame(machine.path('data'), machine.path('before'))).toBe(true);
+  });
+
+  test('are packed as their repository says, whatever the one they are filled from does', () => {
+    const machine = withLayouts();
+    const before = readFileSync(machine.configuration, 'utf8').replace('version: 1\n', '');
+    machine.configure(
+      before.replace('repositories:', 'repositories:\n  bare: { engine: archive, path: ./bare, compression: none }'),
+    );
+    machine.passes('repository', 'init', 'bare');
+    machine.passes('backup', '--repository', 'bare', '--repository', 'disk');
+    const files = (repository: string): string[] =>
+      readdirSync(join(machine.path(repository), onlyPoint(machine, repository).location)).filter((name) =>
+        /_db|_one/.test(name),
+      );
+    expect(files('bare')).toEqual(['files_one.tar', 'files_one.tar.index', 'sqlite_db.db']);
+    expect(files('disk')).toEqual(['files_one.tar.zst', 'sqlite_db.db.zst']);
   });
 
   test('show a dump under its name in the tar, and give it back under its file’s', () => {

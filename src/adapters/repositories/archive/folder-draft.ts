@@ -65,7 +65,7 @@ export async function folderDraft(
 
   /** Whether the settings would store the item today as it was stored then. */
   async function isStoredAsToday(row: Item, from: PointReference, signal: AbortSignal): Promise<boolean> {
-    const packed = row.roots === undefined && row.compression === 'none'; // compressed by its own tool
+    const packed = row.packed === true;
     const { sealing } = settings;
     if (row.storedWith !== storedWith(packed ? { format: 'none' } : settings.compression, sealing)) return false;
     if (sealing?.kind !== 'gpg-passphrase' || row.file === undefined) return true;
@@ -128,8 +128,7 @@ export async function folderDraft(
     },
     putCopy: async (item, bytes, signal) => {
       if (item.roots === undefined) {
-        const packed = item.compression === 'none'; // compressed by its own tool where it comes from
-        return store(plainName(item), bytes, false, packed ? { format: 'none' } : settings.compression, signal);
+        return store(plainName(item), bytes, false, item.packed ? { format: 'none' } : settings.compression, signal);
       }
       const own = item.file !== undefined; // a tar of its own has these names already
       const { members, roots } = withAbsoluteNames(item.roots, bytes, item.name);
