@@ -36,7 +36,7 @@ describe.runIf(TOOLS.every(available))('a process that is killed', { timeout: 90
     house.passes('backup', '--repository', name);
     change();
     const seen = new Set<number>();
-    killAtChanges(house, ['backup', '--repository', name], { rename: 1, fsync: 7, mkdir: 7, unlink: 5 }, (where) => {
+    killAtChanges(house, ['backup', '--repository', name], { rename: 2, fsync: 9, mkdir: 9, unlink: 2 }, (where) => {
       expectWholePoints(house, [then, now]);
       const there = points(house.path(name)).length;
       seen.add(there);
@@ -85,8 +85,8 @@ describe.runIf(TOOLS.every(available))('a process that is killed', { timeout: 90
     house.passes('backup', '--repository', 'disk');
     change();
     const seen = new Set<string>();
-    killAtChanges(house, ['restore', 'mealie', '--in-place', '--yes'], { rename: 1, fsync: 9, mkdir: 4 }, (where) => {
-      house.passes('backup', '--repository', 'disk');
+    killAtChanges(house, ['restore', 'mealie', '--in-place', '--yes'], { rename: 2, fsync: 12, mkdir: 6 }, (where) => {
+      house.passes('backup', '--repository', 'disk', '--repository', 'tars');
       const state = stateOf(house.path('data'), [then, now]);
       expect(state, where).not.toBeNull();
       expect(notes(), where).toBe(state === then ? 'then 1\n' : 'today 1\n');
@@ -104,7 +104,7 @@ describe.runIf(TOOLS.every(available))('a process that is killed', { timeout: 90
   test('in a restore to a folder leaves, after the next restore, exactly what was asked for', () => {
     house.passes('backup', '--repository', 'disk');
     const args = ['restore', 'mealie', '--to', house.path('target')];
-    killAtChanges(house, args, { rename: 1, fsync: 8, mkdir: 5 }, (where) => {
+    killAtChanges(house, args, { rename: 2, fsync: 10, mkdir: 5 }, (where) => {
       const there = existsSync(house.path('target')) ? readdirSync(house.path('target')).toSorted() : [];
       if (there.length > 0) expect(house.holdfast(...args).status, where).toBeOneOf([0, 1]);
       else house.passes(...args);
@@ -112,7 +112,7 @@ describe.runIf(TOOLS.every(available))('a process that is killed', { timeout: 90
       expect(readdirSync(house.path('target')).toSorted(), where).toEqual(
         [house.path().split('/')[1], 'sqlite_db.db'].toSorted(),
       );
-      house.passes('backup', '--repository', 'disk');
+      house.passes('backup', '--repository', 'disk', '--repository', 'tars');
       expectTidy(house);
     });
   });

@@ -2,8 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { expect } from 'vitest';
 import type { House } from './house.ts';
 
-/** Runs Holdfast and kills it, with all its threads, at the N-th `call` of one of its threads: that one is made, and
- *  nothing after it. Ends when the programs that it had started have ended too.
+/** Runs Holdfast and kills it, with all its threads, at the N-th `call` of one of its threads: nothing after it is
+ *  made. Ends when the programs that it had started have ended too.
  *  @param call a system call that Holdfast makes and tar does not (tar has `mkdirat` and the like)
  *  @returns false when there is no such call any more, and the run came to its end */
 function killedAt(house: House, call: string, count: number, args: readonly string[]): boolean {
