@@ -5,6 +5,8 @@ import type { Unit, UnitReference } from '../ports/unit.ts';
 import { archiveSchema } from './repositories/archive/config.ts';
 import { filesSchema } from './sources/files/config.ts';
 import { sqliteSchema } from './sources/sqlite/config.ts';
+import { composeSchema } from './units/compose/config.ts';
+import { containerSchema } from './units/container/config.ts';
 import { systemdSchema } from './units/systemd/config.ts';
 
 /** What a source's folder exports from its `index.ts`. */
@@ -84,6 +86,8 @@ function unitRow<Kind extends UnitReference['kind']>(
 /** All kinds of units that are built. */
 export const UNITS: ReadonlyMap<string, UnitRow> = byKey('kind', [
   unitRow('systemd', systemdSchema, async () => (await import('./units/systemd/index.ts')).systemdUnit),
+  unitRow('container', containerSchema, async () => (await import('./units/container/index.ts')).containerUnit),
+  unitRow('compose', composeSchema, async () => (await import('./units/compose/index.ts')).composeUnit),
 ]);
 
 /** All kinds of hosts that are built. */

@@ -19,7 +19,8 @@ import {
   stagingSchema,
 } from './planned/settings.ts';
 import { plannedSources } from './planned/sources.ts';
-import { checksSchema, unitsSchema } from './planned/units.ts';
+import { checksSchema } from './planned/units.ts';
+import { unitsSchema } from './units.ts';
 
 type Options = readonly [z.ZodType, ...z.ZodType[]];
 

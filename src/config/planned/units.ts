@@ -1,21 +1,9 @@
 import * as z from 'zod';
-import { nameSetting, pathSetting } from '../../domain/settings.ts';
+import { nameSetting } from '../../domain/settings.ts';
 import { hostAndPort, planned, webAddress } from './planned.ts';
 
 const text = z.string().min(1, 'Must not be empty.');
 const drill = z.boolean().describe('false leaves the check out of drills').exactOptional();
-
-const unit = z.union([
-  z.strictObject({
-    systemd: text.describe('A systemd unit'),
-    user: z
-      .union([z.boolean(), text])
-      .describe("true: the caller's own manager; a name: that account's")
-      .exactOptional(),
-  }),
-  z.strictObject({ container: text.describe('A container, by its name') }),
-  z.strictObject({ compose: pathSetting.describe('The compose file of a project') }),
-]);
 
 const check = z.union([
   z.strictObject({
@@ -31,7 +19,5 @@ const check = z.union([
   }),
 ]);
 
-/** What is stopped and started around an operation. */
-export const unitsSchema = planned('units', 'What is stopped and started, in this order', () => z.array(unit));
 /** How it is seen that a service works. */
 export const checksSchema = planned('checks', 'How it is seen that the service works', () => z.array(check));

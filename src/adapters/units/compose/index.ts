@@ -1,0 +1,77 @@
+import { unitNameOf } from '../../../domain/unit-reference.ts';
+import type { Host } from '../../../ports/host.ts';
+import type { Unit, UnitHealth, UnitReference, UnitState } from '../../../ports/unit.ts';
+import type { EngineEnvironment } from '../../../process/container-engine.ts';
+import { PROJECT_LABEL } from '../engine/args.ts';
+import { containerEngine } from '../engine/engine.ts';
+import { type Container, nameOf, runs, stateOf } from '../engine/parse.ts';
+import { inOrder, parseNeeds } from './order.ts';
+import { composeProject } from './project.ts';
+
+type Reference = Extract<UnitReference, { readonly kind: 'compose' }>;
+
+/** All containers of a Compose project that exist. Those of `compose run` are not part of it. */
+export function composeUnit(reference: Reference, host: Host, environment: EngineEnvironment): Unit {
+  const name = unitNameOf(reference);
+  const engine = containerEngine(name, host, environment);
+  const project = composeProject(name, reference.file, host, environment);
+  /** Known once there is a container: Compose itself takes half a second for each answer. */
+  let projectName: string | null = null;
+  let needs: ReturnType<typeof parseNeeds> = new Map();
+  async function inspectAll(signal: AbortSignal): Promise<readonly Container[]> {
+    await project.confirmFile(signal);
+    if (projectName !== null) return engine.ofProject(projectName, signal);
+    const found = await engine.inspect(await project.containerIds(signal), signal);
+    projectName = found[0]?.Config.Labels?.[PROJECT_LABEL] ?? null;
+    return projectName === null ? found : engine.ofProject(projectName, signal);
+  }
+  const inspect = async (signal: AbortSignal): Promise<readonly Container[]> =>
+    (await inspectAll(signal)).filter(({ Config }) => Config.Labels?.[ONE_OFF_LABEL]?.toLowerCase() !== 'true');
+  async function ordered(containers: readonly Container[], signal: AbortSignal): Promise<readonly Container[]> {
+    if (containers.length > 1 && !containers.every((container) => needs.has(serviceOf(container))))
+      needs = parseNeeds(await project.config(signal));
+    return inOrder(containers, serviceOf, needs);
+  }
+  return {
+    name,
+    reference,
+    state: async (signal) => stateOfAll(await inspect(signal)),
+    running: async (signal) => (await inspect(signal)).filter(runs).map(nameOf),
+    async stop(signal) {
+      const running = (await inspect(signal)).filter(runs);
+      for (const container of (await ordered(running, signal)).toReversed()) await engine.stop(container, signal);
+    },
+    async start(members, signal) {
+      if (members === null) return project.up(signal);
+      await inspect(signal);
+      for (const container of await ordered(await engine.inspect(members, signal), signal))
+        await engine.start(nameOf(container), signal);
+    },
+    async health(signal) {
+      const healths = (await inspect(signal)).filter(runs).map((container) => engine.health(container));
+      return WORST_FIRST.find((health) => healths.includes(health)) ?? 'down';
+    },
+    async processes(signal) {
+      const active = (await inspect(signal)).filter((container) => stateOf(container) === 'active');
+      const lists = await Promise.all(active.map((container) => engine.processes(nameOf(container), signal)));
+      return lists.flat();
+    },
+    images: async (signal) =>
+      Object.fromEntries((await inspect(signal)).map((container) => [nameOf(container), container.Image])),
+    async starters(signal) {
+      await inspect(signal);
+      return [];
+    },
+  };
+}
+
+const ONE_OFF_LABEL = 'com.docker.compose.oneoff';
+const serviceOf = ({ Config }: Container): string => Config.Labels?.['com.docker.compose.service'] ?? '';
+
+const WORST_FIRST: readonly UnitHealth[] = ['restarting', 'unhealthy', 'starting', 'undeclared', 'healthy'];
+const MOST_ALIVE_FIRST: readonly UnitState[] = ['active', 'starting', 'stopping', 'failed'];
+
+function stateOfAll(containers: readonly Container[]): UnitState {
+  const states = containers.map(stateOf);
+  return MOST_ALIVE_FIRST.find((state) => states.includes(state)) ?? 'inactive';
+}

@@ -1,0 +1,44 @@
+import { parse } from 'yaml';
+
+/** What a service of a compose file waits for before it is started. */
+type Needs = ReadonlyMap<string, ReadonlySet<string>>;
+
+interface ServiceText {
+  /** A list of names, or conditions by name. */
+  readonly depends_on?: readonly string[] | Readonly<Record<string, unknown>>;
+  readonly links?: readonly string[];
+  readonly volumes_from?: readonly string[];
+  readonly network_mode?: string;
+  readonly pid?: string;
+  readonly ipc?: string;
+}
+
+/** Compose specification: `depends_on`, and what shares something with the container of another service. */
+function needsOf({ depends_on = [], links = [], volumes_from = [], ...shared }: ServiceText): readonly string[] {
+  const declared = Array.isArray(depends_on) ? (depends_on as readonly string[]) : Object.keys(depends_on);
+  const beforeColon = [...links, ...volumes_from].map((text) => text.split(':')[0] ?? '');
+  const namespaces = [shared.network_mode, shared.pid, shared.ipc].flatMap(
+    (text) => /^service:(.+)$/.exec(text ?? '')?.[1] ?? [],
+  );
+  return [...declared, ...beforeColon, ...namespaces];
+}
+
+/** @param text what `compose config` prints */
+export function parseNeeds(text: string): Needs {
+  const { services = {} }: { readonly services?: Readonly<Record<string, ServiceText>> } = parse(text) ?? {};
+  return new Map(Object.entries(services).map(([name, service]) => [name, new Set(needsOf(service))]));
+}
+
+/** Rows in the order in which they are started: what others need comes first, else as they were. */
+export function inOrder<Row>(rows: readonly Row[], serviceOf: (row: Row) => string, needs: Needs): readonly Row[] {
+  const ordered = new Set<string>();
+  const begun = new Set<string>();
+  function visit(service: string): void {
+    if (begun.has(service)) return; // Compose refuses circles; one would end here
+    begun.add(service);
+    for (const need of needs.get(service) ?? []) visit(need);
+    ordered.add(service);
+  }
+  for (const row of rows) visit(serviceOf(row));
+  return [...ordered].flatMap((service) => rows.filter((row) => serviceOf(row) === service));
+}

@@ -1,0 +1,98 @@
+import { basename, dirname, join } from 'node:path';
+import { HoldfastError } from '../../../domain/errors.ts';
+import type { Finished, Host } from '../../../ports/host.ts';
+import { type EngineEnvironment, engineAway, saysNoEngine } from '../../../process/container-engine.ts';
+
+const LIMIT_MS = 10 * 60_000;
+const LOOK_LIMIT_MS = 60_000;
+
+/** `docker compose`, `docker-compose` of old, or `podman compose`, over one compose file. */
+export interface Project {
+  /** @throws UnitMissing when there is no compose file */
+  confirmFile(signal: AbortSignal): Promise<void>;
+  /** Every container of the project that exists, by its id; also those of `run`. @throws UnitMissing, ProcessFailed */
+  containerIds(signal: AbortSignal): Promise<readonly string[]>;
+  /** The whole project as YAML, merged and with its variables filled in. It may hold secrets. */
+  config(signal: AbortSignal): Promise<string>;
+  /** Makes what is missing and starts all; what is there is not made anew. @throws UnitFailed */
+  up(signal: AbortSignal): Promise<void>;
+}
+
+/** @param file absolute path on the host */
+export function composeProject(name: string, file: string, host: Host, environment: EngineEnvironment): Project {
+  let chosen: readonly [string, ...string[]] | null = null;
+  async function compose(
+    argv: readonly string[],
+    signal: AbortSignal,
+    limitMs = LOOK_LIMIT_MS,
+  ): Promise<Finished & { readonly stdout: string }> {
+    signal.throwIfAborted();
+    const files = await filesOf(name, file, host, signal);
+    chosen ??= await composeProgram(host, environment, signal);
+    const [program, ...words] = chosen;
+    const args = [...words, ...files.flatMap((each) => ['--file', each]), ...argv];
+    const options = { signal, limitMs, accept: Array.from({ length: 128 }, (_, code) => code) };
+    const ended = await host.run({ program, args, environment, workingFolder: dirname(file) }, options);
+    if (ended.exitCode !== 0 && saysNoEngine(ended.stderrTail)) throw engineAway(program, ended.stderrTail);
+    return ended;
+  }
+  async function look(argv: readonly string[], signal: AbortSignal): Promise<string> {
+    const { exitCode, stderrTail, stdout } = await compose(argv, signal);
+    if (exitCode === 0) return stdout;
+    throw new HoldfastError('ProcessFailed', `${name} cannot be read: ${stderrTail.trim()}`, name, {
+      hint: `See what Compose says of it: docker compose --file ${file} config`,
+    });
+  }
+  return {
+    confirmFile: async (signal) => void (await filesOf(name, file, host, signal)),
+    containerIds: async (signal) =>
+      (await look(['ps', '--all', '--quiet'], signal)).split('\n').filter((id) => id !== ''),
+    config: (signal) => look(['config'], signal),
+    async up(signal) {
+      const { exitCode, stderrTail } = await compose(
+        ['up', '--detach', '--no-recreate', '--no-build'],
+        signal,
+        LIMIT_MS,
+      );
+      if (exitCode === 0) return;
+      throw new HoldfastError('UnitFailed', `${name} could not be started: ${stderrTail.trim()}`, name, {
+        hint: `Look at its logs: docker compose --file ${file} logs`,
+      });
+    },
+  };
+}
+
+/** Compose merges `….override.yaml` by itself only when no file is named. @throws UnitMissing */
+async function filesOf(name: string, file: string, { files }: Host, signal: AbortSignal): Promise<readonly string[]> {
+  if ((await files.status(file, signal)) === null)
+    throw new HoldfastError('UnitMissing', `There is no compose file ${file}.`, name);
+  const stem = /^(compose|docker-compose)\.ya?ml$/.exec(basename(file))?.[1];
+  if (stem === undefined) return [file];
+  for (const end of ['yaml', 'yml']) {
+    const override = join(dirname(file), `${stem}.override.${end}`);
+    if ((await files.status(override, signal)) !== null) return [file, override];
+  }
+  return [file];
+}
+
+const PROGRAMS = [['docker', 'compose'], ['docker-compose'], ['podman', 'compose']] as const;
+
+/** The first that answers: a client without the plugin is there and knows no `compose`. @throws ToolMissing */
+async function composeProgram(
+  host: Host,
+  environment: EngineEnvironment,
+  signal: AbortSignal,
+): Promise<readonly [string, ...string[]]> {
+  for (const [program, ...words] of PROGRAMS) {
+    const accept = Array.from({ length: 128 }, (_, code) => code);
+    const options = { signal, limitMs: LOOK_LIMIT_MS, accept };
+    try {
+      const args = [...words, 'version'];
+      if ((await host.run({ program, args, environment }, options)).exitCode === 0) return [program, ...words];
+    } catch (error) {
+      if (!(error instanceof HoldfastError && error.code === 'ToolMissing')) throw error;
+    }
+  }
+  const message = `Neither docker compose nor docker-compose is installed on host ${host.name}.`;
+  throw new HoldfastError('ToolMissing', message, 'docker compose');
+}

@@ -1,0 +1,110 @@
+import { HoldfastError } from '../../../domain/errors.ts';
+import type { Command, Finished, Host } from '../../../ports/host.ts';
+import type { UnitHealth } from '../../../ports/unit.ts';
+import {
+  type EngineEnvironment,
+  engineAway,
+  engineProgram,
+  saysNoContainer,
+  saysNoEngine,
+} from '../../../process/container-engine.ts';
+import * as args from './args.ts';
+import { type Container, healthOf, nameOf, parseContainers, stateOf } from './parse.ts';
+
+/** How long a container may take to end before it is killed, where it says nothing itself. The engine's own 10 s are
+ *  little for a database. */
+const GRACE_SECONDS = 60;
+const LOOK_LIMIT_MS = 60_000;
+const START_LIMIT_MS = 5 * 60_000;
+
+type Ended = Finished & { readonly stdout: string };
+
+/** What units do with containers, through the client of the host's engine. `subject` is the unit that errors name. */
+export interface Engine {
+  /** @throws UnitMissing when one of them is not there */
+  inspect(names: readonly string[], signal: AbortSignal): Promise<readonly Container[]>;
+  /** @throws UnitFailed when it does not start, or ended with an error when it is looked at */
+  start(name: string, signal: AbortSignal): Promise<void>;
+  /** By its name; also containers of services that its compose file no longer has. */
+  ofProject(project: string, signal: AbortSignal): Promise<readonly Container[]>;
+  /** TERM, or what the container says in its place; KILL when its time is over. @throws UnitFailed */
+  stop(container: Container, signal: AbortSignal): Promise<void>;
+  /** Of one that runs. */
+  processes(name: string, signal: AbortSignal): Promise<readonly number[]>;
+  /** As {@link healthOf}; it remembers how often the container had been started again. */
+  health(container: Container): UnitHealth;
+  program(signal: AbortSignal): Promise<'docker' | 'podman'>;
+}
+
+export function containerEngine(subject: string, host: Host, environment: EngineEnvironment): Engine {
+  let chosen: 'docker' | 'podman' | null = null;
+  const restarts = new Map<string, number>();
+  async function program(signal: AbortSignal): Promise<'docker' | 'podman'> {
+    signal.throwIfAborted();
+    chosen ??= await engineProgram(host, signal);
+    return chosen;
+  }
+  async function ask(argv: readonly string[], signal: AbortSignal, limitMs: number): Promise<Ended> {
+    const command: Command = { program: await program(signal), args: argv, environment };
+    const ended = await host.run(command, { signal, limitMs, accept: [0, 1, 125, 126, 127] });
+    if (ended.exitCode !== 0 && saysNoEngine(ended.stderrTail)) throw engineAway(ended.program, ended.stderrTail);
+    if (ended.exitCode !== 0 && saysNoContainer(ended.stderrTail)) throw missing(subject, ended.stderrTail);
+    return ended;
+  }
+  async function inspect(names: readonly string[], signal: AbortSignal): Promise<readonly Container[]> {
+    signal.throwIfAborted();
+    if (names.length === 0) return [];
+    const ended = await ask(args.inspect(names), signal, LOOK_LIMIT_MS);
+    if (ended.exitCode !== 0) throw failed(subject, 'could not be looked at', ended.stderrTail);
+    return parseContainers(ended.stdout);
+  }
+  return {
+    inspect,
+    program,
+    async ofProject(project, signal) {
+      const ended = await ask(args.ofProject(project), signal, LOOK_LIMIT_MS);
+      if (ended.exitCode !== 0) throw failed(subject, 'could not be looked at', ended.stderrTail);
+      return inspect(
+        ended.stdout.split('\n').filter((id) => id !== ''),
+        signal,
+      );
+    },
+    async start(name, signal) {
+      const ended = await ask(args.start(name), signal, START_LIMIT_MS);
+      if (ended.exitCode !== 0) throw failed(subject, `could not be started (${name})`, ended.stderrTail);
+      for (const { State } of await inspect([name], signal))
+        if (State.Status === 'exited' && State.ExitCode !== 0)
+          throw failed(subject, `ended with ${State.ExitCode} when it was started (${name})`, State.Error);
+    },
+    async stop(container, signal) {
+      const grace = container.Config.StopTimeout ?? GRACE_SECONDS;
+      const ended = await ask(args.stop(nameOf(container), grace), signal, (grace + 60) * 1000);
+      if (ended.exitCode !== 0) throw failed(subject, `could not be stopped (${nameOf(container)})`, ended.stderrTail);
+    },
+    async processes(name, signal) {
+      const ended = await ask(args.top(await program(signal), name), signal, LOOK_LIMIT_MS);
+      // It may have ended since it was seen to run.
+      return ended.exitCode === 0
+        ? ended.stdout
+            .split('\n')
+            .map(Number)
+            .filter((pid) => pid > 0)
+        : [];
+    },
+    health(container) {
+      const health = healthOf(container, restarts.get(container.Id) ?? null);
+      if (stateOf(container) === 'active') restarts.set(container.Id, container.RestartCount);
+      return health;
+    },
+  };
+}
+
+const missing = (subject: string, stderr: string): HoldfastError =>
+  new HoldfastError('UnitMissing', `The engine does not know ${subject}: ${stderr.trim()}`, subject, {
+    hint: 'See the containers with: docker ps --all',
+  });
+
+const failed = (subject: string, what: string, why: string): HoldfastError =>
+  new HoldfastError('UnitFailed', `${subject} ${what}${why.trim() === '' ? '.' : `: ${why.trim()}`}`, subject, {
+    hint: 'Look at its log: docker logs CONTAINER',
+  });

@@ -1,0 +1,242 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { localHost } from '../src/adapters/hosts/local/index.ts';
+import { composeUnit } from '../src/adapters/units/compose/index.ts';
+import { inOrder, parseNeeds } from '../src/adapters/units/compose/order.ts';
+import { containerUnit } from '../src/adapters/units/container/index.ts';
+import type { Unit } from '../src/ports/unit.ts';
+import { type UnitFixture, unitContract } from './contracts/unit.ts';
+import { available } from './services/available.ts';
+import { type DockerEngine, dockerAvailable, dockerEngine, importBusybox, pidOf, until } from './services/docker.ts';
+
+const never = (): AbortSignal => new AbortController().signal;
+
+test('services start after what they need, in whatever way they say it', () => {
+  const needs = parseNeeds(`services:
+  web: { depends_on: [api] }
+  api: { depends_on: { db: { condition: service_healthy } }, links: ['cache:redis'] }
+  backup: { volumes_from: ['db:ro'] }
+  sidecar: { network_mode: 'service:web' }
+  cache: {}
+  db: {}
+`);
+  const rows = ['sidecar', 'backup', 'web', 'api', 'db', 'db', 'cache', 'orphan'];
+  const order = inOrder(rows, (row) => row, needs);
+  expect(order.toSorted()).toEqual(rows.toSorted());
+  const before = [
+    ['db', 'api'],
+    ['cache', 'api'],
+    ['api', 'web'],
+    ['web', 'sidecar'],
+    ['db', 'backup'],
+  ] as const;
+  for (const [first, second] of before) expect(order.lastIndexOf(first), first).toBeLessThan(order.indexOf(second));
+});
+
+describe.runIf(dockerAvailable() && available('docker-compose'))('needs a Docker Engine', () => {
+  let engine: DockerEngine;
+  let folder: string;
+  const host = localHost();
+  beforeAll(async () => {
+    engine = await dockerEngine();
+    await importBusybox(engine);
+    folder = await mkdtemp(join(tmpdir(), 'holdfast-compose-'));
+  }, 120_000);
+  afterAll(async () => {
+    await engine?.[Symbol.asyncDispose]();
+    await rm(folder, { recursive: true, force: true });
+  }, 120_000);
+
+  const containerOf = (container: string): Unit =>
+    containerUnit({ kind: 'container', host: 'local', container }, host, engine.environment);
+  const running = async (...filter: readonly string[]): Promise<readonly string[]> =>
+    (await engine.docker('ps', '--format', '{{.Names}}', ...filter))
+      .split('\n')
+      .filter((name) => name !== '')
+      .toSorted();
+  const run = (name: string, ...words: readonly string[]): Promise<string> =>
+    engine.docker('run', '--detach', '--network', 'none', '--name', name, ...words);
+  const remove = async (...names: readonly string[]): Promise<void> =>
+    void (await engine.docker('rm', '--force', ...names));
+  /** Ends at once with TERM, as a program does that handles it: a first process has no default. */
+  const SLEEP = ['busybox', 'sh', '-c', 'trap "exit 0" TERM; sleep 600 & wait'];
+
+  async function containerFixture(): Promise<UnitFixture> {
+    await run('web', '--health-cmd', 'true', '--health-interval', '1s', ...SLEEP);
+    const healthy = async (): Promise<boolean> =>
+      (await engine.docker('inspect', '--format', '{{.State.Health.Status}}', 'web')) === 'healthy';
+    await until(healthy, 'health');
+    const unit = containerOf('web');
+    return {
+      // a container is `starting` until its check ran for the first time
+      unit: {
+        ...unit,
+        health: async (signal) => {
+          await until(async () => (await unit.health(signal)) !== 'starting', 'a look');
+          return unit.health(signal);
+        },
+      },
+      missing: containerOf('nobody'),
+      ...{ up: ['web'], down: [], health: 'healthy' },
+      seen: () => running(),
+      [Symbol.asyncDispose]: () => remove('web'),
+    };
+  }
+  unitContract('container', containerFixture);
+
+  test('the health of a container is what its own check says, and undeclared without one', async () => {
+    await run('bad', '--health-cmd', 'false', '--health-interval', '1s', '--health-retries', '1', ...SLEEP);
+    await run('plain', ...SLEEP);
+    await run('slow', '--health-cmd', 'false', '--health-interval', '1s', '--health-start-period', '1h', ...SLEEP);
+    await until(async () => (await containerOf('bad').health(never())) === 'unhealthy', 'unhealthy');
+    expect(await containerOf('plain').health(never())).toBe('undeclared');
+    expect(await containerOf('slow').health(never())).toBe('starting');
+    expect(await containerOf('slow').state(never())).toBe('active');
+    await remove('bad', 'plain', 'slow');
+  });
+
+  test('a container that is started again and again is restarting', async () => {
+    await run('loop', '--restart', 'always', 'busybox', 'sh', '-c', 'sleep 0.2; exit 1');
+    const unit = containerOf('loop');
+    await unit.health(never());
+    await until(async () => (await unit.health(never())) === 'restarting', 'restarting');
+    expect(await unit.running(never())).toEqual(['loop']);
+    await unit.stop(never());
+    expect(await unit.state(never())).toBe('inactive');
+    await remove('loop');
+  });
+
+  test('the processes of a container are told by the numbers that this machine gives them', async () => {
+    await run('family', 'busybox', 'sh', '-c', 'sleep 603 & wait');
+    const first = await pidOf(engine, 'family');
+    const processes = await containerOf('family').processes(never());
+    expect(processes).toHaveLength(2);
+    expect(processes).toContain(first);
+    await remove('family');
+  });
+
+  test('a container that cannot be started is UnitFailed, and its image is told by identity', async () => {
+    await engine.docker('create', '--name', 'broken', '--network', 'none', 'busybox', '/no/such/program');
+    const unit = containerOf('broken');
+    await expect(unit.start(null, never())).rejects.toMatchObject({ code: 'UnitFailed', subject: 'container broken' });
+    expect(await unit.state(never())).toBe('failed');
+    const image = await engine.docker('image', 'inspect', '--format', '{{.Id}}', 'busybox');
+    expect(await unit.images(never())).toEqual({ broken: image });
+    await remove('broken');
+  });
+
+  test('a container is given the time to stop that it asks for', async () => {
+    await run('patient', '--stop-timeout', '1', 'busybox', 'sh', '-c', 'trap "" TERM; while :; do sleep 1; done');
+    await containerOf('patient').stop(never());
+    expect(await engine.docker('inspect', '--format', '{{.State.ExitCode}}', 'patient')).toBe('137');
+    await run('careful', 'busybox', 'sh', '-c', 'trap "sleep 11; exit 7" TERM; sleep 600 & wait');
+    await containerOf('careful').stop(never());
+    // the engine's own 10 s would have killed it in the middle of its work
+    expect(await engine.docker('inspect', '--format', '{{.State.ExitCode}}', 'careful')).toBe('7');
+    await remove('patient', 'careful');
+  });
+
+  test('an engine that does not answer is told as such, not as a missing container', async () => {
+    const environment = { DOCKER_HOST: 'unix:///nowhere/docker.sock' };
+    const unit = containerUnit({ kind: 'container', host: 'local', container: 'web' }, host, environment);
+    await expect(unit.state(never())).rejects.toMatchObject({
+      code: 'ProcessFailed',
+      hint: expect.stringContaining('DOCKER_HOST'),
+    });
+  });
+
+  /** A project of its own: a database, two that need it, and one that is down. */
+  async function project(name: string): Promise<string> {
+    const file = join(folder, name, 'docker-compose.yml');
+    const sleeps = 'image: busybox, network_mode: none, command: [sh, -c, "trap \\"exit 0\\" TERM; sleep 600 & wait"]';
+    await mkdir(join(folder, name));
+    await writeFile(
+      file,
+      `version: '3'\nservices:\n  web: { ${sleeps}, depends_on: [db] }\n  db: { ${sleeps} }\n  job: { ${sleeps}, depends_on: [db] }\n`,
+    );
+    await writeFile(
+      join(folder, name, 'docker-compose.override.yml'),
+      `version: '3'\nservices:\n  extra: { ${sleeps} }\n`,
+    );
+    await compose(file, 'up', '--detach');
+    await compose(file, 'stop', 'job');
+    return file;
+  }
+  const compose = async (file: string, ...words: readonly string[]): Promise<void> => {
+    const command = {
+      program: 'docker-compose',
+      args: words,
+      environment: engine.environment,
+      workingFolder: join(file, '..'),
+    };
+    await host.run(command, { signal: never() });
+  };
+  const composeOf = (file: string): Unit =>
+    composeUnit({ kind: 'compose', host: 'local', file }, host, engine.environment);
+  const down = (file: string) => async (): Promise<void> => {
+    await compose(file, 'down', '--timeout', '1');
+    await rm(join(file, '..'), { recursive: true });
+  };
+
+  let shared: string | null = null;
+  /** One project for all tests of the suite, since Compose needs seconds to make and to remove one. */
+  async function composeFixture(): Promise<UnitFixture> {
+    shared ??= await project('fixture');
+    const file = shared;
+    await engine.docker('start', 'fixture_db_1', 'fixture_extra_1', 'fixture_web_1');
+    await engine.docker('stop', 'fixture_job_1');
+    return {
+      unit: composeOf(file),
+      missing: composeOf(join(folder, 'nobody.yml')),
+      up: ['fixture_db_1', 'fixture_extra_1', 'fixture_web_1'],
+      ...{ down: ['fixture_job_1'], health: 'undeclared' },
+      seen: () => running('--filter', 'name=fixture'),
+      [Symbol.asyncDispose]: async () => {},
+    };
+  }
+  unitContract('compose', composeFixture);
+
+  test('a project is stopped with what others need last, and started with it first', async () => {
+    const file = await project('ordered');
+    const since = `${Math.floor(Date.now() / 1000)}`;
+    const unit = composeOf(file);
+    const members = await unit.running(never());
+    await unit.stop(never());
+    await unit.start(members, never());
+    const events = await engine.docker(
+      ...['events', '--since', since, '--until', `${Math.floor(Date.now() / 1000) + 1}`, '--filter', 'type=container'],
+      ...['--format', '{{.Action}} {{.Actor.Attributes.name}}'],
+    );
+    const lines = events.split('\n');
+    expect(lines.indexOf('die ordered_web_1')).toBeLessThan(lines.indexOf('die ordered_db_1'));
+    expect(lines.lastIndexOf('start ordered_db_1')).toBeLessThan(lines.lastIndexOf('start ordered_web_1'));
+    await down(file)();
+  });
+
+  test('what compose down removed is made again when all of the project is started', async () => {
+    const file = await project('removed');
+    await compose(file, 'down', '--timeout', '1');
+    const unit = composeOf(file);
+    expect(await unit.state(never())).toBe('inactive');
+    await unit.start(null, never());
+    expect(await running('--filter', 'name=removed')).toEqual([
+      'removed_db_1',
+      'removed_extra_1',
+      'removed_job_1',
+      'removed_web_1',
+    ]);
+    expect(Object.keys(await unit.images(never())).toSorted()).toEqual(await running('--filter', 'name=removed'));
+    await down(file)();
+  });
+
+  test('a compose file that Compose cannot read is told with its reason', async () => {
+    const file = join(folder, 'broken.yml');
+    await writeFile(file, 'services: [');
+    await expect(composeOf(file).state(never())).rejects.toMatchObject({
+      code: 'ProcessFailed',
+      subject: `compose ${file}`,
+    });
+  });
+});
