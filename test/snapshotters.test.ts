@@ -1,10 +1,12 @@
-import { describe } from 'vitest';
+import { mkdirSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
 import { systemClock } from '../src/process/clock.ts';
 import { type SnapshotterFixture, snapshotterContract } from './contracts/snapshotter.ts';
 import { memorySnapshotter } from './fakes/snapshotter.ts';
+import { available } from './services/available.ts';
 import { hasBtrfs } from './services/btrfs.ts';
-import { loopDisk, run } from './services/loop-disk.ts';
-import { poolFixture } from './services/snapshotter-fixture.ts';
+import { canMount, type LoopDisk, loopDisk, run, temporaryDisk } from './services/loop-disk.ts';
+import { copyByHand, openAt, poolFixture } from './services/snapshotter-fixture.ts';
 
 async function memory(options: { readonly atomic?: boolean } = {}): Promise<SnapshotterFixture> {
   const snapshotter = memorySnapshotter({ clock: systemClock, ...options });
@@ -32,4 +34,57 @@ describe.runIf(hasBtrfs())('needs btrfs', () => {
   };
   snapshotterContract('btrfs', btrfs(false));
   snapshotterContract('btrfs with quotas', btrfs(true));
+});
+
+const folder = (path: string): void => mkdirSync(path);
+const copies = (disk: () => LoopDisk) => async () => {
+  const made = disk();
+  return await poolFixture(made.path, folder, copyByHand, () => made[Symbol.dispose]());
+};
+
+describe.runIf(canMount())('needs to mount', () => {
+  snapshotterContract('copy on tmpfs', copies(temporaryDisk));
+
+  test('where no file system shares contents, snapshots are copies', async () => {
+    using disk = temporaryDisk();
+    const { kind, capabilities } = await openAt(disk.path);
+    expect({ kind, capabilities }).toEqual({
+      kind: 'copy',
+      capabilities: { instant: false, atomic: true, generations: false, readOnly: false },
+    });
+  });
+});
+
+describe.runIf(canMount() && available('mkfs.ext4'))('needs mkfs.ext4', () => {
+  snapshotterContract(
+    'copy on ext4',
+    copies(() => loopDisk('ext4', 64)),
+  );
+});
+
+describe.runIf(canMount() && available('mkfs.xfs'))('needs mkfs.xfs', () => {
+  snapshotterContract(
+    'reflink on XFS',
+    copies(() => loopDisk('xfs', 320)),
+  );
+
+  test('on XFS a snapshot shares the contents of its files with them', async () => {
+    using disk = loopDisk('xfs', 320);
+    mkdirSync(`${disk.path}/media`);
+    run('dd', 'if=/dev/urandom', `of=${disk.path}/media/film`, 'bs=1M', 'count=60', 'status=none');
+    const snapshotter = await openAt(disk.path);
+    expect(snapshotter.kind).toBe('reflink');
+    const free = (): number => Number(run('stat', '-f', '-c', '%a', disk.path)) * 4096;
+    const before = free();
+    const { path } = await snapshotter.snapshot('media', 'media-1', AbortSignal.timeout(60_000));
+    expect(run('cmp', `${disk.path}/media/film`, `${path}/film`)).toBe('');
+    expect(before - free()).toBeLessThan(4 * 1024 ** 2);
+  });
+});
+
+describe.runIf(hasBtrfs())('needs btrfs for folders', () => {
+  snapshotterContract('reflink of folders on BTRFS', async () => {
+    const disk = loopDisk('btrfs');
+    return await poolFixture(disk.path, folder, copyByHand, () => disk[Symbol.dispose](), { kind: 'reflink' });
+  });
 });

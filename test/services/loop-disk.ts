@@ -11,6 +11,17 @@ export const run = (program: string, ...args: string[]): string =>
     stdio: 'pipe',
   }).trimEnd();
 
+/** Whether this account can mount anything: root in a container without rights cannot. */
+export function canMount(): boolean {
+  try {
+    using _disk = temporaryDisk();
+    return true;
+  } catch (error) {
+    if (process.env.REQUIRE === 'all') throw error;
+    return false;
+  }
+}
+
 export interface LoopDisk extends Disposable {
   /** Where it is mounted. */
   readonly path: string;
@@ -27,14 +38,29 @@ const MAKE = {
 
 /** A file system of its own in a sparse file, mounted through a loop device, which needs root. XFS needs 300 MiB. */
 export function loopDisk(kind: keyof typeof MAKE, mebibytes = 512): LoopDisk {
+  const [program, ...args] = MAKE[kind];
+  return mounted(kind, (image, path) => {
+    writeFileSync(image, '');
+    truncateSync(image, mebibytes * 1024 ** 2);
+    run(program, ...args, image);
+    run('mount', '-o', 'loop', image, path);
+  });
+}
+
+/** A file system in memory. */
+export const temporaryDisk = (mebibytes = 64): LoopDisk =>
+  mounted('tmpfs', (_, path) => run('mount', '-t', 'tmpfs', '-o', `size=${mebibytes}m`, 'tmpfs', path));
+
+function mounted(kind: string, mount: (image: string, path: string) => void): LoopDisk {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), `${kind}-`)));
   const [image, path, beside] = [join(folder, 'image'), join(folder, 'mounted'), join(folder, 'beside')];
   for (const each of [path, beside]) mkdirSync(each);
-  writeFileSync(image, '');
-  truncateSync(image, mebibytes * 1024 ** 2);
-  const [program, ...args] = MAKE[kind];
-  run(program, ...args, image);
-  run('mount', '-o', 'loop', image, path);
+  try {
+    mount(image, path);
+  } catch (error) {
+    rmSync(folder, { recursive: true, force: true });
+    throw error;
+  }
   return {
     ...{ path, beside },
     remount: (options) => void run('mount', '-o', `remount,${options}`, path),
