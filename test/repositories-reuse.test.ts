@@ -1,3 +1,4 @@
+import { stat, truncate } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import type { ArchiveSettings } from '../src/adapters/repositories/archive/settings.ts';
 import { Secret } from '../src/domain/secret.ts';
@@ -5,7 +6,7 @@ import type { Sealing } from '../src/domain/storage.ts';
 import { aHeader } from './contracts/captured-items.ts';
 import { storeTree } from './contracts/stored-points.ts';
 import { anAgeKey } from './services/age.ts';
-import { archiveFixture } from './services/archive.ts';
+import { archiveFixture, storedPath } from './services/archive.ts';
 import { available } from './services/available.ts';
 
 /** Whether a tree that was stored with `before` is stored again without its bytes by a repository that is set up as
@@ -19,6 +20,20 @@ async function isReused(before: Partial<ArchiveSettings>, now: Partial<ArchiveSe
 }
 
 describe('an unchanged item', () => {
+  test('is read again once its stored file was cut short', async () => {
+    const { signal } = new AbortController();
+    await using made = await archiveFixture({});
+    const { point } = await storeTree(made.repository, signal);
+    const file = storedPath(made.path, point, 'files_data');
+    await truncate(file, (await stat(file)).size - 1);
+    await using draft = await made.repository.begin(
+      aHeader({ timestamp: point.timestamp.add({ hours: 1 }) }),
+      0,
+      signal,
+    );
+    expect(await draft.reuse('files_data', point, signal)).toBeNull();
+  });
+
   test('is stored with its bytes again once its compression was changed', async () => {
     expect(await isReused({}, {})).toBe(true);
     expect(await isReused({}, { compression: { format: 'zstd', level: 9 } })).toBe(false);

@@ -1,4 +1,4 @@
-import { readdir, rename, rm } from 'node:fs/promises';
+import { readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError } from '../../../domain/errors.ts';
 import { type Item, type Manifest, printManifest } from '../../../domain/manifest.ts';
@@ -76,15 +76,21 @@ export async function folderDraft(
     const row = (await readPoint(from))?.manifest?.items.find(({ name }) => name === item);
     if (row?.file === undefined || row.outcome === 'failed') return null;
     if (!(await isStoredAsToday(row, from, signal))) return null;
-    const files = [row.file, ...(row.index === undefined ? [] : [row.index.file])];
+    const files = [{ file: row.file, size: row.size }, ...(row.index === undefined ? [] : [row.index])];
     const linked: string[] = [];
+    const unlink = async (): Promise<null> => {
+      for (const file of linked) await rm(join(draft, file), { force: true });
+      return null;
+    };
     try {
-      for (const file of files) {
-        await linkFile(join(settings.path, from.location, file), join(draft, checkedFileName(file)));
+      for (const { file, size } of files) {
+        const link = join(draft, checkedFileName(file));
+        await linkFile(join(settings.path, from.location, file), link);
         linked.push(file);
+        if ((await stat(link)).size !== size) return await unlink(); // cut since it was stored: the source is read again
       }
     } catch (error) {
-      for (const file of linked) await rm(join(draft, file), { force: true });
+      await unlink();
       // The earlier point was removed meanwhile, has too many names, or its file system has no hard links.
       if (saysAbsent(error) || ['EXDEV', 'EMLINK', 'EPERM', 'ENOTSUP'].includes(codeOf(error) ?? '')) return null;
       throw error;
