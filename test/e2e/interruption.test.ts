@@ -1,8 +1,11 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { aMachine, type Machine, type Running, tool } from './holdfast.ts';
 import { errorShape } from './shapes.ts';
+
+// Large files on a busy disk, several times over.
+vi.setConfig({ testTimeout: 240_000 });
 
 /** A service of one large file that no compression makes smaller, so that its backup takes a while. */
 function withLargeFile(layout: 'folder' | 'single'): Machine {
@@ -88,7 +91,7 @@ test('while a backup runs, another of the service, and prune end with 11, unlock
   expect(machine.json(0, 'list').points).toHaveLength(2);
   expect(machine.json(0, 'unlock').repositories).toEqual([{ name: 'disk', removed: [] }]);
   expect(stored(machine)).toEqual(during);
-  const waiting = machine.start(['backup', '--lock-wait', '50s', '--json']);
+  const waiting = machine.start(['backup', '--lock-wait', '3m', '--json']);
   running.kill('SIGCONT');
   expect((await running.ended).exitCode).toBe(0);
   expect((await waiting.ended).exitCode).toBe(0);
