@@ -13,7 +13,8 @@ export interface ItemToVerify {
   readonly level: VerifyLevel;
 }
 
-/** Reasons for which it could not be told whether the bytes are well. Anything else is a failure. */
+/** Reasons for which it could not be told whether the bytes are well. What nobody foresaw, a defect of the program too,
+ *  tells nothing either; any other error is a failure. */
 const INCONCLUSIVE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'WrongPassword',
   'SecretMissing',
@@ -24,12 +25,13 @@ const INCONCLUSIVE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'NoSpace',
   'StateBusy',
   'StateUnusable',
+  'Internal',
 ]);
 
 /** A check whose work threw. */
 export function inconclusiveOrFailed(name: string, error: unknown, durationMs: number): Check {
   const first = error instanceof SuppressedError ? error.suppressed : error;
-  const told = !(first instanceof HoldfastError && INCONCLUSIVE.has(first.code));
+  const told = first instanceof HoldfastError && !INCONCLUSIVE.has(first.code);
   return { name, outcome: told ? 'failed' : 'inconclusive', detail: messageOf(first), durationMs };
 }
 
