@@ -15,13 +15,16 @@ import { secretReader } from './config/secret.ts';
 import { HoldfastError } from './domain/errors.ts';
 import { unitNameOf } from './domain/unit-reference.ts';
 import { type Journal, openEntries, openJournal } from './journal/journal.ts';
-import type { Recovery } from './ports/catalog.ts';
+import type { Recovery, Snapshot } from './ports/catalog.ts';
 import type { Host } from './ports/host.ts';
+import type { MountTable } from './ports/occupancy.ts';
 import type { Repository } from './ports/repository.ts';
+import type { Snapshotter } from './ports/snapshotter.ts';
 import type { Unit, UnitReference } from './ports/unit.ts';
 import { systemClock, ulids } from './process/clock.ts';
 import { systemOwners } from './process/owner.ts';
 import { configuredRepository, repositoryAt } from './repositories.ts';
+import { openSnapshotter } from './snapshotters.ts';
 
 /** What a program that prints a secret may take, in milliseconds. */
 const SECRET_LIMIT_MS = 30_000;
@@ -34,6 +37,17 @@ export async function openLocalHost(): Promise<Host> {
   const row = HOSTS.get('local');
   if (row === undefined) throw new Error('The registry has no local host.');
   return (await row.load()).localHost();
+}
+
+/** The mounts of this machine; what reads them is loaded when it is asked. */
+function openMountTable(host: () => Promise<Host>): MountTable {
+  const table = async (): Promise<MountTable> =>
+    (await import('./adapters/hosts/local/mount-table.ts')).localMountTable(await host());
+  return {
+    occupancy: async (path, signal) => (await table()).occupancy(path, signal),
+    show: async (mount, signal) => (await table()).show(mount, signal),
+    hide: async (point, signal) => (await table()).hide(point, signal),
+  };
 }
 
 /** Calls `open` once for a name; a failure is not kept, so that a later call tries again. */
@@ -119,9 +133,25 @@ export async function openApplication(
       throw new HoldfastError('ConfigurationMissing', 'The catalog is not known without a configuration.', 'catalog');
     await (await openedCatalog(path)).recordRecovery(recovery);
   }
+  /** One that is recorded already is left as it is: its outcome is known better there. */
+  async function recordNewSnapshot(snapshot: Snapshot): Promise<void> {
+    const catalog = await openedCatalog(path);
+    const known = await catalog.snapshots({ subvolume: snapshot.subvolume });
+    if (known.some(({ pool, name }) => pool === snapshot.pool && name === snapshot.name)) return;
+    await catalog.recordSnapshot(snapshot);
+  }
+  const zone = Temporal.Now.timeZoneId();
+  const definitions = definitionsOf(configuration ?? { version: 1 }, zone);
+  const snapshotter = once(async (name): Promise<Snapshotter> => {
+    const definition = definitions.pools.get(name);
+    if (definition !== undefined) return openSnapshotter(definition, await host('local'), zone, face.signal);
+    throw new HoldfastError('ConfigurationInvalid', `The configuration has no pool ${name}.`, name);
+  });
+  const mounts = openMountTable(() => host('local'));
   let journal: Journal | null = null;
   const openedJournal = async (): Promise<Journal> => {
-    const context = { clock: systemClock, identifiers, owners, ports: { host, unit, recordRecovery } };
+    const ports = { host, unit, recordRecovery, snapshotter, recordNewSnapshot, mounts };
+    const context = { clock: systemClock, identifiers, owners, ports };
     journal ??= openJournal(join(folder, 'journal.db'), context);
     return journal;
   };
@@ -141,7 +171,6 @@ export async function openApplication(
       if (outcome !== 'skipped') face.note(`${entry.verb} ${entry.subject}, cut short earlier: ${outcome}, ${detail}`);
   }
 
-  const definitions = definitionsOf(configuration ?? { version: 1 }, Temporal.Now.timeZoneId());
   if (request.setDamagedCatalogAside) {
     const aside = await setAsideWhenDamaged(path, systemClock.now());
     if (aside !== null) face.note(`The catalog was damaged and is now ${aside}.`);

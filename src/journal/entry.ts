@@ -141,12 +141,20 @@ const BACK = {
   'folder-made': true,
   'unit-stopped': true,
   'unit-started': true,
+  'copy-made': true,
+  'subvolume-exchanged': true,
+  'subvolume-renamed': true,
+  remounted: true,
 } as const satisfies Record<Step['kind'], true>;
 const FORWARD = {
   'path-renamed': true,
   'path-removed': true,
   'recovery-recorded': true,
   'unit-started': true,
+  'subvolume-renamed': true,
+  'nested-moved': true,
+  remounted: true,
+  'snapshot-made': true,
 } as const satisfies Record<ForwardStep['kind'], true>;
 
 function parseStep(text: string, path: string): Step {

@@ -1,7 +1,19 @@
 import { HoldfastError } from '../domain/errors.ts';
-import type { KeptState, Recovery } from '../ports/catalog.ts';
+import type { KeptState, Recovery, Snapshot } from '../ports/catalog.ts';
 import type { HostFiles } from '../ports/host.ts';
+import type { MountTable } from '../ports/occupancy.ts';
 import type { Unit, UnitReference } from '../ports/unit.ts';
+import {
+  type CopyMade,
+  type NestedMoved,
+  type PoolSnapshotter,
+  performPoolStep,
+  recordSnapshotMade,
+  type SnapshotMade,
+  type SubvolumeExchanged,
+  type SubvolumeRenamed,
+  undoPoolStep,
+} from './pool-step.ts';
 
 /** A path got another name on the same file system. */
 interface PathRenamed {
@@ -57,6 +69,15 @@ interface UnitStarted {
   readonly members: readonly string[];
 }
 
+/** A mount of this machine was taken from a subvolume. Taken back or performed, it shows the folder at `path`, whatever
+ *  that is by then: the present state before a swap, the restored one after it. */
+interface Remounted {
+  readonly kind: 'remounted';
+  readonly point: string;
+  readonly path: string;
+  readonly options: readonly string[];
+}
+
 /** A recovery with its times in ISO 8601. */
 type PlainRecovery = Omit<Recovery, 'startedAt' | 'kept'> & {
   readonly startedAt: string;
@@ -79,10 +100,27 @@ const recoveryOf = ({ startedAt, kept, ...rest }: PlainRecovery): Recovery => ({
 });
 
 /** Something that can be taken back: plain data, because after a crash there is no closure left to call. */
-export type Step = PathRenamed | PathMade | FolderMade | UnitStopped | UnitStarted;
+export type Step =
+  | PathRenamed
+  | PathMade
+  | FolderMade
+  | UnitStopped
+  | UnitStarted
+  | CopyMade
+  | SubvolumeExchanged
+  | SubvolumeRenamed
+  | Remounted;
 
 /** Something that is still to be done after the point of no return, and can be done again. */
-export type ForwardStep = PathRenamed | PathRemoved | RecoveryRecorded | UnitStarted;
+export type ForwardStep =
+  | PathRenamed
+  | PathRemoved
+  | RecoveryRecorded
+  | UnitStarted
+  | SubvolumeRenamed
+  | NestedMoved
+  | Remounted
+  | SnapshotMade;
 
 /** What steps are taken back and performed with. */
 export interface StepPorts {
@@ -90,12 +128,22 @@ export interface StepPorts {
   unit(reference: UnitReference): Promise<Pick<Unit, 'start' | 'stop'>>;
   /** One with this id is replaced. */
   recordRecovery(recovery: Recovery): Promise<void>;
+  snapshotter(pool: string): Promise<PoolSnapshotter>;
+  /** One that is recorded already is left as it is. */
+  recordNewSnapshot(snapshot: Snapshot): Promise<void>;
+  readonly mounts: Pick<MountTable, 'show'>;
 }
 
 /** Looks, before a step is recorded, whether its undo could ever touch what is not its own.
  *  @throws TargetExists */
 export async function confirmNew(step: Step, ports: StepPorts, signal: AbortSignal): Promise<void> {
   if (step.kind === 'unit-stopped' || step.kind === 'unit-started') return; // both only lead back to what ran before
+  if (step.kind === 'subvolume-exchanged' || step.kind === 'remounted') return; // they make nothing
+  if (step.kind === 'copy-made' || step.kind === 'subvolume-renamed') {
+    const name = step.kind === 'copy-made' ? step.name : step.to;
+    if (!(await (await ports.snapshotter(step.pool)).examine(name, signal)).exists) return;
+    throw new HoldfastError('TargetExists', `${name} exists already in the pool ${step.pool}.`, name);
+  }
   const path = step.kind === 'path-renamed' ? step.to : step.path;
   const { files } = await ports.host(step.host);
   if ((await files.status(path, signal)) !== null)
@@ -107,6 +155,9 @@ export async function confirmNew(step: Step, ports: StepPorts, signal: AbortSign
 export async function undo(step: Step, ports: StepPorts, signal: AbortSignal): Promise<void> {
   if (step.kind === 'unit-stopped') return (await ports.unit(step.unit)).start(step.members, signal);
   if (step.kind === 'unit-started') return (await ports.unit(step.unit)).stop(signal);
+  if (step.kind === 'remounted') return ports.mounts.show(step, signal);
+  if (step.kind === 'copy-made' || step.kind === 'subvolume-exchanged' || step.kind === 'subvolume-renamed')
+    return undoPoolStep(step, await ports.snapshotter(step.pool), signal);
   const { files } = await ports.host(step.host);
   if (step.kind === 'path-renamed') return renameOnce(step.to, step.from, files, signal);
   if (step.kind === 'path-made') return files.remove(step.path, signal);
@@ -121,6 +172,10 @@ export async function undo(step: Step, ports: StepPorts, signal: AbortSignal): P
 export async function perform(step: ForwardStep, ports: StepPorts, signal: AbortSignal): Promise<void> {
   if (step.kind === 'recovery-recorded') return ports.recordRecovery(recoveryOf(step.recovery));
   if (step.kind === 'unit-started') return (await ports.unit(step.unit)).start(step.members, signal);
+  if (step.kind === 'remounted') return ports.mounts.show(step, signal);
+  if (step.kind === 'snapshot-made') return recordSnapshotMade(step, ports, signal);
+  if (step.kind === 'subvolume-renamed' || step.kind === 'nested-moved')
+    return performPoolStep(step, await ports.snapshotter(step.pool), signal);
   const { files } = await ports.host(step.host);
   if (step.kind === 'path-renamed') return renameOnce(step.from, step.to, files, signal);
   if (step.kind === 'path-removed') return files.remove(step.path, signal);

@@ -1,3 +1,4 @@
+import type { SnapshotOutcome } from '../domain/guard.ts';
 import type { Evidence, Hold, Outcome, PointReference, PointSummary, RecoveryPoint } from '../domain/recovery-point.ts';
 
 /** One execution of anything. Durations in milliseconds. */
@@ -58,7 +59,7 @@ export interface Snapshot {
   /** As it was typed; null for a snapshot that precedes no operation. */
   readonly operation: string | null;
   readonly madeAt: Temporal.Instant;
-  readonly outcome: 'pending' | 'success' | 'command_failed' | 'validation_failed' | 'rolled_back' | 'rollback_failed';
+  readonly outcome: SnapshotOutcome;
   /** Null where it cannot be told, as without quotas. */
   readonly sizeBytes: number | null;
 }

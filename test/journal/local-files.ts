@@ -33,15 +33,18 @@ const noRecovery = async (): Promise<never> => Promise.reject(new Error('No reco
 
 const noUnit = async (): Promise<never> => Promise.reject(new Error('No unit is stopped here.'));
 
-export const localPorts: StepPorts = {
-  host: async () => ({ files: localFiles }),
+const nothingElse = {
   unit: noUnit,
   recordRecovery: noRecovery,
+  snapshotter: async (): Promise<never> => Promise.reject(new Error('No pool is opened here.')),
+  recordNewSnapshot: noRecovery,
+  mounts: { show: noRecovery },
 };
+
+export const localPorts: StepPorts = { host: async () => ({ files: localFiles }), ...nothingElse };
 
 /** A local file system on which some calls fail. */
 export const portsWith = (faults: Partial<Files>): StepPorts => ({
   host: async () => ({ files: { ...localFiles, ...faults } }),
-  unit: noUnit,
-  recordRecovery: noRecovery,
+  ...nothingElse,
 });

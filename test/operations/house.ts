@@ -17,6 +17,7 @@ import { type TestClock, testClock } from '../fakes/clock.ts';
 import { type MemoryRepository, memoryRepository } from '../fakes/repository.ts';
 import { type MemoryUnit, openFrom } from '../fakes/unit.ts';
 import { type TestSource, testSource } from './source.ts';
+import { portsOf } from './step-ports.ts';
 
 export const signal = AbortSignal.timeout(50_000);
 
@@ -64,7 +65,7 @@ export async function house(): Promise<House> {
   const catalog = memoryCatalog();
   const units: House['units'] = new Map();
   const unit = openFrom(units);
-  const ports = { host: async () => localHost(), unit, recordRecovery: catalog.recordRecovery };
+  const ports = { ...portsOf(catalog), unit };
   const journal = openJournal(join(folder, 'journal.db'), { clock, identifiers, owners: systemOwners(), ports });
   const context: Context = {
     ...{ clock, identifiers, services, plans, configuration, catalog },

@@ -19,6 +19,7 @@ import { systemOwners } from '../../src/process/owner.ts';
 import { memoryCatalog } from '../fakes/catalog.ts';
 import { type MemoryRepository, memoryRepository } from '../fakes/repository.ts';
 import { type MemoryUnit, openFrom } from '../fakes/unit.ts';
+import { portsOf } from './step-ports.ts';
 
 /** A service in a temporary folder, a repository in memory, and the real host and journal. */
 export interface Fixture extends Disposable {
@@ -97,7 +98,7 @@ export const journalIn = (
     clock: systemClock,
     identifiers: ulids(),
     owners: systemOwners(),
-    ports: { host: async () => localHost(), unit: openFrom(units), recordRecovery: catalog.recordRecovery },
+    ports: { ...portsOf(catalog), unit: openFrom(units) },
   });
 
 export const aService = (): ServiceDefinition => ({
