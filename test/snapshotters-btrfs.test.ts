@@ -80,6 +80,24 @@ describe.runIf(hasBtrfs())('needs btrfs', () => {
     }
   });
 
+  test('a snapshots folder that is a subvolume of its own is listed beside the kept states of the pool', async () => {
+    using pool = btrfsPool();
+    pool.makeSubvolume('media');
+    pool.makeSubvolume('own');
+    run('btrfs', 'quota', 'enable', pool.path);
+    const snapshotter = await openAt(pool.path, { snapshotsFolder: 'own' });
+    await snapshotter.snapshot('media', 'media-20260502-020000', signal);
+    await snapshotter.materialize('media-20260502-020000', '.holdfast-1', signal);
+    await snapshotter.rename('.holdfast-1', KEPT, signal);
+    const all = (await snapshotter.list(signal)).map(({ name, kind, readOnly }) => [name, kind, readOnly]);
+    expect(all).toEqual([
+      ['media-20260502-020000', 'snapshot', true],
+      [KEPT, 'kept-state', false],
+    ]);
+    expect((await snapshotter.list(signal)).every((one) => one.exclusiveBytes !== null)).toBe(true);
+    expect(await snapshotter.subvolumes(signal)).toEqual(['media']);
+  });
+
   test('nested subvolumes are found, a snapshot lacks them, and they move to the same places and back', async () => {
     using pool = btrfsPool();
     const media = pool.makeSubvolume('media');

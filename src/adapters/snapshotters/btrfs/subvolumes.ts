@@ -1,6 +1,6 @@
 import { isKeptState, isProvisional } from '../../../domain/pool-names.ts';
 import type { StoredSnapshot, SubvolumeState } from '../../../ports/snapshotter.ts';
-import { type Entry, readEntries, SUBVOLUME_INODE } from '../pool/folder.ts';
+import { type Entry, readEntries, readFolders, SUBVOLUME_INODE } from '../pool/folder.ts';
 import { readPlace } from '../pool/place.ts';
 import { byName, inPool, isSubvolumeName, newestFirst, type Pool } from '../pool/pool.ts';
 import { ask, tell } from '../pool/program.ts';
@@ -43,58 +43,75 @@ export async function examine(pool: Pool, name: string, signal: AbortSignal): Pr
   return { path, exists, identity, nested, readOnlyPool: place.readOnly, ...room };
 }
 
-const areSubvolumes = (entries: readonly Entry[]): readonly Entry[] =>
-  entries.filter(({ inode }) => inode === SUBVOLUME_INODE);
+const areSubvolumes = <Folder extends { readonly inode: bigint }>(folders: readonly Folder[]): readonly Folder[] =>
+  folders.filter(({ inode }) => inode === SUBVOLUME_INODE);
 
 export async function subvolumes(pool: Pool, signal: AbortSignal): Promise<readonly string[]> {
-  const entries = areSubvolumes(await readEntries(pool.host, pool.path, signal));
-  return entries.map(({ name }) => name).filter((name) => isSubvolumeName(pool, name));
+  const folders = areSubvolumes(await readFolders(pool.host, pool.path, signal));
+  return folders.map(({ name }) => name).filter((name) => isSubvolumeName(pool, name));
 }
 
-/** What `btrfs subvolume list` tells of the subvolumes in a folder, by their paths from the top level. */
-async function listedIn(pool: Pool, folder: string, signal: AbortSignal) {
-  const list = async (argv: readonly [string, ...string[]]) => parseList(await tell(pool.host, argv, folder, signal));
-  const [all, snapshots, readOnly, place] = await Promise.all([
-    list(args.inside(folder)),
-    list(args.snapshotsInside(folder)),
-    list(args.readOnlyInside(folder)),
-    readPlace(pool.host, folder, signal),
+interface Told {
+  readonly exclusiveBytes: number | null;
+  readonly madeAt: Temporal.Instant | null;
+  readonly readOnly: boolean;
+}
+
+/** What btrfs tells of the subvolumes that lie in the same subvolume as a folder, by their paths from the top level. */
+async function toldNear(pool: Pool, folder: string, signal: AbortSignal): Promise<(path: string) => Told> {
+  const read = async (argv: readonly [string, ...string[]]) => parseList(await tell(pool.host, argv, folder, signal));
+  const [snapshots, readOnly, sizes] = await Promise.all([
+    read(args.snapshotsInside(folder)),
+    read(args.readOnlyInside(folder)),
+    // quotas are off on most pools
+    ask(pool.host, args.quotas(pool.path), pool.path, signal, /quotas? not enabled/),
   ]);
+  const exclusive = parseQuotas(sizes ?? '');
+  const all = sizes === null ? [] : await read(args.inside(folder));
   const made = new Map(snapshots.map(({ path, madeAt }) => [path, madeAt]));
   const closed = new Set(readOnly.map(({ path }) => path));
   const ids = new Map(all.map(({ path, id }) => [path, id]));
-  return (name: string) => {
-    const path = `${place.inside}/${name}`.replace(/^\//, '');
-    return { id: ids.get(path) ?? null, madeAt: made.get(path) ?? null, readOnly: closed.has(path) };
-  };
+  return (path) => ({
+    exclusiveBytes: exclusive.get(ids.get(path) ?? '') ?? null,
+    madeAt: made.get(path) ?? null,
+    readOnly: closed.has(path),
+  });
 }
 
-/** Quotas are off on most pools. */
-async function exclusiveBytes(pool: Pool, signal: AbortSignal): Promise<ReadonlyMap<string, number>> {
-  return parseQuotas((await ask(pool.host, args.quotas(pool.path), pool.path, signal, /quotas? not enabled/)) ?? '');
+async function described(
+  pool: Pool,
+  entries: readonly Entry[],
+  present: readonly string[],
+  kind: StoredSnapshot['kind'],
+  told: (path: string) => Told,
+  signal: AbortSignal,
+): Promise<readonly StoredSnapshot[]> {
+  const folder = kind === 'snapshot' ? pool.snapshotsPath : pool.path;
+  const { inside } = await readPlace(pool.host, folder, signal);
+  return entries.map(({ name, path, bornAt }) => {
+    const { madeAt, ...rest } = told(inside === '' ? name : `${inside}/${name}`);
+    return { ...byName(pool, name, present, madeAt ?? bornAt), path, kind, ...rest };
+  });
 }
 
 export async function list(pool: Pool, signal: AbortSignal): Promise<readonly StoredSnapshot[]> {
-  const [inPoolFolder, inSnapshotsFolder, sizes] = await Promise.all([
-    readEntries(pool.host, pool.path, signal).then(areSubvolumes),
-    readEntries(pool.host, pool.snapshotsPath, signal).then(areSubvolumes),
-    exclusiveBytes(pool, signal),
+  const { host, path, snapshotsPath } = pool;
+  const [inPoolFolder, inSnapshotsFolder, top, below] = await Promise.all([
+    readEntries(host, path, signal).then(areSubvolumes),
+    readEntries(host, snapshotsPath, signal).then(areSubvolumes),
+    host.files.status(path, signal),
+    host.files.status(snapshotsPath, signal),
   ]);
-  const present = inPoolFolder.map(({ name }) => name).filter((name) => isSubvolumeName(pool, name));
-  const kept = inPoolFolder.filter(({ name }) => isKeptState(name));
+  const kept = inPoolFolder.filter(({ name }) => isKeptState(name) && !isProvisional(name));
   const snapshots = inSnapshotsFolder.filter(({ name }) => !isProvisional(name));
-  const described = async (entries: readonly Entry[], folder: string, kind: StoredSnapshot['kind']) => {
-    if (entries.length === 0) return [];
-    const look = await listedIn(pool, folder, signal);
-    return entries.map(({ name, path, bornAt }): StoredSnapshot => {
-      const { id, madeAt, readOnly } = look(name);
-      const exclusive = id === null ? null : (sizes.get(id) ?? null);
-      return { ...byName(pool, name, present, madeAt ?? bornAt), path, kind, readOnly, exclusiveBytes: exclusive };
-    });
-  };
-  const [states, others] = await Promise.all([
-    described(kept, pool.path, 'kept-state'),
-    described(snapshots, pool.snapshotsPath, 'snapshot'),
-  ]);
-  return [...states, ...others].toSorted(newestFirst);
+  if (kept.length + snapshots.length === 0) return [];
+  const present = inPoolFolder.map(({ name }) => name).filter((name) => isSubvolumeName(pool, name));
+  // each subvolume has a device number of its own: one that is the same is one list for both
+  const near = await toldNear(pool, path, signal);
+  const nearSnapshots =
+    below === null || below.device === top?.device ? near : await toldNear(pool, snapshotsPath, signal);
+  return [
+    ...(await described(pool, kept, present, 'kept-state', near, signal)),
+    ...(await described(pool, snapshots, present, 'snapshot', nearSnapshots, signal)),
+  ].toSorted(newestFirst);
 }

@@ -1,17 +1,21 @@
-import { HoldfastError } from '../../../domain/errors.ts';
 import type { Host } from '../../../ports/host.ts';
 import { tell } from './program.ts';
 
-/** The number of renameat2(2) by the machine that perl was built for: tables of the Linux kernel, arch/…/syscall.tbl. */
+/** The number of renameat2(2) by what `uname -m` prints: tables of the Linux kernel, arch/…/syscall.tbl. */
 const RENAMEAT2: Readonly<Record<string, number>> = {
   x86_64: 316,
   aarch64: 276,
   riscv64: 276,
-  i686: 353,
-  i386: 353,
-  arm: 382,
-  powerpc64le: 357,
+  ppc64le: 357,
   s390x: 347,
+};
+/** The same machines as Node names them. */
+const MACHINES: Readonly<Record<string, string>> = {
+  x64: 'x86_64',
+  arm64: 'aarch64',
+  riscv64: 'riscv64',
+  ppc64: 'ppc64le',
+  s390x: 's390x',
 };
 /** Where folders can be exchanged whatever is in them. On overlayfs it depends on the layer that a folder lies in. */
 const FILE_SYSTEMS = new Set(['btrfs', 'xfs', 'ext2', 'ext3', 'ext4', 'tmpfs', 'f2fs']);
@@ -32,21 +36,20 @@ export async function findExchange(host: Host, fileSystem: string, signal: Abort
   return major > 9 || (major === 9 && minor >= 5) ? mvExchange(host) : null;
 }
 
+/** Without starting a program where that can be seen: a guard's command waits for all that is started before it. */
 async function renameat2(host: Host, signal: AbortSignal): Promise<number | null> {
-  const args = ['-e', 'require Config; print $Config::Config{archname}'];
-  try {
-    const { stdout } = await host.run({ program: 'perl', args }, { signal });
-    return RENAMEAT2[stdout.split('-')[0] ?? ''] ?? null;
-  } catch (error) {
-    if (error instanceof HoldfastError && error.code === 'ToolMissing') return null;
-    throw error;
-  }
+  if ((await host.files.status('/usr/bin/perl', signal)) === null) return null;
+  const { localPaths } = host.capabilities;
+  const machine = localPaths ? MACHINES[process.arch] : (await host.run(UNAME, { signal })).stdout.trim();
+  return RENAMEAT2[machine ?? ''] ?? null;
 }
 
-export const perlExchange =
+const UNAME = { program: 'uname', args: ['-m'] };
+
+const perlExchange =
   (host: Host, number: number): Exchange =>
   async (left, right, signal) =>
-    void (await tell(host, ['perl', '-e', SCRIPT, '--', `${number}`, left, right], left, signal));
+    void (await tell(host, ['/usr/bin/perl', '-e', SCRIPT, '--', `${number}`, left, right], left, signal));
 
 const mvExchange =
   (host: Host): Exchange =>

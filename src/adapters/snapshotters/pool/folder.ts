@@ -40,6 +40,21 @@ export async function readEntries(host: Host, folder: string, signal: AbortSigna
     .toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
 
+/** The folders directly in a folder, as {@link readEntries}, without when they were made. */
+export async function readFolders(
+  host: Host,
+  folder: string,
+  signal: AbortSignal,
+): Promise<readonly Pick<Entry, 'name' | 'inode'>[]> {
+  const names = (await host.files.list(folder, signal)).filter(isUsable);
+  const found = await Promise.all(
+    names.map(async (name) => ({ name, status: await host.files.status(`${folder}/${name}`, signal) })),
+  );
+  return found
+    .flatMap(({ name, status }) => (status?.type === 'directory' ? [{ name, inode: status.inode }] : []))
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1));
+}
+
 function isUsable(name: string): boolean {
   try {
     return checkPoolName(name) === name && !name.includes('\uFFFD');

@@ -1,5 +1,5 @@
 import type { PoolDefinition } from '../../../domain/definitions.ts';
-import { makeSnapshotsFolder, readEntries, SUBVOLUME_INODE } from './folder.ts';
+import { makeSnapshotsFolder, readFolders, SUBVOLUME_INODE } from './folder.ts';
 import { momentaryName } from './leftovers.ts';
 import { readPlace } from './place.ts';
 import { isSubvolumeName, type Pool } from './pool.ts';
@@ -15,7 +15,7 @@ export async function kindOf(
 ): Promise<NonNullable<PoolDefinition['kind']>> {
   if (definition.kind !== null) return definition.kind;
   if (pool.fileSystem !== 'btrfs') return (await sharesContents(pool, signal)) ? 'reflink' : 'copy';
-  const entries = (await readEntries(pool.host, pool.path, signal)).filter(({ name }) => isSubvolumeName(pool, name));
+  const entries = (await readFolders(pool.host, pool.path, signal)).filter(({ name }) => isSubvolumeName(pool, name));
   const declared = entries.filter(({ name }) => pool.declared.includes(name));
   const asked = declared.length > 0 ? declared : entries;
   return asked.length === 0 || asked.some(({ inode }) => inode === SUBVOLUME_INODE) ? 'btrfs' : 'reflink';

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { HoldfastError } from '../../../domain/errors.ts';
 import type { Host } from '../../../ports/host.ts';
 import { tell } from './program.ts';
@@ -35,9 +36,15 @@ export function placeIn(mountinfo: string, path: string): Place | null {
   return found;
 }
 
+const MOUNTINFO = '/proc/self/mountinfo';
+
 /** @throws PoolUnusable when no mount holds it */
 export async function readPlace(host: Host, path: string, signal: AbortSignal): Promise<Place> {
-  const place = placeIn(await tell(host, ['cat', '/proc/self/mountinfo'], path, signal), path);
+  signal.throwIfAborted();
+  const mountinfo = host.capabilities.localPaths
+    ? await readFile(MOUNTINFO, 'utf8')
+    : await tell(host, ['cat', MOUNTINFO], path, signal);
+  const place = placeIn(mountinfo, path);
   if (place !== null) return place;
   throw new HoldfastError('PoolUnusable', `No mount of ${host.name} holds ${path}.`, path);
 }

@@ -1,3 +1,4 @@
+import { open } from 'node:fs/promises';
 import type { PoolDefinition } from '../../../domain/definitions.ts';
 import { HoldfastError } from '../../../domain/errors.ts';
 import { checkPoolName, isKeptState, isProvisional, subvolumeOf, timeInName } from '../../../domain/pool-names.ts';
@@ -111,7 +112,13 @@ export async function exchangeIn(pool: Pool, left: string, right: string, signal
     if (status?.type !== 'directory') throw subvolumeMissing(pool, name);
   }
   await exchange(inPool(pool, left), inPool(pool, right), signal);
-  await tell(host, ['sync', path], path, signal);
+  await syncFolder(host, path, signal);
+}
+
+async function syncFolder(host: Host, path: string, signal: AbortSignal): Promise<void> {
+  if (!host.capabilities.localPaths) return void (await tell(host, ['sync', path], path, signal));
+  await using folder = await open(path, 'r');
+  await folder.sync();
 }
 
 /** Of a name in the pool's folder, durably. @throws SubvolumeMissing, TargetExists */
