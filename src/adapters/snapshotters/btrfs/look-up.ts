@@ -1,11 +1,11 @@
 import { HoldfastError } from '../../../domain/errors.ts';
 import type { Host } from '../../../ports/host.ts';
-import { type Listing, parseListing, split } from '../pool/listing.ts';
+import { FORMAT, type Listing, parseListing, split } from '../pool/listing.ts';
 
 export type Names = ReadonlySet<string>;
 
-/** As FORMAT of listing.ts with the whole path, which begins with `./`. */
-const FORMAT = '%p//%y %i %s %T@ %m,%U,%G %l\\0';
+/** With the whole path, which begins with `./`. */
+const WHOLE = FORMAT.replace('%P', '%p');
 /** `find` takes paths before its expression, where `xargs` cannot put them. The format is `$0`. */
 const FIND = {
   alone: 'exec find "$@" -maxdepth 0 -printf "$0"',
@@ -28,7 +28,7 @@ export async function lookUp(
   const unreadable: string[] = [];
   const command = {
     program: 'xargs',
-    args: ['-0', '-r', 'sh', '-c', FIND[extent], FORMAT],
+    args: ['-0', '-r', 'sh', '-c', FIND[extent], WHOLE],
     workingFolder: root,
   };
   const options = {
