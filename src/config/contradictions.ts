@@ -71,6 +71,31 @@ function plans({ plans, pools }: Configuration): Problem[] {
   });
 }
 
+/** Two names for one pool: its snapshots would be pruned twice, by two policies. And a subvolume that would be taken for
+ *  the folder of all snapshots. */
+function pools({ pools }: Configuration): Problem[] {
+  const seen = new Map<string, string>();
+  return entries(pools).flatMap(([name, { path, snapshots = 'snapshots', subvolumes }]) => {
+    const problems: Problem[] = [];
+    const other = seen.get(path);
+    seen.set(path, other ?? name);
+    if (other !== undefined)
+      problems.push({
+        path: ['pools', name, 'path'],
+        at: 'value',
+        message: `The pool "${other}" has this folder already.`,
+      });
+    const [folder = ''] = snapshots.split('/');
+    if (Object.hasOwn(subvolumes ?? {}, folder))
+      problems.push({
+        path: ['pools', name, 'subvolumes', folder],
+        at: 'key',
+        message: `Snapshots of this pool are kept in "${snapshots}", so this cannot be a subvolume.`,
+      });
+    return problems;
+  });
+}
+
 /** Two names for one folder: points would be counted as two copies, and pruned twice. */
 function sharedFolders({ repositories }: Configuration): Problem[] {
   const seen = new Map<string, string>();
@@ -85,7 +110,7 @@ function sharedFolders({ repositories }: Configuration): Problem[] {
 
 /** What is wrong in a configuration whose every part is right by itself. Paths in it are absolute. */
 export const contradictions = (configuration: Configuration): Problem[] =>
-  [circles, services, plans, sharedFolders, archiveProblems].flatMap((look) => look(configuration));
+  [circles, services, plans, pools, sharedFolders, archiveProblems].flatMap((look) => look(configuration));
 
 const isInside = (path: string, folder: string): boolean => {
   const way = relative(folder, path);

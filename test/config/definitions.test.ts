@@ -163,3 +163,13 @@ test.for([
   const checked = check(`version: 1\npools:\n  main:\n    path: /mnt/pool\n    ${setting}\n`);
   expect(checked.diagnostics.map(printed).join('\n')).toContain(message);
 });
+
+test.for([
+  ['{ a: { path: /mnt/p }, b: { path: /mnt/p } }', 'pools.b.path: The pool "a" has this folder already.'],
+  [
+    '{ a: { path: /mnt/p, subvolumes: { snapshots: } } }',
+    'pools.a.subvolumes.snapshots: Snapshots of this pool are kept in "snapshots", so this cannot be a subvolume.',
+  ],
+])("pools that stand in each other's way are refused: %s", ([pools, message]) => {
+  expect(check(`version: 1\npools: ${pools}\n`).diagnostics.map(printed)).toEqual([expect.stringContaining(message)]);
+});
