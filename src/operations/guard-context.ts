@@ -1,0 +1,152 @@
+import type { PoolDefinition, SubvolumeDefinition } from '../domain/definitions.ts';
+import { HoldfastError } from '../domain/errors.ts';
+import type { GuardSettings } from '../domain/guard.ts';
+import { checkPoolName } from '../domain/pool-names.ts';
+import type { SettleSettings } from '../domain/settling.ts';
+import { unitReferencesOf } from '../domain/unit-reference.ts';
+import type { MountTable } from '../ports/occupancy.ts';
+import type { Snapshotter, StoredSnapshot } from '../ports/snapshotter.ts';
+import type { Unit } from '../ports/unit.ts';
+import type { Validator } from '../ports/validator.ts';
+import type { Context } from './context.ts';
+
+/** What is checked around a change: a subvolume or a service with its units and declared checks. */
+export interface Checked {
+  readonly name: string;
+  readonly host: string;
+  readonly units: readonly Unit[];
+  readonly checks: readonly unknown[];
+}
+
+/** What guard, rollback and snapshots reach beside all other operations. Pools are on this machine. */
+export interface GuardContext extends Context {
+  readonly pools: ReadonlyMap<string, PoolDefinition>;
+  readonly guard: GuardSettings;
+  /** IANA name of this machine's local time, in which names are. */
+  readonly zone: string;
+  readonly mounts: MountTable;
+  /** Absolute paths of the state folder, a catalog's file and local repositories: none may lie on what is taken back. */
+  readonly ownPaths: readonly string[];
+  /** Opened at the first call. @throws PoolUnusable; ConfigurationInvalid for an unknown name */
+  snapshotter(pool: string): Promise<Snapshotter>;
+  /** Of the machine (failed units, errors in the log), of each unit, and of each declared check. */
+  validators(checked: Checked): Promise<readonly Validator[]>;
+}
+
+/** A subvolume of a pool, declared or not. */
+export interface Subject {
+  readonly pool: string;
+  readonly subvolume: string;
+  readonly definition: SubvolumeDefinition;
+  readonly snapshotter: Snapshotter;
+}
+
+const UNDECLARED: SubvolumeDefinition = { units: [], checks: [], dependsOn: [], nested: null };
+
+/** The subvolume of this name, in the pool that declares it, else in the only pool that has it.
+ *  @throws Usage, SubvolumeMissing; ConfigurationInvalid when no pool is declared */
+export async function findSubvolume(
+  name: string,
+  context: Pick<GuardContext, 'pools' | 'snapshotter'>,
+  signal: AbortSignal,
+): Promise<Subject> {
+  checkPoolName(name);
+  refuseWithoutPools(context);
+  const declaring = [...context.pools.values()].filter(({ subvolumes }) => subvolumes.has(name));
+  const candidates = declaring.length > 0 ? declaring : [...context.pools.values()];
+  const found: Subject[] = [];
+  for (const pool of candidates) {
+    const snapshotter = await context.snapshotter(pool.name);
+    if (!(await snapshotter.subvolumes(signal)).includes(name)) continue;
+    found.push(subjectOf(pool, name, snapshotter));
+  }
+  return onlyOne(found, name, 'subvolume');
+}
+
+/** The snapshot or kept state of this name, and whose it is: by its record, else by its name.
+ *  @throws Usage, SnapshotMissing, SubvolumeMissing */
+export async function findSnapshot(
+  name: string,
+  context: Pick<GuardContext, 'pools' | 'snapshotter' | 'catalog'>,
+  signal: AbortSignal,
+): Promise<Subject & { readonly snapshot: StoredSnapshot }> {
+  checkPoolName(name);
+  refuseWithoutPools(context);
+  const found: (Subject & { readonly snapshot: StoredSnapshot })[] = [];
+  for (const pool of context.pools.values()) {
+    const snapshotter = await context.snapshotter(pool.name);
+    const snapshot = (await snapshotter.list(signal)).find((one) => one.name === name);
+    if (snapshot === undefined) continue;
+    const recorded = (await context.catalog.snapshots({})).find((one) => one.pool === pool.name && one.name === name);
+    const owner = recorded?.subvolume ?? snapshot.subvolume;
+    if (owner === null) {
+      const words = `The name ${name} does not tell whose snapshot it is.`;
+      throw new HoldfastError('SubvolumeMissing', words, name, {
+        hint: 'Declare its subvolume in the pool: its name stands before the first hyphen',
+      });
+    }
+    found.push({ ...subjectOf(pool, owner, snapshotter), snapshot });
+  }
+  return onlyOne(found, name, 'snapshot');
+}
+
+const subjectOf = (pool: PoolDefinition, subvolume: string, snapshotter: Snapshotter): Subject => ({
+  ...{ pool: pool.name, subvolume, snapshotter, definition: pool.subvolumes.get(subvolume) ?? UNDECLARED },
+});
+
+/** Another subvolume of the same pool. */
+export const neighbour = (subject: Subject, name: string, { pools }: Pick<GuardContext, 'pools'>): Subject => ({
+  ...subject,
+  subvolume: name,
+  definition: pools.get(subject.pool)?.subvolumes.get(name) ?? UNDECLARED,
+});
+
+function refuseWithoutPools({ pools }: Pick<GuardContext, 'pools'>): void {
+  if (pools.size > 0) return;
+  throw new HoldfastError(
+    'ConfigurationInvalid',
+    'The configuration has no pool, so there are no snapshots.',
+    'pools',
+    {
+      hint: 'Declare where subvolumes are, as `pools`: holdfast config sample',
+    },
+  );
+}
+
+function onlyOne<Found extends Subject>(found: readonly Found[], name: string, what: 'subvolume' | 'snapshot'): Found {
+  const [first, ...others] = found;
+  if (first === undefined) {
+    const code = what === 'subvolume' ? 'SubvolumeMissing' : 'SnapshotMissing';
+    throw new HoldfastError(code, `No pool has a ${what} ${name}.`, name);
+  }
+  if (others.length === 0) return first;
+  const pools = found.map(({ pool }) => pool).join(', ');
+  throw new HoldfastError('Usage', `Several pools have a ${what} ${name}: ${pools}.`, name, {
+    hint: 'Declare it in the pool that is meant',
+  });
+}
+
+/** The declared units, in their order. */
+export const unitsOf = async (
+  { definition }: Pick<Subject, 'definition'>,
+  context: Pick<GuardContext, 'unit'>,
+): Promise<readonly Unit[]> =>
+  Promise.all(unitReferencesOf(definition.units, 'local').map((reference) => context.unit(reference)));
+
+/** What is checked of some subvolumes, each unit once. */
+export async function checkedOf(subjects: readonly Subject[], context: Pick<GuardContext, 'unit'>): Promise<Checked> {
+  const units = new Map<string, Unit>();
+  for (const subject of subjects) for (const unit of await unitsOf(subject, context)) units.set(keyOf(unit), unit);
+  return {
+    name: subjects[0]?.subvolume ?? '',
+    host: 'local',
+    units: [...units.values()],
+    checks: subjects.flatMap(({ definition }) => definition.checks),
+  };
+}
+
+export const keyOf = ({ reference }: Unit): string => JSON.stringify(reference);
+
+export const settleSettings = ({ settle, steady, limit, retries }: GuardSettings): SettleSettings => ({
+  ...{ settleMs: settle * 1000, steadyMs: steady * 1000, limitMs: limit * 1000, retries },
+});

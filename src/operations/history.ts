@@ -1,0 +1,51 @@
+import { HoldfastError } from '../domain/errors.ts';
+import { type DrillFact, type Figures, figuresOf } from '../domain/history.ts';
+import type { Recovery, Snapshot } from '../ports/catalog.ts';
+import type { Context } from './context.ts';
+
+/** A verb of runs that records a change which was made without guard. */
+const UNGUARDED = 'unguarded';
+/** All of them: figures are over the whole history. */
+const ALL = Number.MAX_SAFE_INTEGER;
+
+export interface History {
+  /** Newest first. */
+  readonly snapshots: readonly Snapshot[];
+  /** Newest first. */
+  readonly recoveries: readonly Recovery[];
+  readonly figures: Figures;
+}
+
+/** Snapshots, recoveries and what they come to (interface, section 5). */
+export async function history({ catalog }: Pick<Context, 'catalog'>): Promise<History> {
+  const [snapshots, recoveries] = [await catalog.snapshots({}), await catalog.recoveries({ limit: ALL })];
+  const guards = await catalog.runs({ verb: 'guard', limit: ALL });
+  const drills = await catalog.runs({ verb: 'drill', limit: ALL });
+  const unguarded = await catalog.runs({ verb: UNGUARDED, limit: ALL });
+  const facts = recoveries.map(({ subject, durationMs, outcome }) => ({
+    ...{ subject: subject.name, seconds: durationMs / 1000, success: outcome === 'success' },
+  }));
+  const passed: readonly DrillFact[] = drills
+    .filter(({ outcome }) => outcome === 'passed')
+    .flatMap(({ services, durationMs }) => services.map((subject) => ({ subject, seconds: durationMs / 1000 })));
+  const guardedRuns = guards.filter(({ detail }) => isProtected(detail)).length;
+  const withoutPoint = guards.length - guardedRuns;
+  const figures = figuresOf(guardedRuns, unguarded.length + withoutPoint, facts, passed);
+  return { snapshots, recoveries, figures };
+}
+
+/** A guard that saw no need of a point protected nothing. */
+const isProtected = (detail: unknown): boolean => (detail as { readonly snapshot?: unknown } | null)?.snapshot !== null;
+
+/** Counts a change that was made without guard. @throws Usage for a name without a letter */
+export async function recordUnguarded(
+  { operation }: { readonly operation: string },
+  { catalog, clock, identifiers }: Pick<Context, 'catalog' | 'clock' | 'identifiers'>,
+): Promise<void> {
+  if (operation.trim() === '') throw new HoldfastError('Usage', 'An operation needs a name.', 'operation');
+  const at = clock.now();
+  await catalog.recordRun({
+    ...{ id: identifiers.next(at), verb: UNGUARDED, plan: null, services: [], startedAt: at, durationMs: 0 },
+    ...{ outcome: 'passed', detail: { operation } },
+  });
+}

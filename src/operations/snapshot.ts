@@ -1,0 +1,186 @@
+import { HoldfastError, messageOf } from '../domain/errors.ts';
+import type { SnapshotOutcome } from '../domain/guard.ts';
+import { checkPoolName } from '../domain/pool-names.ts';
+import { numbered, snapshotName } from '../domain/snapshot-name.ts';
+import type { KeptState, Snapshot } from '../ports/catalog.ts';
+import type { Snapshotter, StoredSnapshot } from '../ports/snapshotter.ts';
+import { findSnapshot, findSubvolume, type GuardContext, type Subject } from './guard-context.ts';
+
+/** A snapshot or kept state as it is on the disk, with what was recorded of it. */
+export interface ListedSnapshot extends Omit<StoredSnapshot, 'exclusiveBytes' | 'readOnly'> {
+  readonly pool: string;
+  readonly type: Snapshot['type'] | 'kept-state' | 'by-hand';
+  readonly operation: string | null;
+  /** Null for what nobody recorded. */
+  readonly outcome: SnapshotOutcome | null;
+  readonly sizeBytes: number | null;
+}
+
+/** Tries `NAME`, `NAME-2`, … until nobody has it. @param make throws TargetExists for a name that is taken */
+export async function withFreeName<Made>(name: string, make: (name: string) => Promise<Made>): Promise<Made> {
+  for (let count = 1; ; count++) {
+    try {
+      return await make(numbered(name, count));
+    } catch (error) {
+      if (!(error instanceof HoldfastError && error.code === 'TargetExists') || count === 100) throw error;
+    }
+  }
+}
+
+export interface CreateRequest {
+  readonly subvolumes: readonly string[];
+  /** Null: `manual`. */
+  readonly label: string | null;
+}
+
+/** Makes a snapshot of each subvolume; all names are looked at before the first is made.
+ *  @throws Usage, SubvolumeMissing, NestedSubvolumes, NoSpace, PoolUnusable */
+export async function createSnapshots(
+  { subvolumes, label }: CreateRequest,
+  context: GuardContext,
+  signal: AbortSignal,
+): Promise<readonly Snapshot[]> {
+  const subjects: Subject[] = [];
+  for (const name of subvolumes) subjects.push(await findSubvolume(name, context, signal));
+  for (const subject of subjects) await refuseUnsafe(subject, context, signal);
+  const made: Snapshot[] = [];
+  for (const { pool, subvolume, snapshotter } of subjects) {
+    const at = context.clock.now();
+    const name = snapshotName(subvolume, label ?? 'manual', at, context.zone);
+    const stored = await withFreeName(name, (free) => snapshotter.snapshot(subvolume, free, signal));
+    const snapshot: Snapshot = {
+      ...{ pool, name: stored.name, subvolume, type: 'manual', operation: null, madeAt: at, outcome: 'success' },
+      sizeBytes: stored.exclusiveBytes,
+    };
+    await context.catalog.recordSnapshot(snapshot);
+    made.push(snapshot);
+  }
+  return made;
+}
+
+/** What keeps a snapshot from being whole, or from leaving room. @throws NestedSubvolumes, PoolUnusable, NoSpace */
+export async function refuseUnsafe(
+  { subvolume, definition, snapshotter }: Subject,
+  { guard }: Pick<GuardContext, 'guard'>,
+  signal: AbortSignal,
+): Promise<void> {
+  const state = await snapshotter.examine(subvolume, signal);
+  if (state.readOnlyPool)
+    throw new HoldfastError('PoolUnusable', `${snapshotter.path} is mounted read-only.`, snapshotter.path);
+  if (state.nested.length > 0 && definition.nested !== 'move')
+    throw new HoldfastError('NestedSubvolumes', `${state.path} holds ${state.nested.join(', ')}.`, subvolume);
+  if (state.freeShare >= guard.minFree) return;
+  const percent = (share: number): string => `${Math.floor(share * 1000) / 10} %`;
+  const words = `${percent(state.freeShare)} of the pool ${snapshotter.pool} are free, and ${percent(guard.minFree)} must be.`;
+  throw new HoldfastError('NoSpace', words, snapshotter.path, {
+    hint: 'Remove snapshots (holdfast snapshot list), free space, or lower guard.minFree',
+  });
+}
+
+/** What is on the disk, newest first, with what was recorded of it. @param subvolume of this one only */
+export async function listSnapshots(
+  { subvolume }: { readonly subvolume?: string },
+  context: Pick<GuardContext, 'pools' | 'snapshotter' | 'catalog'>,
+  signal: AbortSignal,
+): Promise<readonly ListedSnapshot[]> {
+  const records = new Map((await context.catalog.snapshots({})).map((one) => [`${one.pool}/${one.name}`, one]));
+  const listed: ListedSnapshot[] = [];
+  for (const pool of context.pools.keys()) {
+    for (const stored of await (await context.snapshotter(pool)).list(signal))
+      listed.push(listedOf(stored, pool, records.get(`${pool}/${stored.name}`)));
+  }
+  return listed
+    .filter((one) => subvolume === undefined || one.subvolume === subvolume)
+    .toSorted((a, b) => Temporal.Instant.compare(b.madeAt, a.madeAt));
+}
+
+const listedOf = (stored: StoredSnapshot, pool: string, record: Snapshot | undefined): ListedSnapshot => ({
+  ...{ name: stored.name, path: stored.path, kind: stored.kind, pool },
+  subvolume: record?.subvolume ?? stored.subvolume,
+  madeAt: record?.madeAt ?? stored.madeAt,
+  type: stored.kind === 'kept-state' ? 'kept-state' : (record?.type ?? 'by-hand'),
+  operation: record?.operation ?? null,
+  outcome: record?.outcome ?? null,
+  sizeBytes: stored.exclusiveBytes ?? record?.sizeBytes ?? null,
+});
+
+/** Tells how the change ended that a snapshot was made for. @throws SnapshotMissing when it was never recorded */
+export async function markSnapshot(
+  { name, outcome }: { readonly name: string; readonly outcome: SnapshotOutcome },
+  { catalog }: Pick<GuardContext, 'catalog'>,
+): Promise<Snapshot> {
+  checkPoolName(name);
+  const [record, ...others] = (await catalog.snapshots({})).filter((one) => one.name === name);
+  if (record === undefined)
+    throw new HoldfastError('SnapshotMissing', `No snapshot ${name} was recorded.`, name, {
+      hint: 'Only what guard or `snapshot create` made has an outcome: holdfast history',
+    });
+  if (others.length > 0) throw new HoldfastError('Refused', `Several pools have a snapshot ${name}.`, name);
+  const marked = { ...record, outcome };
+  await catalog.recordSnapshot(marked);
+  return marked;
+}
+
+/** Removes one snapshot or kept state, by its whole name. What was recorded of a snapshot stays in the history.
+ *  @throws Usage, SnapshotMissing; Refused while a rollback uses it */
+export async function removeSnapshot(
+  { name }: { readonly name: string },
+  context: GuardContext,
+  signal: AbortSignal,
+): Promise<StoredSnapshot> {
+  const { snapshot, snapshotter, subvolume } = await findSnapshot(name, context, signal);
+  refuseInUse(subvolume, name, (await context.journal()).open());
+  await snapshotter.remove(name, signal);
+  if (snapshot.kind === 'kept-state') await forgetKept(snapshot.path, context);
+  return snapshot;
+}
+
+function refuseInUse(
+  subvolume: string,
+  name: string,
+  open: readonly { readonly state: string; readonly detail: unknown; readonly verb: string }[],
+): void {
+  const uses = ({ detail, state }: { readonly detail: unknown; readonly state: string }): boolean =>
+    state === 'running' && (detail as { readonly snapshot?: unknown } | null)?.snapshot === name;
+  const user = open.find(uses);
+  if (user !== undefined)
+    throw new HoldfastError('Refused', `${name} is used by a ${user.verb} of ${subvolume} that runs.`, name, {
+      hint: 'Wait until it has ended',
+    });
+}
+
+const forgetKept = (path: string, { catalog }: Pick<GuardContext, 'catalog'>): Promise<void> =>
+  catalog.forgetKeptState({ host: 'local', path });
+
+/** Removes the kept states of pools whose time is over. One that cannot be removed keeps no other. Only what a recovery
+ *  recorded goes; states of services in trees are not looked at. */
+export async function removeEndedKeptStates(
+  context: Pick<GuardContext, 'pools' | 'snapshotter' | 'catalog' | 'clock' | 'progress'>,
+  signal: AbortSignal,
+): Promise<readonly KeptState[]> {
+  const removed: KeptState[] = [];
+  const ended = await context.catalog.keptStates({ endedBy: context.clock.now() });
+  if (ended.length === 0) return [];
+  for (const pool of context.pools.keys()) {
+    const snapshotter = await context.snapshotter(pool);
+    for (const kept of ended) {
+      const name = nameIn(snapshotter, kept.path);
+      if (kept.host !== 'local' || name === null) continue;
+      try {
+        await snapshotter.remove(name, signal);
+        await context.catalog.forgetKeptState(kept);
+        removed.push(kept);
+      } catch (error) {
+        signal.throwIfAborted();
+        context.progress({ type: 'warning', subject: kept.path, text: `not removed: ${messageOf(error)}` });
+      }
+    }
+  }
+  return removed;
+}
+
+/** The name of a kept state that lies directly in the pool; null for any other path. */
+function nameIn({ path }: Snapshotter, kept: string): string | null {
+  const name = kept.startsWith(`${path}/`) ? kept.slice(path.length + 1) : '';
+  return name === '' || name.includes('/') ? null : name;
+}
