@@ -1,8 +1,10 @@
 import type { AnomalyBounds, PlanDefinition, ServiceDefinition } from '../domain/definitions.ts';
-import { HoldfastError } from '../domain/errors.ts';
+import { type ErrorCode, HoldfastError } from '../domain/errors.ts';
 import type { RecoveryPoint } from '../domain/recovery-point.ts';
+import { unitReferencesOf } from '../domain/unit-reference.ts';
 import type { Repository } from '../ports/repository.ts';
 import type { Source } from '../ports/source.ts';
+import type { Unit } from '../ports/unit.ts';
 import { capture } from './capture.ts';
 import type { Context } from './context.ts';
 import { copyPoint } from './copy-point.ts';
@@ -95,8 +97,10 @@ async function backUpService(
   signal: AbortSignal,
 ): Promise<void> {
   let sources: readonly Source[];
+  let units: readonly Unit[];
   try {
     sources = await sourcesOf(service, context);
+    units = await unitsToStop(service, context);
   } catch (error) {
     signal.throwIfAborted();
     failures.push(failureOf(error, service.name, null));
@@ -111,7 +115,8 @@ async function backUpService(
       const repository = await context.repository(name);
       if (made === null) {
         const wanted = {
-          ...{ service, sources, timezone, lockWaitMs },
+          ...{ service, sources, units, timezone, lockWaitMs },
+          onUnitProblem: (error: unknown) => void failures.push(failureOf(error, service.name, null)),
           plan: plan?.name ?? null,
           anomaly: anomalyOf(service, plan, context),
           lossAccepted: request.acceptLoss.includes(service.name),
@@ -126,8 +131,8 @@ async function backUpService(
     } catch (error) {
       signal.throwIfAborted();
       failures.push(failureOf(error, service.name, name));
-      // The sources are to blame: the next repository would see the same.
-      if (error instanceof HoldfastError && error.code === 'NothingDone') return;
+      // The sources or the units are to blame: the next repository would see the same.
+      if (error instanceof HoldfastError && NOT_THE_REPOSITORY.has(error.code)) return;
       continue;
     }
     points.push(point);
@@ -139,21 +144,32 @@ async function backUpService(
   }
 }
 
+const NOT_THE_REPOSITORY: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['NothingDone', 'UnitMissing', 'UnitFailed']);
+
 /** What the service needs is looked at before its first step, so that nothing is half done for want of an adapter. */
 export async function sourcesOf(
   service: ServiceDefinition,
   context: Pick<Context, 'source'>,
 ): Promise<readonly Source[]> {
-  const { name, units, stopDuring } = service;
-  if (units.length > 0 && stopDuring.backup !== false)
-    throw new HoldfastError('Unsupported', `${name} wants its units stopped, which this version cannot.`, name, {
-      hint: 'Say `stopDuring: { backup: false }`, or use a version that stops units',
-    });
+  const { name } = service;
   if (service.sources.length === 0)
     throw new HoldfastError('ConfigurationInvalid', `${name} has no sources: there is nothing to capture.`, name);
   const sources: Source[] = [];
   for (const source of service.sources) sources.push(await context.source(service, source));
   return sources;
+}
+
+/** The units that the service wants stopped while it is read. @throws Unsupported */
+export async function unitsToStop(
+  { name, host, units, stopDuring }: ServiceDefinition,
+  context: Pick<Context, 'unit'>,
+): Promise<readonly Unit[]> {
+  if (stopDuring.backup === 'sharing')
+    throw new HoldfastError('Unsupported', `${name} wants the containers stopped that share its volumes.`, name, {
+      hint: 'Declare them as units and say `stopDuring: { backup: true }`',
+    });
+  if (!stopDuring.backup) return [];
+  return await Promise.all(unitReferencesOf(units, host).map((reference) => context.unit(reference)));
 }
 
 export function planNamed(name: string, { plans }: Pick<Context, 'plans'>): PlanDefinition {

@@ -7,11 +7,13 @@ import type { Hold, RecoveryPoint } from '../domain/recovery-point.ts';
 import { rereadsAlways } from '../domain/reuse.ts';
 import type { Draft, PointHeader, Repository } from '../ports/repository.ts';
 import type { Source } from '../ports/source.ts';
+import type { Unit } from '../ports/unit.ts';
 import { beginWaiting } from './begin.ts';
 import type { Context } from './context.ts';
 import { type EarlierPoints, earlierPoints } from './earlier-points.ts';
 import { refresh } from './refresh.ts';
 import { failedItem, storeItem } from './store-item.ts';
+import { whileStopped } from './units.ts';
 
 export interface CaptureRequest {
   readonly service: ServiceDefinition;
@@ -26,6 +28,10 @@ export interface CaptureRequest {
   readonly lockWaitMs: number;
   /** Another repository can still take the point: a failure of this one gives the point up. */
   readonly anotherRepository: boolean;
+  /** Stopped while the sources are read. */
+  readonly units: readonly Unit[];
+  /** Called with what is wrong with the units although the sources were read. */
+  readonly onUnitProblem: (error: unknown) => void;
 }
 
 /** Reads the sources of a service into one new point of a repository. A failed item is a row of its manifest and stops
@@ -56,10 +62,18 @@ export async function capture(
   const earlier = earlierPoints(own, repository, context, signal);
   const forbidden = await forbiddenPaths(service, context);
   const items: Item[] = [];
-  for (const [index, source] of request.sources.entries()) {
-    const reread = rereadsAlways(service.sources[index]?.settings);
-    const parts = { request, repository, draft, earlier, forbidden, reread };
-    items.push(...(await captureSource(source, parts, context, signal)));
+  const read = async (): Promise<void> => {
+    for (const [index, source] of request.sources.entries()) {
+      const reread = rereadsAlways(service.sources[index]?.settings);
+      const parts = { request, repository, draft, earlier, forbidden, reread };
+      items.push(...(await captureSource(source, parts, context, signal)));
+    }
+  };
+  if (request.units.length === 0) await read();
+  else {
+    const { units } = request;
+    const { problems } = await whileStopped({ verb: 'backup', subject: service.name, units }, context, signal, read);
+    for (const problem of problems) request.onUnitProblem(problem);
   }
   refuseNothing(service.name, items);
   const durationMs = Math.round(context.clock.monotonicMs() - from);
@@ -102,7 +116,7 @@ async function captureSource(
   const items: Item[] = [];
   let repositoryError: unknown = null;
   try {
-    const wanted = { workspace: draft.workspace, forbidden, quiescent: false };
+    const wanted = { workspace: draft.workspace, forbidden, quiescent: request.units.length > 0 };
     await using captured = await source.capture(wanted, signal);
     for (const item of captured.items) {
       try {

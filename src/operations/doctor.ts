@@ -4,7 +4,9 @@ import { HoldfastError, messageOf } from '../domain/errors.ts';
 import { newestFirst } from '../domain/proof.ts';
 import type { PointSummary } from '../domain/recovery-point.ts';
 import { formatBytes } from '../domain/size.ts';
+import { unitReferencesOf } from '../domain/unit-reference.ts';
 import type { OpenEntry, Repair } from '../journal/journal.ts';
+import { unitsToStop } from './backup.ts';
 import type { Context } from './context.ts';
 import { refresh } from './refresh.ts';
 import { freeBytesOf } from './repository-check.ts';
@@ -61,7 +63,7 @@ export async function doctor(
     ...(await Promise.all(tools.map((tool) => lookAtTool(tool, context, signal)))),
     await lookAtState(context, signal),
     ...journals,
-    ...(await lookAtServices(context)),
+    ...(await lookAtServices(context, signal)),
     ...(await lookAtRepositories(context, signal)),
     ...(await lookAtMissing(context)),
   ];
@@ -146,18 +148,16 @@ function rowOfEntry({ verb, subject, begunAt, state, steps }: OpenEntry): Doctor
   };
 }
 
-async function lookAtServices(context: Context): Promise<readonly DoctorRow[]> {
+async function lookAtServices(context: Context, signal: AbortSignal): Promise<readonly DoctorRow[]> {
   const rows: DoctorRow[] = [];
   for (const service of context.services.values()) {
     const subject = `service ${service.name}`;
     try {
       for (const source of service.sources) await context.source(service, source);
-      const units = service.units.length > 0 && service.stopDuring.backup !== false;
-      rows.push(
-        units
-          ? failed(subject, new HoldfastError('Unsupported', 'This version stops no units for a backup.', service.name))
-          : ok(subject, service.sources.map(({ name, kind }) => `${name} (${kind})`).join(', ')),
-      );
+      await unitsToStop(service, context);
+      for (const reference of unitReferencesOf(service.units, service.host))
+        await (await context.unit(reference)).state(signal);
+      rows.push(ok(subject, service.sources.map(({ name, kind }) => `${name} (${kind})`).join(', ')));
     } catch (error) {
       rows.push(failed(subject, error));
     }

@@ -1,8 +1,10 @@
 import type { ServiceDefinition } from '../domain/definitions.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import { isBelow } from '../domain/tree-path.ts';
+import { unitReferencesOf } from '../domain/unit-reference.ts';
 import type { Host, PathStatus } from '../ports/host.ts';
 import type { InPlacePath } from '../ports/source.ts';
+import type { Unit } from '../ports/unit.ts';
 import type { Context } from './context.ts';
 import { freeName, keptSuffix } from './in-place-kept.ts';
 import { narrowed } from './in-place-narrow.ts';
@@ -35,6 +37,8 @@ export interface InPlacePlan {
   readonly service: ServiceDefinition;
   readonly host: Host;
   readonly exchanges: readonly Exchange[];
+  /** Stopped around the exchange, as declared. */
+  readonly units: readonly Unit[];
 }
 
 export interface InPlaceNames {
@@ -45,13 +49,13 @@ export interface InPlaceNames {
 
 /** Finds out, without touching anything, which paths a restore in place exchanges and how.
  *  @throws ServiceNotFound, Refused when the configuration no longer has what the point holds; Unsupported for a source
- *  that cannot be exchanged, and for units and checks, which this version cannot stop and ask; TargetBusy for a mount
- *  inside a path */
+ *  that cannot be exchanged, and for checks, which this version cannot ask; UnitMissing; TargetBusy for a mount inside a
+ *  path */
 export async function planInPlace(
   choices: readonly Choice[],
   { point }: SelectedPoint,
   names: InPlaceNames,
-  context: Pick<Context, 'services' | 'source' | 'host'>,
+  context: Pick<Context, 'services' | 'source' | 'host' | 'unit'>,
   signal: AbortSignal,
 ): Promise<InPlacePlan> {
   const service = context.services.get(point.service);
@@ -72,18 +76,28 @@ export async function planInPlace(
     }
   }
   if (found.length === 0) throw new HoldfastError('PathNotFound', `Nothing of ${point.id} has a place.`, point.id);
-  return { service, host, exchanges: shareStages(nested(found)) };
+  return { service, host, exchanges: shareStages(nested(found)), units: await unitsOf(service, context, signal) };
 }
 
-/** Nothing may be touched when the units cannot be stopped or the result not be checked. */
-function refuseUnbuilt({ name, units, checks, stopDuring }: ServiceDefinition): void {
-  const hint = 'Restore to a folder with: --to DIR';
-  if (units.length > 0 && stopDuring.restore) {
-    const words = `${name} declares units, and this version cannot stop and start them.`;
-    throw new HoldfastError('Unsupported', words, name, {
-      hint: `${hint}; or stop them yourself and say stopDuring: { restore: false }`,
-    });
+/** Each is looked at, so that a name that is wrong is found before anything is touched. */
+async function unitsOf(
+  { units, host, stopDuring }: ServiceDefinition,
+  context: Pick<Context, 'unit'>,
+  signal: AbortSignal,
+): Promise<readonly Unit[]> {
+  if (!stopDuring.restore) return [];
+  const opened: Unit[] = [];
+  for (const reference of unitReferencesOf(units, host)) {
+    const unit = await context.unit(reference);
+    await unit.state(signal);
+    opened.push(unit);
   }
+  return opened;
+}
+
+/** Nothing may be touched when the result cannot be checked. */
+function refuseUnbuilt({ name, checks }: ServiceDefinition): void {
+  const hint = 'Restore to a folder with: --to DIR';
   if (checks.length > 0) {
     throw new HoldfastError('Unsupported', `${name} declares checks, and this version cannot run them.`, name, {
       hint,

@@ -14,6 +14,7 @@ import type { RestoredItem } from './restore-request.ts';
 import { refuseFullDisk } from './restore-space.ts';
 import { makeSafetyPoint } from './safety-point.ts';
 import { lockService } from './service-lock.ts';
+import { startsOf, startUnits, stopUnits, untilHealthy } from './units.ts';
 
 export interface InPlaceOptions {
   readonly live: boolean;
@@ -30,7 +31,8 @@ export interface InPlaceResult {
 /** What refuses a restore in place, looked at before anything is written.
  *  @throws TargetBusy, NoSpace */
 export async function refuseInPlace(plan: InPlacePlan, { live }: InPlaceOptions, signal: AbortSignal): Promise<void> {
-  await refuseHolders(plan, live, signal);
+  const own = await Promise.all(plan.units.map((unit) => unit.processes(signal)));
+  await refuseHolders(plan, live, signal, new Set(own.flat()));
   const { files } = plan.host;
   for (const folder of new Set(plan.exchanges.map((exchange) => exchange.stage))) {
     const choices = new Set(plan.exchanges.filter((exchange) => exchange.stage === folder).map(({ choice }) => choice));
@@ -38,13 +40,22 @@ export async function refuseInPlace(plan: InPlacePlan, { live }: InPlaceOptions,
   }
 }
 
-/** A process that has the old data open goes on with them after a rename, and what it writes is in the kept state. */
-async function refuseHolders({ host, exchanges }: InPlacePlan, live: boolean, signal: AbortSignal): Promise<void> {
+/** A process that has the old data open goes on with them after a rename, and what it writes is in the kept state.
+ *  @param stopped processes that will be stopped before */
+async function refuseHolders(
+  { host, exchanges }: InPlacePlan,
+  live: boolean,
+  signal: AbortSignal,
+  stopped: ReadonlySet<number> = new Set(),
+): Promise<void> {
   for (const { path, present, presentCompanions, exclusive } of exchanges) {
     if (live && !exclusive) continue;
     const paths = present === null ? presentCompanions : [path, ...presentCompanions];
     const holders = new Set<string>();
-    for (const held of paths) for (const holder of await host.files.holders(held, signal)) holders.add(holder);
+    for (const held of paths) {
+      for (const holder of await host.files.holders(held, signal))
+        if (!stopped.has(Number(holder.split(' ', 1)[0]))) holders.add(holder);
+    }
     if (holders.size === 0) continue;
     const words = `${path} is held by ${[...holders].join(', ')}.`;
     const hint = exclusive ? {} : { hint: 'End these processes, or restore beneath them with: --live' };
@@ -119,7 +130,8 @@ async function exchangeAll(
   const detail = { point: selected.point.id, paths: plan.exchanges.map(({ path, kept }) => ({ path, kept })) };
   await using journal = await (await context.journal()).begin({ verb: 'restore', subject: service.name, detail });
   const { exchanges, items } = await stage(plan, { selected, context, journal }, signal);
-  await refuseHolders(plan, live, signal); // reading took its time
+  const stopped = await stopUnits(plan.units, journal, context, signal);
+  await refuseHolders(plan, live, signal); // reading took its time, and a unit may have left a process behind
   const warnings: string[] = [...(await unseenHolders(plan, signal))];
   const aside: SetAside[] = [];
   for (const exchange of exchanges) warnings.push(...(await keepExcluded(exchange, plan, journal, signal)));
@@ -130,13 +142,25 @@ async function exchangeAll(
   const states = kept.map(({ path }) => ({ path, host: host.name, until }));
   const recovery = recoveryOf('success', states);
   const removals = stages.map((path) => ({ kind: 'path-removed', host: host.name, path }) as const);
-  await journal.forwardOnly([recoveryRecorded(recovery), ...removals]);
+  await journal.forwardOnly([recoveryRecorded(recovery), ...startsOf(stopped), ...removals]);
   onSwapped();
   await context.catalog.recordRecovery(recovery);
   for (const exchange of exchanges) if (exchange.way === 'contents') await dressMountPoint(exchange, plan, signal);
+  const notStarted = await startUnits(stopped, context, signal);
   for (const path of stages) await host.files.remove(path, signal);
-  await journal.done();
+  await journal.done(); // trying again does not help a unit that does not start; a person is told
+  const started = stopped.map(({ unit }) => unit);
+  const bad = notStarted.length > 0 ? notStarted : await untilHealthy(started, context.clock, signal);
+  if (bad.length > 0) throw notWell(service.name, bad, kept);
   return { items, kept, warnings };
+}
+
+/** The data are restored and stay: only a person can tell whether they or the unit are to blame. */
+function notWell(service: string, bad: readonly string[], kept: readonly { readonly path: string }[]): HoldfastError {
+  const words = `${service} is restored, and its units are not well: ${bad.join('; ')}.`;
+  const paths = kept.map(({ path }) => path).join(', ');
+  const state = paths === '' ? '' : ` The state before is kept in ${paths}.`;
+  return new HoldfastError('UnitFailed', `${words}${state}`, service);
 }
 
 async function keepExcluded(

@@ -88,13 +88,16 @@ async function inPlace(
   return { ...answer, ...result, warnings: [...answer.warnings, ...warningsOf(result.items), ...warnings] };
 }
 
-function inPlaceSteps({ exchanges }: InPlacePlan): readonly string[] {
-  return exchanges.map(({ choice, path, present, way }) => {
+function inPlaceSteps({ exchanges, units }: InPlacePlan): readonly string[] {
+  const exchanged = exchanges.map(({ choice, path, present, way }) => {
     if (way === 'nested') return `Restore ${path} from ${choice.name}, within the folder that is restored around it`;
     if (present === null) return `Restore ${path} from ${choice.name}; nothing is there now`;
     const what = way === 'contents' ? `the contents of ${path}, a mount point,` : path;
     return `Set ${what} aside for ${KEPT_DAYS} days, and restore it from ${choice.name}`;
   });
+  const stops = units.toReversed().map(({ name }) => `Stop ${name}, if it runs`);
+  const starts = units.map(({ name }) => `Start ${name}, if it ran, and wait until it is healthy`);
+  return [...stops, ...exchanged, ...starts];
 }
 
 function folderSteps({ choices, folder, conflicts, overwrite }: FolderPlan): readonly string[] {

@@ -27,6 +27,8 @@ export async function makeSafetyPoint(
   const request = {
     ...{ service: { ...service, sources: definitions }, sources, plan: null, type: 'safety' as const },
     ...{ timezone: Temporal.Now.timeZoneId(), anomaly: false as const, lossAccepted: true, lockWaitMs: 0 },
+    // It is made before anything is stopped: copying may take long.
+    ...{ units: [], onUnitProblem: () => {} },
   };
   const point = await captureInFirst(request, await repositoriesFor(request, selected, context), context, signal);
   await context.catalog.remember([point]);

@@ -3,6 +3,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { restore } from '../../src/operations/restore.ts';
+import { fileUnit } from './file-unit.ts';
 import { fixture, signal, timelessImageOf } from './restore-fixture.ts';
 
 const [folder = '', moment, number] = process.argv.slice(2);
@@ -21,8 +22,17 @@ rmSync(environment);
 writeFileSync(join(folder, 'present'), timelessImageOf(data));
 
 let calls = 0;
-made.faults[moment === 'before' ? 'before' : 'after'] = (method) => {
-  if (!['makeFolder', 'rename', 'remove'].includes(method)) return;
+const changes = (): void => {
   if (calls++ === Number(number)) process.kill(process.pid, 'SIGKILL');
 };
+made.faults[moment === 'before' ? 'before' : 'after'] = (method) => {
+  if (['makeFolder', 'rename', 'remove'].includes(method)) changes();
+};
+writeFileSync(join(folder, 'unit-runs'), '');
+const unit = fileUnit(folder, (when) => {
+  if (when === moment) changes();
+});
+made.units.set(unit.name, unit);
+const service = made.services.get('mealie');
+if (service) made.services.set('mealie', { ...service, units: [{ systemd: unit.name }] });
 await restore({ what: 'mealie', target: { kind: 'in-place' } }, made.context, signal);

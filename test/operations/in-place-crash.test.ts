@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Catalog } from '../../src/ports/catalog.ts';
 import { memoryCatalog } from '../fakes/catalog.ts';
+import { fileUnit } from './file-unit.ts';
 import { journalIn, signal, timelessImageOf } from './restore-fixture.ts';
 
 const child = join(import.meta.dirname, 'in-place-crash.child.ts');
@@ -21,6 +22,7 @@ describe.each(['before', 'after'])('a restore in place that is killed %s a chang
         const catalog = memoryCatalog(); // the killed process may have told nobody what it moved aside
         const repaired = await repair(folder, catalog);
         seen.add(repaired);
+        expect(existsSync(join(folder, 'unit-runs'))).toBe(true);
         const done = readFileSync(join(folder, 'data', 'inner', 'file'), 'utf8') === 'then';
         expect(done).toBe(repaired === 'finished');
         expect(existsSync(join(folder, '.env'))).toBe(done);
@@ -39,7 +41,8 @@ describe.each(['before', 'after'])('a restore in place that is killed %s a chang
 });
 
 async function repair(folder: string, catalog: Catalog): Promise<string> {
-  using journal = journalIn(folder, catalog);
+  const unit = fileUnit(folder);
+  using journal = journalIn(folder, catalog, new Map([[unit.name, unit]]));
   const repairs = await journal.repair({ force: false }, signal);
   expect(journal.open()).toEqual([]);
   return repairs.map(({ outcome }) => outcome).join();

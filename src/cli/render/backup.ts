@@ -67,8 +67,9 @@ export function backupForPeople({ outcome, durationMs, points, failures }: Backu
 
 export const plannedBackupForPeople = (planned: readonly PlannedBackup[]): string =>
   planned
-    .map(({ service, repositories, items }) => {
+    .map(({ service, repositories, items, stops }) => {
       const names = (words: readonly string[]): string => words.map(printable).join(', ');
-      return `Would back up ${strong(printable(service))} into ${names(repositories)}: ${names(items)}`;
+      const stopped = stops.length === 0 ? '' : `, with ${names(stops)} stopped`;
+      return `Would back up ${strong(printable(service))} into ${names(repositories)}${stopped}: ${names(items)}`;
     })
     .join('\n');

@@ -1,0 +1,133 @@
+import { HoldfastError, messageOf } from '../domain/errors.ts';
+import type { JournalEntry } from '../journal/entry.ts';
+import type { ForwardStep } from '../journal/step.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Unit, UnitHealth } from '../ports/unit.ts';
+import type { Context } from './context.ts';
+
+/** A unit that was stopped, and what of it ran before. */
+export interface Stopped {
+  readonly unit: Unit;
+  readonly members: readonly string[];
+}
+
+type Told = Pick<Context, 'progress'>;
+
+/** Stops what runs of these units, the last declared first. Each stop is in the journal before it is taken, so that
+ *  whatever happens then, taking the entry back starts it again. What is down stays down and is not in the answer. All
+ *  are looked at before the first one is stopped.
+ *  @returns in the declared order
+ *  @throws UnitMissing before anything is stopped; UnitFailed */
+export async function stopUnits(
+  units: readonly Unit[],
+  journal: Pick<JournalEntry, 'step'>,
+  { progress }: Told,
+  signal: AbortSignal,
+): Promise<readonly Stopped[]> {
+  const running: Stopped[] = [];
+  for (const unit of units) {
+    const members = await unit.running(signal);
+    if (members.length === 0) continue;
+    running.push({ unit, members });
+    const starters = await unit.starters(signal);
+    if (starters.length === 0) continue;
+    progress({ type: 'warning', subject: unit.name, text: `it may be started meanwhile by ${starters.join(', ')}` });
+  }
+  for (const { unit, members } of running.toReversed()) {
+    progress({ type: 'step', subject: unit.name, text: 'stop' });
+    await journal.step({ kind: 'unit-stopped', unit: unit.reference, members }, () => unit.stop(signal));
+  }
+  return running;
+}
+
+/** What is still to be done after the point of no return, in the declared order. */
+export const startsOf = (stopped: readonly Stopped[]): readonly ForwardStep[] =>
+  stopped.map(({ unit, members }) => ({ kind: 'unit-started', unit: unit.reference, members }));
+
+/** Starts what ran, in the declared order. One that does not start keeps no other down.
+ *  @returns why, of each that did not start
+ *  @throws the signal's reason */
+export async function startUnits(
+  stopped: readonly Stopped[],
+  { progress }: Told,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const failures: string[] = [];
+  for (const { unit, members } of stopped) {
+    progress({ type: 'step', subject: unit.name, text: 'start' });
+    try {
+      await unit.start(members, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      failures.push(messageOf(error));
+    }
+  }
+  return failures;
+}
+
+/** Does `work` while the units are stopped. They run again when it resolves or rejects, also after an abort or, by the
+ *  next start of Holdfast, a crash.
+ *  @returns its result, and what is wrong with the units nevertheless: one that ran meanwhile, or did not start again */
+export async function whileStopped<Result>(
+  { verb, subject, units }: { readonly verb: string; readonly subject: string; readonly units: readonly Unit[] },
+  context: Pick<Context, 'journal' | 'progress'>,
+  signal: AbortSignal,
+  work: () => Promise<Result>,
+): Promise<{ readonly result: Result; readonly problems: readonly unknown[] }> {
+  const problems: unknown[] = [];
+  const done: { readonly result: Result }[] = [];
+  try {
+    // Left without `done`, the entry starts them: the same way after success, failure, abort and crash.
+    await using journal = await (await context.journal()).begin({ verb, subject });
+    const stopped = await stopUnits(units, journal, context, signal);
+    done.push({ result: await work() });
+    for (const { unit } of stopped)
+      if ((await unit.running(signal)).length > 0) problems.push(ranMeanwhile(unit, subject));
+    for (const { unit } of stopped) context.progress({ type: 'step', subject: unit.name, text: 'start' });
+  } catch (error) {
+    if (done.length === 0) throw error;
+    signal.throwIfAborted();
+    problems.push(error);
+  }
+  const [{ result } = { result: undefined as never }] = done;
+  return { result, problems };
+}
+
+const ranMeanwhile = ({ name }: Unit, subject: string): HoldfastError =>
+  new HoldfastError('UnitFailed', `${name} was started by somebody while ${subject} was read.`, name, {
+    hint: 'Stop what starts it during the backup: its timers and sockets, a watchdog, a restart policy',
+  });
+
+/** How long something may be starting, and how long it may be bad after that, in milliseconds (interface, section 5). */
+const STARTING_LIMIT_MS = 10 * 60_000;
+const SETTLE_MS = 30_000;
+const LOOK_AGAIN_MS = 250;
+const GOOD: ReadonlySet<UnitHealth> = new Set<UnitHealth>(['healthy', 'undeclared']);
+
+/** Waits until units that were started are healthy, or run where they say nothing of their health.
+ *  @returns what is wrong with each that is not, when its time is over
+ *  @throws the signal's reason */
+export async function untilHealthy(
+  units: readonly Unit[],
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const from = clock.monotonicMs();
+  const bad: string[] = [];
+  for (const unit of units) {
+    let settledSince: number | null = null;
+    for (;;) {
+      const health = await unit.health(signal);
+      const now = clock.monotonicMs();
+      if (GOOD.has(health)) break;
+      settledSince = health === 'starting' ? null : (settledSince ?? now);
+      const over = settledSince === null ? now - from > STARTING_LIMIT_MS : now - settledSince > SETTLE_MS;
+      if (over) {
+        bad.push(`${unit.name} is ${health}`);
+        break;
+      }
+      await clock.sleep(LOOK_AGAIN_MS, signal);
+    }
+  }
+  return bad;
+}
