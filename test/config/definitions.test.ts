@@ -170,6 +170,6 @@ test.for([
     '{ a: { path: /mnt/p, subvolumes: { snapshots: } } }',
     'pools.a.subvolumes.snapshots: Snapshots of this pool are kept in "snapshots", so this cannot be a subvolume.',
   ],
-])("pools that stand in each other's way are refused: %s", ([pools, message]) => {
+])("pools that stand in each other's way are refused: %s", ([pools, message = '']) => {
   expect(check(`version: 1\npools: ${pools}\n`).diagnostics.map(printed)).toEqual([expect.stringContaining(message)]);
 });

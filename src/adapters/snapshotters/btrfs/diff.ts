@@ -1,6 +1,8 @@
+import type { Finished } from '../../../ports/host.ts';
 import type { Difference } from '../../../ports/snapshotter.ts';
 import { byPath, difference, isChanged, type Listing, split } from '../pool/listing.ts';
 import type { Pool } from '../pool/pool.ts';
+import { refusal } from '../pool/program.ts';
 import * as args from './args.ts';
 import { lookUp, type Names } from './look-up.ts';
 import { parseTouched } from './send-stream.ts';
@@ -39,12 +41,20 @@ async function touchedBetween(pool: Pool, from: string, to: string, signal: Abor
     { program: receiver, args: receiving },
   ];
   const [paths, written] = [new Set<string>(), new Set<string>()];
-  for await (const line of split(pool.host.read(pipeline, { signal }), NEWLINE)) {
-    const touched = parseTouched(line);
-    for (const path of touched?.paths ?? []) {
-      paths.add(path);
-      if (touched?.written) written.add(path);
+  let refused: Finished | null = null;
+  const onFinished = (finished: Finished): void => {
+    if (finished.program === sender && finished.exitCode === 1) refused ??= finished;
+  };
+  try {
+    for await (const line of split(pool.host.read(pipeline, { signal, onFinished }), NEWLINE)) {
+      const touched = parseTouched(line);
+      for (const path of touched?.paths ?? []) {
+        paths.add(path);
+        if (touched?.written) written.add(path);
+      }
     }
+  } catch (error) {
+    throw refused === null || signal.aborted ? error : refusal(refused, from);
   }
   return { paths, written };
 }

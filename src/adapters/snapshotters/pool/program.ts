@@ -2,7 +2,10 @@ import { HoldfastError } from '../../../domain/errors.ts';
 import type { Finished, Host } from '../../../ports/host.ts';
 
 /** What a refusal of the file system means, by the words of errno(3), which every program prints in the end. */
-function refusal({ program, exitCode, stderrTail }: Finished, about: string): HoldfastError {
+export function refusal(
+  { program, exitCode, stderrTail }: Pick<Finished, 'program' | 'exitCode' | 'stderrTail'>,
+  about: string,
+): HoldfastError {
   const cause = { cause: new Error(stderrTail) };
   const lines = stderrTail.split('\n').filter((line) => line.trim() !== '');
   const why = lines.at(-1) ?? `it ended with ${exitCode}`;
