@@ -93,7 +93,25 @@ async function checksOf(
     if (item.outcome === 'failed') continue; // the manifest's row says so; there is nothing to check and nothing proved
     checks.push(sizeCheck(item), ...(await verifyItem(item.name, item, { point, repository, level }, context, signal)));
   }
-  return checks;
+  return [...checks, ...(await restChecks(point, repository, context, signal))];
+}
+
+/** What stands around the items: without it stock tools, or a quick look at one file, would find damage. */
+async function restChecks(
+  point: RecoveryPoint,
+  repository: Repository,
+  { clock }: Context,
+  signal: AbortSignal,
+): Promise<readonly Check[]> {
+  const from = clock.monotonicMs();
+  const problems = await repository.checkRest(point, signal);
+  const durationMs = Math.round(clock.monotonicMs() - from);
+  return problems.map(({ subject, detail }) => ({
+    name: 'stored',
+    outcome: 'failed',
+    detail: `${subject} ${detail}`,
+    durationMs,
+  }));
 }
 
 function manifestCheck({ items, counts, totalSize }: Manifest): Check {

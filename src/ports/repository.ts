@@ -142,6 +142,10 @@ export interface Repository {
   /** The bytes of one regular file. @throws PathNotFound */
   openFile(point: RecoveryPoint, item: string, path: string, signal: AbortSignal): Bytes;
 
+  /** Reads what is stored of a point and is no item's own: the archive around the items of a `single` point, indexes.
+   *  A problem for each that is not as it was recorded. */
+  checkRest(point: RecoveryPoint, signal: AbortSignal): Promise<readonly Problem[]>;
+
   hold(point: PointReference, hold: Hold, signal: AbortSignal): Promise<void>;
   release(point: PointReference, signal: AbortSignal): Promise<void>;
   /** Stores `<name>.txt` and `<name>.json` beside the point, each replacing an older one at once; the JSON last. */

@@ -357,6 +357,10 @@ export function memoryRepository(options: MemoryRepositoryOptions): MemoryReposi
       locks.clear();
       return removed;
     },
+    checkRest: async (_point, signal) => {
+      enter('checkRest', signal);
+      return [];
+    },
     check: async (signal) => {
       enter('check', signal);
       return [...unreadable].map(([subject, { problem }]) => ({ subject, detail: problem }));

@@ -14,7 +14,7 @@ import { folderName, isFolderName, newestFolderFirst } from './names.ts';
 import { newestFirst, readBesides, recoveryPoint } from './point-files.ts';
 import type { ArchiveSettings, ArchiveTools } from './settings.ts';
 import { sha256Of } from './sha256.ts';
-import { checkedService, MANIFEST, SUMS } from './stored-names.ts';
+import { checkedFileName, checkedService, MANIFEST, SUMS } from './stored-names.ts';
 import { parseSums } from './sums.ts';
 
 /** A folder per point: `<service>/<YYYYMMDD_HHMMSS>`. Names that begin with a dot are drafts and removals. */
@@ -125,6 +125,10 @@ export function folderLayout(settings: ArchiveSettings, tools: Pick<ArchiveTools
         throw new HoldfastError('ItemNotFound', why, item);
       }
       return openItem(join(folderOf(point.location), row.file), row, settings.sealing, tools, signal);
+    },
+    rest: ({ location, manifest }) => {
+      const indexes = (manifest?.items ?? []).flatMap(({ index }) => index ?? []);
+      return indexes.map((index) => ({ ...index, path: join(folderOf(location), checkedFileName(index.file)) }));
     },
     beside: (location, name) => join(folderOf(location), name),
     removal: ({ id, location }, token) => ({

@@ -14,6 +14,7 @@ import { scopeName } from './lock-file.ts';
 import { folderLocks, type HeldLock } from './locks.ts';
 import { readMarker } from './marker.ts';
 import { printHold } from './point-files.ts';
+import { changedFiles } from './rest.ts';
 import type { ArchiveSettings, ArchiveTools } from './settings.ts';
 import { singleLayout } from './single-layout.ts';
 import { checkedService, encryptionOf, HOLD } from './stored-names.ts';
@@ -211,6 +212,7 @@ export function archiveRepository(settings: ArchiveSettings, given: ArchiveTools
     remove: (reference, signal) => present(signal, () => remove(reference, signal)),
     lock: (scope, mode, waitMs, signal) => present(signal, () => lock(scope, mode, waitMs, signal)),
     unlock: ({ force }, signal) => present(signal, () => clear(force)),
+    checkRest: (point, signal) => present(signal, () => changedFiles(layout.rest(point), signal)),
     check: (signal) => present(signal, () => checkRepository(settings, tools, layout, locks, signal)),
   };
 }

@@ -5,6 +5,7 @@ import type { Listing, ListQuery, PointHeader, Problem, StoredItem } from '../..
 import type { CapturedStream, CapturedTree } from '../../../ports/source.ts';
 import type { StoredFileReader } from '../../../streams/stored-file.ts';
 import type { Leftover } from './lock-file.ts';
+import type { RecordedFile } from './rest.ts';
 
 export interface Promoted {
   readonly location: string;
@@ -43,6 +44,8 @@ export interface Layout {
   twin(header: PointHeader): Promise<RecoveryPoint | null>;
   /** An item opened for reading. Its members are the item's only. @throws ItemNotFound, WrongPassword */
   reader(point: RecoveryPoint, item: string, signal: AbortSignal): Promise<StoredFileReader>;
+  /** What is stored of a point and is no item's own file. */
+  rest(point: RecoveryPoint): readonly RecordedFile[];
   /** The path of a file beside a point: a hold, a report. */
   beside(location: string, name: string): string;
   /** What to record before a point is removed: where it is put out of sight. Unique by the lock's token. */

@@ -130,6 +130,10 @@ export function singleLayout(settings: ArchiveSettings, tools: Pick<ArchiveTools
       const { itemReader } = await import('./single-item.ts');
       return itemReader(await openItem(archive, whole, sealing, tools, signal), row, point.location);
     },
+    rest: ({ location, manifest }) => {
+      const { archive } = manifest ?? {};
+      return archive === undefined ? [] : [{ ...archive, path: join(path, checkedLocation(location)) }];
+    },
     beside: (location, name) => join(path, `${checkedLocation(location)}.${name}`),
     removal: ({ id, location }, token) => ({ kind: 'removal', folder: `.removed-${token}`, location, id }),
     remove: async ({ location, id }) => {
