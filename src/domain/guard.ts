@@ -80,12 +80,15 @@ export interface GuardEnd {
   readonly commandExit: number | null;
   /** The signal of the terminal that ended it. */
   readonly interrupted: 'SIGINT' | 'SIGTERM' | null;
+  /** Nothing was seen to be bad, and not everything could be looked at; the outcome stays `pending`. */
+  readonly inconclusive: boolean;
 }
 
 /** Exit codes of guard (interface, section 3). 4 is not among them: it is an error from before the command. */
-export function guardExitCode({ outcome, commandExit, interrupted }: GuardEnd): number {
+export function guardExitCode({ outcome, commandExit, interrupted, inconclusive }: GuardEnd): number {
   if (outcome === 'rolled_back' || outcome === 'validation_failed') return 2;
   if (outcome === 'rollback_failed') return 3;
   if (interrupted !== null) return interrupted === 'SIGINT' ? 130 : 143;
+  if (inconclusive) return 5;
   return outcome === 'command_failed' || (commandExit ?? 0) !== 0 ? 1 : 0;
 }

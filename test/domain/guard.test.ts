@@ -61,7 +61,7 @@ test('each outcome of guard has its exit code', () => {
     outcome: (typeof SNAPSHOT_OUTCOMES)[number] | 'unprotected',
     commandExit: number | null,
     by: 'SIGINT' | null = null,
-  ) => guardExitCode({ outcome, commandExit, interrupted: by });
+  ) => guardExitCode({ outcome, commandExit, interrupted: by, inconclusive: false });
   expect([code('success', 0), code('command_failed', 7), code('validation_failed', 0), code('rolled_back', 7)]).toEqual(
     [0, 1, 2, 2],
   );

@@ -7,6 +7,7 @@ import { GUARD_DEFAULTS, type GuardSettings } from '../../src/domain/guard.ts';
 import { type Journal, openJournal } from '../../src/journal/journal.ts';
 import type { GuardContext } from '../../src/operations/guard-context.ts';
 import type { Catalog } from '../../src/ports/catalog.ts';
+import type { Host } from '../../src/ports/host.ts';
 import type { MountTable, Occupancy } from '../../src/ports/occupancy.ts';
 import type { ProgressEvent } from '../../src/ports/progress.ts';
 import type { Snapshotter } from '../../src/ports/snapshotter.ts';
@@ -101,7 +102,8 @@ export function guardHouse(options: GuardHouseOptions = {}): GuardHouse {
   const context: { -readonly [Key in keyof GuardContext]: GuardContext[Key] } = {
     ...{ clock, identifiers, catalog, origin: 'here', version: '0', machine: 'backup', stateFolder: folder },
     ...{ services: new Map(), plans: new Map(), repositoryNames: [], forbiddenPaths: [], configuration: {} },
-    ...{ repository: notHere, source: notHere, format: notHere, host: async () => localHost(), unit: openFrom(units) },
+    ...{ repository: notHere, source: notHere, format: notHere, unit: openFrom(units) },
+    host: async () => (options.snapshotter === undefined ? hostOf(memory) : localHost()),
     ...{ pools: new Map([['main', definition]]), guard: { ...GUARD_DEFAULTS, minFree: 0.1 }, zone: 'UTC' },
     ...{ mounts: mountTable, ownPaths: [folder], snapshotter: async () => pool },
     progress: (event) => void events.push(event),
@@ -127,4 +129,12 @@ export function guardHouse(options: GuardHouseOptions = {}): GuardHouse {
       if (options.folder === undefined) rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** This machine, with a pool in memory on it. */
+function hostOf(pool: MemorySnapshotter): Host {
+  const host = localHost();
+  const list: Host['files']['list'] = async (path, aborted) =>
+    path === pool.snapshotsPath ? (await pool.list(aborted)).map(({ name }) => name) : host.files.list(path, aborted);
+  return { ...host, files: { ...host.files, list } };
 }

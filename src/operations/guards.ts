@@ -1,0 +1,80 @@
+import { formatDuration } from '../domain/duration.ts';
+import { HoldfastError } from '../domain/errors.ts';
+import type { OpenEntry } from '../journal/journal.ts';
+import type { GuardContext } from './guard-context.ts';
+
+/** Verbs of journal entries by which processes see each other. */
+export const VERBS = { guard: 'guard', command: 'guarded command', rollback: 'rollback' } as const;
+
+/** What an entry says of what it works on. */
+export interface PoolDetail {
+  readonly pool: string;
+  readonly subvolumes: readonly string[];
+  /** A snapshot that must not be removed meanwhile. */
+  readonly snapshot: string;
+}
+
+const LOOK_AGAIN_MS = 500;
+
+const worksOn = ({ detail }: OpenEntry, pool: string, subvolumes: readonly string[]): boolean => {
+  const other = detail as Partial<PoolDetail> | null;
+  return other?.pool === pool && (other.subvolumes ?? []).some((name) => subvolumes.includes(name));
+};
+
+/** Waits until the commands of other guards on these subvolumes have ended: an exchange would pull the data from beneath
+ *  them. @throws StateBusy when the limit is over */
+export async function waitForCommands(
+  pool: string,
+  subvolumes: readonly string[],
+  { journal, clock, guard, progress }: Pick<GuardContext, 'journal' | 'clock' | 'guard' | 'progress'>,
+  signal: AbortSignal,
+): Promise<void> {
+  const opened = await journal();
+  const end = clock.monotonicMs() + guard.limit * 1000;
+  for (let told = false; ; ) {
+    const other = opened
+      .open()
+      .find((entry) => entry.verb === VERBS.command && entry.state === 'running' && worksOn(entry, pool, subvolumes));
+    if (other === undefined) return;
+    if (clock.monotonicMs() >= end) {
+      const words = `The command of another guard (process ${other.owner.pid}) still runs on ${other.subject} after ${formatDuration(guard.limit)}.`;
+      throw new HoldfastError('StateBusy', words, other.subject);
+    }
+    if (!told) progress({ type: 'step', subject: other.subject, text: 'waiting for the command of another guard' });
+    told = true;
+    await clock.sleep(LOOK_AGAIN_MS, signal);
+  }
+}
+
+/** Two rollbacks of one subvolume exclude each other: the one that was begun first goes on.
+ *  @param own the entry of this rollback, which is in the journal already
+ *  @throws StateBusy */
+export async function refuseOtherRollback(
+  own: string,
+  pool: string,
+  subvolumes: readonly string[],
+  { journal }: Pick<GuardContext, 'journal'>,
+): Promise<void> {
+  const others = (await journal()).open().filter((entry) => entry.verb === VERBS.rollback && entry.id !== own);
+  const first = others.find(
+    (entry) => (entry.state !== 'running' || entry.id < own) && worksOn(entry, pool, subvolumes),
+  );
+  if (first === undefined) return;
+  const words =
+    first.state === 'running'
+      ? `Another rollback of ${first.subject} runs (process ${first.owner.pid}).`
+      : `A rollback of ${first.subject} was cut short and is not put right yet.`;
+  const hint = first.state === 'running' ? {} : { hint: 'Put it right with: holdfast unlock' };
+  throw new HoldfastError('StateBusy', words, first.subject, hint);
+}
+
+/** What to do about a guard that was cut short before its verdict: its snapshot stays `pending`. Null for other entries. */
+export function adviceForLeftGuard({
+  verb,
+  subject,
+  detail,
+}: Pick<OpenEntry, 'verb' | 'subject' | 'detail'>): string | null {
+  if (verb !== VERBS.guard) return null;
+  const { snapshot } = detail as PoolDetail;
+  return `guard ${subject} was cut short before its verdict. Back: holdfast rollback --snapshot ${snapshot}; or it is well: holdfast snapshot mark ${snapshot} success`;
+}

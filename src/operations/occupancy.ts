@@ -1,0 +1,82 @@
+import { HoldfastError } from '../domain/errors.ts';
+import { isBelow } from '../domain/tree-path.ts';
+import type { HostFiles } from '../ports/host.ts';
+import type { Occupancy, Occupant, OwnMount } from '../ports/occupancy.ts';
+import type { Unit } from '../ports/unit.ts';
+import type { GuardContext } from './guard-context.ts';
+
+/** Names at most so many of what stands in the way. */
+const NAMED = 8;
+
+/** Looks who would stay on the old data if a folder were exchanged now (interface, section 10, line 1). What a declared
+ *  unit owns goes away when it is stopped; a mount of this machine can be made again.
+ *  @param units whose processes are no reason
+ *  @throws TargetBusy naming every process, and every mount that only others see */
+export async function refuseOccupied(
+  path: string,
+  units: readonly Unit[],
+  { mounts }: Pick<GuardContext, 'mounts'>,
+  signal: AbortSignal,
+): Promise<Occupancy> {
+  const found = await mounts.occupancy(path, signal);
+  const owned = new Set((await Promise.all(units.map((unit) => unit.processes(signal)))).flat());
+  const strangers = found.occupants.filter(({ pid }) => !owned.has(pid)).map(describe);
+  const foreign = found.foreign
+    .filter(({ occupants }) => !occupants.some(({ pid }) => owned.has(pid)))
+    .map(({ point, occupants }) => `a mount at ${point} that ${list(occupants.map(describe))} sees`);
+  const inner = found.inner.map((point) => `another file system mounted at ${point}`);
+  const reasons = [...strangers, ...foreign, ...inner];
+  if (reasons.length === 0) return found;
+  throw new HoldfastError('TargetBusy', `${path} is used by ${list(reasons)}, which no declared unit owns.`, path, {
+    hint: 'End or unmount it, or declare its unit in the subvolume: it would go on with the old data',
+  });
+}
+
+/** What Holdfast itself needs must not be exchanged with the data: the journal of the exchange would go with them.
+ *  @param own mounts of this machine that show the folder
+ *  @throws Refused */
+export async function refuseOwnPaths(
+  path: string,
+  own: readonly OwnMount[],
+  { ownPaths, host }: Pick<GuardContext, 'ownPaths' | 'host'>,
+  signal: AbortSignal,
+): Promise<void> {
+  const { files } = await host('local');
+  const [folder, parent] = [await files.status(path, signal), await files.status(path.replace(/\/[^/]+$/, ''), signal)];
+  const ownDevice = folder !== null && folder.device !== parent?.device; // a BTRFS subvolume has a device of its own
+  for (const wanted of ownPaths) {
+    const real = await existing(wanted, files, signal);
+    const onDevice = ownDevice && (await files.status(real, signal))?.device === folder.device;
+    if (!onDevice && ![path, ...own.map(({ point }) => point)].some((each) => isBelow(real, each))) continue;
+    const words = `${wanted} lies on ${path}: Holdfast's own state, catalog or repository would be taken back with it.`;
+    throw new HoldfastError('Refused', words, wanted, {
+      hint: 'Put it elsewhere: STATE_DIRECTORY, `catalog`, or the path of the repository',
+    });
+  }
+}
+
+/** The real path, or that of the nearest folder above that is there. */
+async function existing(path: string, files: HostFiles, signal: AbortSignal): Promise<string> {
+  for (let at = path; ; at = at.replace(/\/[^/]*$/, '') || '/')
+    if (at === '/' || (await files.status(at, signal)) !== null) return files.realPath(at, signal);
+}
+
+/** The units that still use what was set aside, by name, and everybody else who does. */
+export async function usersOf(
+  path: string,
+  units: readonly Unit[],
+  { mounts }: Pick<GuardContext, 'mounts'>,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const { occupants, foreign, own } = await mounts.occupancy(path, signal);
+  const processes = new Map<number, string>();
+  for (const unit of units) for (const pid of await unit.processes(signal)) processes.set(pid, unit.name);
+  const nameOf = (one: Occupant): string => processes.get(one.pid) ?? describe(one);
+  const names = [...occupants.map(nameOf), ...foreign.flatMap((mount) => mount.occupants.map(nameOf))];
+  return [...new Set([...names, ...own.map(({ point }) => `the mount ${point}`)])];
+}
+
+const describe = ({ pid, name }: Occupant): string => `process ${pid} (${name})`;
+
+const list = (names: readonly string[]): string =>
+  names.length <= NAMED ? names.join(', ') : `${names.slice(0, NAMED).join(', ')} and ${names.length - NAMED} more`;

@@ -1,0 +1,170 @@
+import { HoldfastError } from '../domain/errors.ts';
+import { PROVISIONAL } from '../domain/pool-names.ts';
+import { keptStateName, numbered } from '../domain/snapshot-name.ts';
+import type { Snapshotter, StoredSnapshot, SubvolumeState } from '../ports/snapshotter.ts';
+import type { Unit } from '../ports/unit.ts';
+import { type DiffTotals, totalsOf } from './diff.ts';
+import {
+  findSnapshot,
+  findSubvolume,
+  type GuardContext,
+  keyOf,
+  neighbour,
+  type Subject,
+  unitsOf,
+} from './guard-context.ts';
+
+/** What to take back: a snapshot or kept state by name, else the newest snapshot of a subvolume. */
+export interface RollbackRequest {
+  readonly what:
+    | { readonly snapshot: string }
+    | {
+        readonly subvolume: string;
+        /** The newest whose operation ended well. */
+        readonly lastGood: boolean;
+      };
+  readonly withDependencies: boolean;
+}
+
+/** One subvolume that is taken back. */
+export interface Replacement extends Subject {
+  readonly snapshot: StoredSnapshot;
+  readonly state: SubvolumeState;
+  /** Where the present state goes, and under which name the writable copy is made; both directly in the pool. */
+  readonly kept: string;
+  readonly keptPath: string;
+  readonly provisional: string;
+  /** What was written since the snapshot, which the kept state has (interface, section 10, line 17). */
+  readonly written: DiffTotals;
+}
+
+export interface RollbackPlan {
+  readonly subvolume: string;
+  /** The wanted one first, then its dependencies. */
+  readonly replacements: readonly Replacement[];
+  /** Dependencies that stay as they are, with why. */
+  readonly leftAlone: readonly { readonly subvolume: string; readonly reason: string }[];
+  /** In the order in which they start; each with whether it runs now. */
+  readonly units: readonly { readonly unit: Unit; readonly running: boolean }[];
+}
+
+/** Finds out, without touching anything, what a rollback would stop and replace.
+ *  @throws Usage, SnapshotMissing, SubvolumeMissing, NestedSubvolumes, PoolUnusable */
+export async function planRollback(
+  { what, withDependencies }: RollbackRequest,
+  context: GuardContext,
+  signal: AbortSignal,
+): Promise<RollbackPlan> {
+  const wanted =
+    'snapshot' in what ? await findSnapshot(what.snapshot, context, signal) : await newestOf(what, context, signal);
+  const at = context.clock.now();
+  const id = context.identifiers.next(at).toLowerCase();
+  const replacements = [await replacementOf(wanted, wanted.snapshot, { at, id, count: 1 }, context, signal)];
+  const leftAlone: { subvolume: string; reason: string }[] = [];
+  const stored = await wanted.snapshotter.list(signal);
+  for (const name of dependenciesOf(wanted, context)) {
+    const closest = closestBefore(name, wanted.snapshot, stored);
+    if (!withDependencies) leftAlone.push({ subvolume: name, reason: 'only with --with-dependencies' });
+    else if (closest === null) leftAlone.push({ subvolume: name, reason: 'it has no snapshot that early' });
+    else {
+      const names = { at, id, count: replacements.length + 1 };
+      replacements.push(await replacementOf(neighbour(wanted, name, context), closest, names, context, signal));
+    }
+  }
+  const units = new Map<string, Unit>();
+  // a dependency's units start first, since others may need them
+  for (const each of replacements.toReversed())
+    for (const unit of await unitsOf(each, context)) units.set(keyOf(unit), unit);
+  const states: { unit: Unit; running: boolean }[] = [];
+  for (const unit of [...units.values()]) states.push({ unit, running: (await unit.running(signal)).length > 0 });
+  return { subvolume: wanted.subvolume, replacements, leftAlone, units: states };
+}
+
+/** @throws SnapshotMissing when there is none */
+async function newestOf(
+  { subvolume, lastGood }: { readonly subvolume: string; readonly lastGood: boolean },
+  context: GuardContext,
+  signal: AbortSignal,
+): Promise<Subject & { readonly snapshot: StoredSnapshot }> {
+  const subject = await findSubvolume(subvolume, context, signal);
+  const records = await context.catalog.snapshots({ subvolume });
+  const good = new Set(
+    records.flatMap(({ pool, name, outcome }) => (pool === subject.pool && outcome === 'success' ? name : [])),
+  );
+  const owners = new Map(records.map(({ name, subvolume: owner }) => [name, owner]));
+  const snapshot = (await subject.snapshotter.list(signal)).find(
+    ({ name, kind, subvolume: owner }) =>
+      kind === 'snapshot' && (owners.get(name) ?? owner) === subvolume && (!lastGood || good.has(name)),
+  );
+  if (snapshot !== undefined) return { ...subject, snapshot };
+  const words = lastGood ? `No snapshot of ${subvolume} is recorded as success.` : `${subvolume} has no snapshot.`;
+  throw new HoldfastError('SnapshotMissing', words, subvolume);
+}
+
+/** All that it depends on, also through others, each once and never itself. */
+function dependenciesOf(subject: Subject, context: GuardContext): readonly string[] {
+  const found = new Set<string>();
+  const follow = ({ definition }: Pick<Subject, 'definition'>): void => {
+    for (const name of definition.dependsOn) {
+      if (found.has(name) || name === subject.subvolume) continue;
+      found.add(name);
+      follow(neighbour(subject, name, context));
+    }
+  };
+  follow(subject);
+  return [...found];
+}
+
+/** The newest snapshot of a subvolume that is not newer than another one. */
+const closestBefore = (
+  subvolume: string,
+  { madeAt }: StoredSnapshot,
+  stored: readonly StoredSnapshot[],
+): StoredSnapshot | null =>
+  stored.find(
+    (one) =>
+      one.kind === 'snapshot' && one.subvolume === subvolume && Temporal.Instant.compare(one.madeAt, madeAt) <= 0,
+  ) ?? null;
+
+async function replacementOf(
+  subject: Subject,
+  snapshot: StoredSnapshot,
+  { at, id, count }: { readonly at: Temporal.Instant; readonly id: string; readonly count: number },
+  context: GuardContext,
+  signal: AbortSignal,
+): Promise<Replacement> {
+  const { subvolume, snapshotter, definition } = subject;
+  const state = await snapshotter.examine(subvolume, signal);
+  if (!state.exists)
+    throw new HoldfastError(
+      'SubvolumeMissing',
+      `${state.path} does not exist, so nothing can be exchanged.`,
+      subvolume,
+      {
+        hint: `Make it by hand: btrfs subvolume snapshot ${snapshot.path} ${state.path}`,
+      },
+    );
+  if (state.readOnlyPool)
+    throw new HoldfastError('PoolUnusable', `${snapshotter.path} is mounted read-only.`, snapshotter.path);
+  if (state.nested.length > 0 && definition.nested !== 'move')
+    throw new HoldfastError('NestedSubvolumes', `${state.path} holds ${state.nested.join(', ')}.`, subvolume);
+  const kept = await freeKeptName(keptStateName(subvolume, at, context.zone), snapshotter, signal);
+  return {
+    ...subject,
+    ...{
+      snapshot,
+      state,
+      kept,
+      keptPath: `${snapshotter.path}/${kept}`,
+      provisional: `${PROVISIONAL}rollback-${id}-${count}`,
+    },
+    written: await totalsOf(snapshotter.diff(snapshot.name, null, signal, subvolume)),
+  };
+}
+
+async function freeKeptName(wanted: string, snapshotter: Snapshotter, signal: AbortSignal): Promise<string> {
+  for (let count = 1; ; count++) {
+    const name = numbered(wanted, count);
+    if (!(await snapshotter.examine(name, signal)).exists) return name;
+  }
+}
