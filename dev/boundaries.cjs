@@ -36,7 +36,8 @@ module.exports = {
       name: 'adapters-stand-alone',
       comment:
         'an adapter may import domain, ports, process, streams and its own folder, never another adapter; ' +
-        'sources share how trees and databases are read, units how containers are spoken of, which are no adapters',
+        'sources share how trees and databases are read, units how containers are spoken of, validators how something is ' +
+        'tried, which are no adapters',
       severity: 'error',
       from: { path: '^src/adapters/([^/]+/[^/]+)/' },
       to: {
@@ -47,6 +48,7 @@ module.exports = {
           '^src/adapters/sources/(tree|online-backup)/',
           '^src/adapters/snapshotters/pool/',
           '^src/adapters/units/engine/',
+          '^src/adapters/validators/probe/',
         ],
       },
     },

@@ -2,12 +2,17 @@ import type * as z from 'zod';
 import type { Host } from '../ports/host.ts';
 import type { ItemFormat, Source } from '../ports/source.ts';
 import type { Unit, UnitReference } from '../ports/unit.ts';
+import type { Validator } from '../ports/validator.ts';
 import { archiveSchema } from './repositories/archive/config.ts';
 import { filesSchema } from './sources/files/config.ts';
 import { sqliteSchema } from './sources/sqlite/config.ts';
 import { composeSchema } from './units/compose/config.ts';
 import { containerSchema } from './units/container/config.ts';
 import { systemdSchema } from './units/systemd/config.ts';
+import { commandSchema } from './validators/command/config.ts';
+import { httpSchema } from './validators/http/config.ts';
+import { sqlSchema } from './validators/sql/config.ts';
+import { tcpSchema } from './validators/tcp/config.ts';
 
 /** What a source's folder exports from its `index.ts`. */
 interface SourceModule<Settings> {
@@ -89,6 +94,48 @@ export const UNITS: ReadonlyMap<string, UnitRow> = byKey('kind', [
   unitRow('container', containerSchema, async () => (await import('./units/container/index.ts')).containerUnit),
   unitRow('compose', composeSchema, async () => (await import('./units/compose/index.ts')).composeUnit),
 ]);
+
+/** What a declared check is given beside its settings. */
+export interface CheckContext {
+  readonly host: Host;
+  /** What a program is told: HOLDFAST_SERVICE and the like. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** A source of the service that declares the check. @throws ConfigurationInvalid, Unsupported */
+  source(name: string): Promise<Source>;
+}
+
+/** One kind of declared check. The kind is also the key by which the configuration chooses it. */
+export interface ValidatorRow {
+  readonly kind: string;
+  readonly schema: z.ZodType;
+  /** Makes a check of its settings, which are checked against the schema. Nothing is looked at yet. */
+  open(settings: unknown, context: CheckContext): Promise<Validator>;
+}
+
+const validatorRow = <Schema extends z.ZodType>(
+  kind: string,
+  schema: Schema,
+  load: () => Promise<(settings: z.output<Schema>, context: CheckContext) => Validator>,
+): ValidatorRow => ({
+  kind,
+  schema,
+  open: async (settings, context) => (await load())(schema.parse(settings), context),
+});
+
+/** All kinds of declared checks that are built. */
+export const VALIDATORS: ReadonlyMap<string, ValidatorRow> = byKey('kind', [
+  validatorRow('http', httpSchema, async () => (await import('./validators/http/index.ts')).httpValidator),
+  validatorRow('tcp', tcpSchema, async () => (await import('./validators/tcp/index.ts')).tcpValidator),
+  validatorRow('command', commandSchema, async () => (await import('./validators/command/index.ts')).commandValidator),
+  validatorRow('sql', sqlSchema, async () => (await import('./validators/sql/index.ts')).sqlValidator),
+]);
+
+/** What is checked without being declared: of each unit, and of the machine where it has systemd. */
+export const OWN_VALIDATORS = {
+  unit: async () => (await import('./validators/unit/index.ts')).unitValidator,
+  systemdFailed: async () => (await import('./validators/systemd-failed/index.ts')).systemdFailedValidator,
+  journal: async () => (await import('./validators/journal/index.ts')).journalValidator,
+} as const;
 
 /** All kinds of hosts that are built. */
 export const HOSTS = byKey('kind', [{ kind: 'local', load: () => import('./hosts/local/index.ts') }]);

@@ -25,7 +25,7 @@ function references({ services = {}, plans = {}, notifications = [] }: Configura
     if (host !== 'local') one(host, [...path, 'host'], 'host', ['hosts']);
     each(dependsOn, [...path, 'dependsOn'], 'service', 'services');
     for (const [index, check] of checks.entries())
-      if ('sql' in check)
+      if (check.sql !== undefined)
         one(check.sql.source, [...path, 'checks', index, 'sql', 'source'], 'source of this service', [
           ...path,
           'sources',

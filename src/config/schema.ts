@@ -4,6 +4,7 @@ import { archiveSchema } from '../adapters/repositories/archive/config.ts';
 import { poolSchema, subvolumeSetting } from '../adapters/snapshotters/pool/config.ts';
 import { STRETCH_PATTERN, scheduleProblem } from '../domain/schedule.ts';
 import { durationSetting, nameSetting, percentageSetting } from '../domain/settings.ts';
+import { checksSchema } from './checks.ts';
 import { hostSchema } from './planned/hosts.ts';
 import { planned } from './planned/planned.ts';
 import { place, plannedEngines } from './planned/repositories.ts';
@@ -19,7 +20,6 @@ import {
   stagingSchema,
 } from './planned/settings.ts';
 import { plannedSources } from './planned/sources.ts';
-import { checksSchema } from './planned/units.ts';
 import { unitsSchema } from './units.ts';
 
 type Options = readonly [z.ZodType, ...z.ZodType[]];

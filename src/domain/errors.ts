@@ -32,6 +32,7 @@ export const ERRORS = {
   SourceMissing: { exit: 1, hint: 'Look whether its disk is mounted and its path is right; the last good point stays' },
   SourceFailed: { exit: 1, hint: 'See the whole output of the program with: --verbose' },
   SourceChanged: { exit: 1, hint: 'Stop its units during the backup, or dump the database with a source of its own' },
+  QueryFailed: { exit: 1, hint: 'Try the query with a client of the database' },
   TargetExists: {
     exit: 1,
     hint: 'Restore to an empty folder, or say what becomes of them: --overwrite always|if-newer|never',

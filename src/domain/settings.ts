@@ -73,3 +73,11 @@ export const environmentSetting = z.record(
   z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'Write the name of an environment variable.'),
   z.union([secretReference, z.string()]).register(roles, { environment: true }),
 );
+
+export const webAddressSetting = z.string().regex(/^https?:\/\/[^\s/]\S*$/i, 'Write an address: http://… or https://…');
+export const hostAndPortSetting = z
+  .string()
+  .regex(/^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):\d{1,5}$/, 'Write a host and a port: 10.0.0.14:9000');
+
+/** Of a check: whether drills run it, too. */
+export const drillSetting = z.boolean().describe('false leaves the check out of drills');

@@ -75,6 +75,9 @@ export interface InPlacePath {
   readonly exclusive: boolean;
 }
 
+/** One value of a database, as it is printed where it is no number. */
+export type Cell = string | number | bigint | null;
+
 /** One thing to capture for a service. What every implementation owes (test/contracts/source.ts proves it):
  *  - what is not there is SourceMissing, never an empty item;
  *  - the bytes of an item throw at their end when the producer failed, however much was read;
@@ -83,13 +86,16 @@ export interface InPlacePath {
 export interface Source {
   readonly name: string;
   readonly kind: string;
-  /** `inPlace`: {@link Source.placements} answers. Read before anything is stopped. */
-  readonly capabilities: { readonly tree: boolean; readonly inPlace: boolean };
+  /** `inPlace`: {@link Source.placements} answers. `sql`: {@link Source.query} does. Read before anything is stopped. */
+  readonly capabilities: { readonly tree: boolean; readonly inPlace: boolean; readonly sql: boolean };
   /** The names of the items that a capture would have: what fails as a whole is reported under these. */
   readonly itemNames: readonly string[];
   capture(context: CaptureContext, signal: AbortSignal): Promise<Capture>;
   /** Which paths a restore in place of an item exchanges. */
   placements(roots: readonly Root[], signal: AbortSignal): Promise<readonly InPlacePath[]>;
+  /** The first cell of what the live database answers, null when that is no row. What would change something fails.
+   *  Ends within a minute. @throws Unsupported; SourceMissing; QueryFailed when the database refuses the query */
+  query(sql: string, signal: AbortSignal): Promise<Cell>;
 }
 
 export interface Finding {

@@ -18,7 +18,8 @@ export interface Verdict {
 
 /** One way to see whether something works. What every implementation owes (test/contracts/validator.ts proves it):
  *  - what was bad in the baseline is never a reason for `failed`;
- *  - what cannot be looked at is never `passed`: a baseline rejects then, a verdict rejects or is `inconclusive`;
+ *  - what cannot be looked at is never `passed`: a baseline rejects then, a verdict rejects, is `inconclusive`, or
+ *    `warning` of what never says worse;
  *  - looking changes nothing, and may be repeated;
  *  - each look ends within a limit of its own, a minute at most;
  *  - an aborted look rejects with the signal's reason. */

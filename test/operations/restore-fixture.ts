@@ -172,12 +172,13 @@ function treeSource(name: string, roots: readonly string[], exclude: readonly st
     },
   };
   return {
-    ...{ name, kind: 'files', capabilities: { tree: true, inPlace: true }, itemNames: [item.name] },
+    ...{ name, kind: 'files', capabilities: { tree: true, inPlace: true, sql: false }, itemNames: [item.name] },
     capture: async () => {
       const counted = countFolder('/', rows, exclude);
       const completed = () => ({ facts: counted, warnings: [], unreadable: [] });
       return { items: [{ ...item, completed }], [Symbol.asyncDispose]: async () => {} };
     },
+    query: () => Promise.reject(new Error('it has no database')),
     placements: async (stored): Promise<readonly InPlacePath[]> =>
       stored.map((row) => ({ ...row, companions: [], exclusive: false })),
   };
@@ -185,7 +186,12 @@ function treeSource(name: string, roots: readonly string[], exclude: readonly st
 
 function databaseSource(name: string, path: string): Source {
   return {
-    ...{ name, kind: 'sqlite', capabilities: { tree: false, inPlace: true }, itemNames: [`sqlite_${name}`] },
+    ...{
+      name,
+      kind: 'sqlite',
+      capabilities: { tree: false, inPlace: true, sql: false },
+      itemNames: [`sqlite_${name}`],
+    },
     capture: async () => {
       const copy = `${path}.copy`;
       rmSync(copy, { force: true });
@@ -202,6 +208,7 @@ function databaseSource(name: string, path: string): Source {
       };
       return { items: [item], [Symbol.asyncDispose]: async () => {} };
     },
+    query: () => Promise.reject(new Error('it has no database')),
     placements: async () => [
       { path, stored: '', companions: ['-wal', '-shm', '-journal'].map((end) => path + end), exclusive: true },
     ],

@@ -28,7 +28,7 @@ export interface TestSource extends Source {
 
 export function testSource(name: string): TestSource {
   const source: TestSource = {
-    ...{ name, kind: 'files', capabilities: { tree: true, inPlace: true }, itemNames: [`files_${name}`] },
+    ...{ name, kind: 'files', capabilities: { tree: true, inPlace: true, sql: false }, itemNames: [`files_${name}`] },
     ...{ settings: {}, content: `content of ${name}`, facts: { files: 10 }, fingerprint: null },
     roots: [{ path: `/srv/${name}`, stored: `srv/${name}` }],
     ...{ warnings: [], unreadable: [], estimatedBytes: null, missing: null, dies: null, onRead: () => {} },
@@ -43,6 +43,7 @@ export function testSource(name: string): TestSource {
       };
       return { items: [itemOf(source)], [Symbol.asyncDispose]: dispose };
     },
+    query: () => Promise.reject(new Error('it has no database')),
     placements: async () => [],
   };
   return source;

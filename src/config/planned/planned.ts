@@ -10,7 +10,3 @@ export function planned<T extends z.ZodType>(what: string, description: string, 
 }
 
 export const portSetting = z.int().min(1, 'A port is 1 to 65535.').max(65_535, 'A port is 1 to 65535.');
-export const webAddress = z.string().regex(/^https?:\/\/[^\s/]\S*$/i, 'Write an address: http://… or https://…');
-export const hostAndPort = z
-  .string()
-  .regex(/^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):\d{1,5}$/, 'Write a host and a port: 10.0.0.14:9000');

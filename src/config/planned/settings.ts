@@ -7,8 +7,9 @@ import {
   percentageSetting,
   roles,
   secretSetting,
+  webAddressSetting,
 } from '../../domain/settings.ts';
-import { planned, webAddress } from './planned.ts';
+import { planned } from './planned.ts';
 
 const text = z.string().min(1, 'Must not be empty.');
 const count = z.int().min(0);
@@ -49,7 +50,7 @@ export const serveSchema = planned('serve', 'The daemon', () =>
 );
 
 export const activitySchema = planned('activity', 'Where the load is read from; /proc when left out', () =>
-  z.strictObject({ prometheus: z.strictObject({ url: webAddress, query: text }).exactOptional() }),
+  z.strictObject({ prometheus: z.strictObject({ url: webAddressSetting, query: text }).exactOptional() }),
 );
 
 const DAYS = ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'] as const;
@@ -70,7 +71,7 @@ const common = {
   plans: z.array(nameSetting).describe('Of which plans; all when left out').exactOptional(),
 };
 const hook = z.union([
-  webAddress.describe('An address').register(roles, { token: true }),
+  webAddressSetting.describe('An address').register(roles, { token: true }),
   z.strictObject({ url: secretSetting }),
 ]);
 const notification = z.union([
@@ -96,7 +97,7 @@ const notification = z.union([
     telegram: z.strictObject({
       token: secretSetting,
       chat: z.union([text, z.int()]),
-      api: webAddress.exactOptional(),
+      api: webAddressSetting.exactOptional(),
     }),
     ...common,
   }),
@@ -108,7 +109,7 @@ export const stagingSchema = planned('staging', 'Where trees of SSH hosts are mi
 export const metricsSchema = planned('metrics', 'Where metrics go', () =>
   z.strictObject({
     textfile: pathSetting.describe("A file for node_exporter's textfile collector").exactOptional(),
-    pushgateway: webAddress.exactOptional(),
+    pushgateway: webAddressSetting.exactOptional(),
   }),
 );
 

@@ -1,6 +1,6 @@
 import * as z from 'zod';
-import { nameSetting, pathSetting, secretSetting } from '../../domain/settings.ts';
-import { planned, portSetting, webAddress } from './planned.ts';
+import { nameSetting, pathSetting, secretSetting, webAddressSetting } from '../../domain/settings.ts';
+import { planned, portSetting } from './planned.ts';
 
 const text = z.string().min(1, 'Must not be empty.');
 const exclude = z.array(text).describe('Patterns of names that are left out').exactOptional();
@@ -57,7 +57,7 @@ const ldap = z
   );
 const redis = z.strictObject(server).refine(reachedOneWay, ONE_WAY);
 const couchdb = z.strictObject({
-  url: webAddress,
+  url: webAddressSetting,
   user: server.user,
   password: server.password,
   databases: chosen.databases,

@@ -1,3 +1,4 @@
+import { HoldfastError } from '../../../domain/errors.ts';
 import type { Host } from '../../../ports/host.ts';
 import type { Source } from '../../../ports/source.ts';
 import { captureTree } from '../tree/capture.ts';
@@ -12,7 +13,7 @@ export function source(name: string, settings: FilesSettings, host: Host): Sourc
   return {
     name,
     kind: 'files',
-    capabilities: { tree: true, inPlace: true },
+    capabilities: { tree: true, inPlace: true, sql: false },
     itemNames: [item],
     capture: (context, signal) =>
       captureTree(
@@ -30,5 +31,10 @@ export function source(name: string, settings: FilesSettings, host: Host): Sourc
         signal,
       ),
     placements: async (roots) => roots.map(({ path, stored }) => ({ path, stored, companions: [], exclusive: false })),
+    query: async () => {
+      throw new HoldfastError('Unsupported', `${name} is files, which answer no query.`, name, {
+        hint: 'Name a source that is a database in the check',
+      });
+    },
   };
 }

@@ -1,11 +1,13 @@
 import { Worker } from 'node:worker_threads';
 import { HoldfastError } from '../../../domain/errors.ts';
 import { printName } from '../../../domain/tree-name.ts';
+import type { Cell } from '../../../ports/source.ts';
 import { type Answer, type Examined, type Failure, type Task, work } from './worker.ts';
 
 /** How long a copy waits for a writer's lock, and how long a copy may keep the writers of a rollback journal waiting. */
 const WAIT_MS = 30_000;
 const BLOCK_MS = 600_000;
+const QUERY_WAIT_MS = 10_000;
 
 interface CopyOptions {
   /** Count the rows of the source in the transaction that is copied. */
@@ -25,6 +27,9 @@ export interface Databases extends AsyncDisposable {
   copy(source: Uint8Array, target: string | Uint8Array, options: CopyOptions, signal: AbortSignal): Promise<Examined>;
   /** Looks at a file that nobody else has open. Null when it is no database that SQLite can read, with the reason. */
   examine(path: string, signal: AbortSignal): Promise<Examined | { readonly unreadable: string }>;
+  /** The first cell of the first row of a query of a database that others may write to; nothing can be changed by it.
+   *  @throws SourceMissing; QueryFailed for what SQLite refuses; SourceFailed for what is locked or no database */
+  query(source: Uint8Array, sql: string, signal: AbortSignal): Promise<Cell>;
 }
 
 /** POSIX locks belong to the process: closing a file drops the locks that any other connection of this process has on
@@ -80,14 +85,27 @@ export function openDatabases(): Databases {
           signal,
         );
         if ('failed' in answer) throw refusal(answer.failed, printName(source));
+        if (!('done' in answer)) throw new TypeError('the thread answered something else');
         return answer.done;
       }),
     examine: (path, signal) =>
       inTurn(async () => {
         const answer = await ask({ task: 'examine', path: Buffer.from(path) }, signal);
         if ('done' in answer) return answer.done;
+        if (!('failed' in answer)) throw new TypeError('the thread answered something else');
         if (answer.failed.kind === 'missing') throw refusal(answer.failed, path);
         return { unreadable: answer.failed.message };
+      }),
+    query: (source, sql, signal) =>
+      inTurn(async () => {
+        const answer = await ask({ task: 'query', source, sql, waitMs: QUERY_WAIT_MS }, signal);
+        if ('cell' in answer) return answer.cell;
+        if (!('failed' in answer)) throw new TypeError('the thread answered something else');
+        const { kind, message } = answer.failed;
+        const path = printName(source);
+        if (kind === 'failed') throw new HoldfastError('QueryFailed', `${path}: ${message}`, path);
+        if (kind === 'missing') throw refusal(answer.failed, path);
+        throw new HoldfastError('SourceFailed', `${path} cannot be asked: ${message}.`, path);
       }),
     async [Symbol.asyncDispose]() {
       await worker?.terminate();

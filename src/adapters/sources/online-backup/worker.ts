@@ -1,3 +1,5 @@
+import type { Cell } from '../../../ports/source.ts';
+
 /** What the worker is asked. Paths are bytes, since a name need not be UTF-8. */
 export type Task =
   | {
@@ -14,7 +16,8 @@ export type Task =
       /** How long writers may be kept waiting: those of a database with a rollback journal cannot commit meanwhile. */
       readonly blockMs: number;
     }
-  | { readonly task: 'examine'; readonly path: Uint8Array };
+  | { readonly task: 'examine'; readonly path: Uint8Array }
+  | { readonly task: 'query'; readonly source: Uint8Array; readonly sql: string; readonly waitMs: number };
 
 /** `damage`: what `integrity_check` found, empty when all is well. `uncounted`: tables whose modules are not here. */
 export interface Examined {
@@ -34,7 +37,7 @@ export interface Failure {
   readonly sqlite: number | null;
 }
 
-export type Answer = { readonly done: Examined } | { readonly failed: Failure };
+export type Answer = { readonly done: Examined } | { readonly cell: Cell } | { readonly failed: Failure };
 
 /** The whole program of the worker. It is started from its own text, so that one bundle is enough: it may use nothing
  *  from outside of itself but types. */
@@ -44,6 +47,7 @@ export async function work(): Promise<void> {
   const fs = process.getBuiltinModule('node:fs');
   type Database = InstanceType<typeof DatabaseSync>;
   type Copy = Extract<Task, { task: 'copy' }>;
+  type Query = Extract<Task, { task: 'query' }>;
 
   const failure = (kind: Failure['kind'], message: string, sqlite: number | null = null): Failure =>
     ({ kind, message, sqlite }) as const;
@@ -220,6 +224,33 @@ export async function work(): Promise<void> {
     throw failure('busy', 'it changed at every attempt');
   }
 
+  /** Null when what was read may have changed meanwhile. */
+  function queryOnce(task: Query, path: Buffer): { readonly cell: Cell } | null {
+    const { database, heldStill } = open(path);
+    try {
+      database.exec('PRAGMA query_only = ON');
+      begin(database, performance.now() + task.waitMs);
+      const statement = database.prepare(task.sql);
+      if (statement.columns().length === 0) throw failure('failed', 'this is no query: it has no answer');
+      statement.setReadBigInts(true);
+      statement.setReturnArrays(true);
+      const [row] = statement.iterate() as Iterable<unknown[]>;
+      const first = row?.[0] ?? null;
+      const cell = first instanceof Uint8Array ? Buffer.from(first).toString('utf8') : (first as Cell);
+      return heldStill() ? { cell } : null;
+    } finally {
+      database.close();
+    }
+  }
+  function query(task: Query): { readonly cell: Cell } {
+    const path = Buffer.from(task.source);
+    for (let attempt = 1; attempt <= 5; attempt += 1) {
+      const answered = queryOnce(task, path);
+      if (answered !== null) return answered;
+    }
+    throw failure('busy', 'it changed at every attempt');
+  }
+
   const KINDS: Readonly<Record<number, Failure['kind']>> = {
     5: 'busy',
     6: 'busy',
@@ -237,6 +268,7 @@ export async function work(): Promise<void> {
   async function answer(task: Task): Promise<Answer> {
     try {
       if (task.task === 'copy') return { done: await copy(task) };
+      if (task.task === 'query') return query(task);
       const looked = (database: Database): Examined => {
         const checked = check(database);
         const counted = checked.damage.length > 0 ? { tables: {}, uncounted: [] } : count(database);

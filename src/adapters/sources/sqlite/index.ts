@@ -17,6 +17,8 @@ export { format } from './format.ts';
  *  these shows old rows, or none. */
 const COMPANIONS = ['-wal', '-shm', '-journal'] as const;
 
+const QUERY_LIMIT_MS = 60_000;
+
 /** One SQLite database, copied while its application writes to it. */
 export function source(name: string, settings: SqliteSettings, host: Host): Source {
   const item = `sqlite_${name}`;
@@ -24,7 +26,7 @@ export function source(name: string, settings: SqliteSettings, host: Host): Sour
   return {
     name,
     kind: 'sqlite',
-    capabilities: { tree: false, inPlace: true },
+    capabilities: { tree: false, inPlace: true, sql: true },
     itemNames: [item],
     async capture(context, signal) {
       if (!host.capabilities.localPaths)
@@ -44,6 +46,22 @@ export function source(name: string, settings: SqliteSettings, host: Host): Sour
       const path = there === null ? settings.sqlite : await host.files.realPath(settings.sqlite, signal);
       const companions = COMPANIONS.map((suffix) => path + suffix);
       return [{ path, stored: file, companions, exclusive: true }];
+    },
+    async query(sql, signal) {
+      if (!host.capabilities.localPaths)
+        throw new HoldfastError('Unsupported', `A SQLite database on host ${host.name} cannot be asked yet.`, name);
+      signal.throwIfAborted();
+      const limit = AbortSignal.timeout(QUERY_LIMIT_MS);
+      await using databases = openDatabases();
+      try {
+        return await databases.query(Buffer.from(settings.sqlite), sql, AbortSignal.any([signal, limit]));
+      } catch (error) {
+        if (limit.aborted && !signal.aborted)
+          throw new HoldfastError('QueryFailed', `No answer within ${QUERY_LIMIT_MS / 1000} s.`, name, {
+            cause: error,
+          });
+        throw error;
+      }
     },
   };
 }

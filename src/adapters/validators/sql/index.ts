@@ -1,0 +1,40 @@
+import { HoldfastError } from '../../../domain/errors.ts';
+import type { Cell, Source } from '../../../ports/source.ts';
+import type { Validator } from '../../../ports/validator.ts';
+import { probeValidator } from '../probe/probe.ts';
+import type { SqlSettings } from './config.ts';
+
+/** Where sources are looked up. */
+interface Sources {
+  source(name: string): Promise<Source>;
+}
+
+/** A query of a source's live database whose first cell is true. What the database refuses is bad: a table that is gone
+ *  is what such a check is for. */
+export function sqlValidator({ sql: { source: name, query } }: SqlSettings, { source }: Sources): Validator {
+  const shown = query.replaceAll(/\s+/g, ' ').trim();
+  return probeValidator(`sql ${name}: ${shown}`, async (signal) => {
+    signal.throwIfAborted();
+    try {
+      const cell = await (await source(name)).query(query, signal);
+      return { good: isTrue(cell), detail: cell === null ? 'answers nothing' : `answers ${printed(cell)}` };
+    } catch (error) {
+      signal.throwIfAborted();
+      const refused = error instanceof HoldfastError && ['QueryFailed', 'SourceMissing'].includes(error.code);
+      if (refused) return { good: false, detail: error.message };
+      throw error;
+    }
+  });
+}
+
+/** Zero, nothing, and how databases print false: SQLite 0, PostgreSQL f. */
+export const isTrue = (cell: Cell): boolean => {
+  if (typeof cell !== 'string') return cell !== null && Number(cell) !== 0 && !Number.isNaN(cell);
+  const text = cell.trim().toLowerCase();
+  return !['', 'f', 'false', 'n', 'no', 'off'].includes(text) && !(/^[+-]?[\d.]+$/.test(text) && Number(text) === 0);
+};
+
+const printed = (cell: Exclude<Cell, null>): string => {
+  const line = String(cell).replaceAll(/\s+/g, ' ').trim();
+  return line.length > 60 ? `${line.slice(0, 59)}…` : line === '' ? 'an empty text' : line;
+};
