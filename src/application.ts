@@ -34,10 +34,11 @@ const notBuilt = (what: string, subject: string): HoldfastError =>
 
 /** This machine as a host. */
 export async function openLocalHost(): Promise<Host> {
-  const row = HOSTS.get('local');
-  if (row === undefined) throw new Error('The registry has no local host.');
-  return (await row.load()).localHost();
+  return (await HOSTS.local.load()).localHost();
 }
+
+/** Names of hosts have no spaces, so that none is hidden by a container. */
+const IN_CONTAINER = /^container (.+)$/;
 
 /** The mounts of this machine; what reads them is loaded when it is asked. */
 function openMountTable(host: () => Promise<Host>): MountTable {
@@ -109,7 +110,12 @@ export async function openApplication(
   const folder = request.state ?? stateFolder(process.env, process.getuid?.() ?? 0);
   await makeStateFolder(folder);
   const [owners, identifiers] = [systemOwners(), ulids()];
-  const host = once((name) => {
+  const host: (name: string) => Promise<Host> = once(async (name) => {
+    const container = IN_CONTAINER.exec(name)?.[1];
+    if (container !== undefined) {
+      const { dockerHost } = await HOSTS.docker.load();
+      return dockerHost(container, await host('local'), clientEnvironment(process.env), face.signal);
+    }
     if (name !== 'local') throw notBuilt('hosts over SSH', name);
     return openLocalHost();
   });

@@ -138,7 +138,10 @@ export const OWN_VALIDATORS = {
 } as const;
 
 /** All kinds of hosts that are built. */
-export const HOSTS = byKey('kind', [{ kind: 'local', load: () => import('./hosts/local/index.ts') }]);
+export const HOSTS = {
+  local: { kind: 'local', load: () => import('./hosts/local/index.ts') },
+  docker: { kind: 'docker', load: () => import('./hosts/docker/index.ts') },
+} as const;
 
 /** All engines of repositories that are built. */
 export const ENGINES = byKey('engine', [

@@ -47,7 +47,7 @@ function serviceLines(
   return [
     `  ${quoted(name)}:`,
     ...(running
-      ? [`    # its unit is ${running}; stopping units is not built yet: units: [{ systemd: ${running} }]`]
+      ? [`    # its unit is ${running}; to stop it for a restore in place: units: [{ systemd: ${running} }]`]
       : []),
     '    sources:',
     `      files: { files: [${quoted(path)}]${exclude} }`,

@@ -2,6 +2,7 @@ import type { Readable, Writable } from 'node:stream';
 import { execa } from 'execa';
 import type { Command, Finished } from '../ports/host.ts';
 import { type Account, asAccount } from './account.ts';
+import type { Enter } from './enter.ts';
 import { childEnvironment } from './environment.ts';
 import { notFoundBySetpriv, notStarted } from './failure.ts';
 import { endGroup, signalGroup } from './group.ts';
@@ -13,6 +14,8 @@ export interface MemberSettings {
   /** Null for the caller's own. */
   readonly account: Account | null;
   readonly graceMs: number;
+  /** Null where it runs here. */
+  readonly enter: Enter | null;
   readonly onStderr: (line: string) => void;
 }
 
@@ -30,10 +33,11 @@ export interface Member {
 /** Starts a program as the leader of a process group of its own. Its stdout waits until it is read. */
 export function startMember(command: Command, settings: MemberSettings): Member {
   const { program } = command;
-  const asked = settings.account === null ? command : asAccount(command, settings.account);
+  const entered = settings.enter?.(command) ?? null;
+  const asked = entered?.command ?? (settings.account === null ? command : asAccount(command, settings.account));
   const started = performance.now();
   const child = execa(asked.program, asked.args, {
-    env: childEnvironment(command, settings.account),
+    env: childEnvironment(entered?.command ?? command, settings.account),
     extendEnv: false,
     ...(asked.workingFolder === undefined ? {} : { cwd: asked.workingFolder }),
     stdio: [settings.stdin, settings.stdout, 'pipe'],
@@ -44,7 +48,7 @@ export function startMember(command: Command, settings: MemberSettings): Member 
   });
   // Without a listener execa throws away what nobody reads at once, and Node what nobody reads when the program ends.
   child.stdout?.on('readable', () => undefined);
-  const stderr = readStderr(settings.onStderr);
+  const stderr = readStderr(settings.onStderr, entered?.takeLine);
   child.stderr?.on('data', (chunk: Uint8Array) => stderr.write(chunk));
   let groupIsGone = child.pid === undefined;
 
@@ -53,15 +57,19 @@ export function startMember(command: Command, settings: MemberSettings): Member 
     // The number of a group that is gone may be given to another one; while one process is left in it, it is ours.
     groupIsGone ||= child.pid !== undefined && !signalGroup(child.pid, 0);
     const { exitCode = null, signal = null } = result;
-    if (exitCode === null && signal === null) throw notStarted(program, 'cause' in result ? result.cause : result);
+    if (exitCode === null && signal === null)
+      throw notStarted(asked.program, 'cause' in result ? result.cause : result);
     const durationMs = Math.round(performance.now() - started);
-    const finished = { program, exitCode, signal, stderrTail: stderr.end(), durationMs };
+    const stderrTail = stderr.end();
+    const client = { program, exitCode, signal, stderrTail, durationMs };
+    const finished = entered?.judge(client) ?? client;
     const missing = settings.account === null ? null : notFoundBySetpriv(program, finished);
     if (missing !== null) throw missing;
     return finished;
   }
 
   async function stop(): Promise<void> {
+    await entered?.stop();
     if (!groupIsGone && child.pid !== undefined) await endGroup(child.pid, settings.graceMs);
     // A descendant that left the group may still hold the other ends.
     for (const stream of [child.stdin, child.stdout, child.stderr]) stream?.destroy();

@@ -3,6 +3,7 @@ import { HoldfastError } from '../domain/errors.ts';
 import type { Bytes } from '../ports/bytes.ts';
 import type { Command, Finished, RunOptions } from '../ports/host.ts';
 import type { Account } from './account.ts';
+import type { Enter } from './enter.ts';
 import { endedBadly, tookTooLong } from './failure.ts';
 import type { Member } from './member.ts';
 import { pour } from './pour.ts';
@@ -18,6 +19,8 @@ export interface PipelineSettings {
   readonly graceMs: number;
   /** Finds the account of `runAs`; null when it is the caller's own. */
   readonly account: (name: string, signal: AbortSignal) => Promise<Account | null>;
+  /** Where the programs run, when not here. */
+  readonly enter?: Enter | null;
 }
 
 /** Programs that run, each one's stdout going to the next one's stdin. Hold it with `await using`: leaving the block
@@ -32,6 +35,7 @@ export interface Pipeline extends AsyncDisposable {
 }
 
 async function prepare(command: Command, settings: PipelineSettings, signal: AbortSignal): Promise<Account | null> {
+  if (settings.enter) return null;
   const folder = command.workingFolder;
   if (folder !== undefined && !(await stat(folder).catch(() => null))?.isDirectory())
     throw new HoldfastError('SourceMissing', `${command.program} cannot run in ${folder}: no such folder.`, folder);
@@ -72,6 +76,7 @@ export async function openPipeline(
       stdout: settings.discard && place === commands.length - 1 ? 'ignore' : 'pipe',
       account: accounts[place] ?? null,
       graceMs: settings.graceMs,
+      enter: settings.enter ?? null,
       onStderr: tellStderr,
     }),
   );

@@ -1,6 +1,7 @@
 import type { Bytes } from '../ports/bytes.ts';
 import type { Command, Finished, RunOptions } from '../ports/host.ts';
 import { type Account, lookUp, parseAccount } from './account.ts';
+import type { Enter } from './enter.ts';
 import { needsRoot, printedTooMuch, saidNoVersion } from './failure.ts';
 import { GRACE_MS, openPipeline, type PipelineSettings } from './pipeline.ts';
 
@@ -12,6 +13,8 @@ const LOOK_UP_LIMIT_MS = 30_000;
 export interface ProcessSettings {
   /** Milliseconds between TERM and KILL; 5000 when left out. */
   readonly graceMs?: number;
+  /** Where the programs run, when not here. */
+  readonly enter?: Enter;
 }
 
 /** Finds the account of `runAs`: null when it is the caller's own.
@@ -27,7 +30,8 @@ async function findAccount(name: string, signal: AbortSignal): Promise<Account |
   return found;
 }
 
-const settingsOf = ({ graceMs = GRACE_MS }: ProcessSettings, discard: boolean): PipelineSettings => ({
+const settingsOf = ({ graceMs = GRACE_MS, enter }: ProcessSettings, discard: boolean): PipelineSettings => ({
+  enter: enter ?? null,
   discard,
   graceMs,
   account: findAccount,

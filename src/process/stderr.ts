@@ -11,12 +11,13 @@ export interface Stderr {
   end(): string;
 }
 
-/** A line that is longer than the limit comes in pieces, so that memory does not grow with what a program says. */
-export function readStderr(onLine: (line: string) => void): Stderr {
+/** A line for which `isForeign` is true is left out. A line that is longer than the limit comes in pieces, so that memory does not grow with what a program says. */
+export function readStderr(onLine: (line: string) => void, isForeign: (line: string) => boolean = () => false): Stderr {
   const decoder = new StringDecoder('utf8');
   let pending = '';
   let tail = '';
   function pass(line: string, newline: string): void {
+    if (isForeign(line)) return;
     tail += line + newline;
     if (tail.length > 4 * LIMIT) tail = tail.slice(-LIMIT);
     onLine(line);
