@@ -18,19 +18,21 @@ export function journalValidator(host: Host): Validator {
     settles: false,
     mustStay: false,
     async baseline(signal): Promise<Observation> {
-      const cursor = parseCursor(await journalctl(args.newest(), signal));
-      if (cursor === null)
+      const cursor = parseCursor(await journalctl(args.newestError(), signal));
+      if (cursor === null && parseCursor(await journalctl(args.newest(), signal)) === null)
         throw new HoldfastError('ProcessFailed', 'The journal has no entry that this account may read.', 'journal', {
           hint: 'Run Holdfast as root, or add the account to the group systemd-journal',
         });
-      return { observed: cursor, good: true, detail: 'errors from here on' };
+      return { observed: { cursor }, good: true, detail: 'errors from here on' };
     },
     async verdict(baseline, signal): Promise<Verdict> {
       signal.throwIfAborted();
-      if (typeof baseline?.observed !== 'string')
+      const observed = baseline?.observed;
+      if (typeof observed !== 'object' || observed === null)
         return { outcome: 'warning', detail: 'what was there before could not be read, so nothing was compared' };
       try {
-        const errors = parseErrors(await journalctl(args.errorsAfter(baseline.observed, MOST_READ), signal));
+        const { cursor } = observed as { readonly cursor: string | null };
+        const errors = parseErrors(await journalctl(args.errorsAfter(cursor, MOST_READ), signal));
         if (errors.length === 0) return { outcome: 'passed', detail: 'none' };
         const count = errors.length === MOST_READ ? `${MOST_READ} or more` : `${errors.length}`;
         const detail = `${count} new, the last of ${errors.at(-1)}`;
