@@ -6,8 +6,9 @@ import { openCatalog } from './catalog/open.ts';
 import { setAsideWhenDamaged } from './catalog/set-aside.ts';
 import { makeStateFolder, originOf, stateFolder } from './catalog/state.ts';
 import type { Application, Face, GlobalOptions, OpenRequest } from './cli/face.ts';
-import { definitionsOf } from './config/definitions.ts';
+import { type Definitions, definitionsOf } from './config/definitions.ts';
 import { printDiagnostic } from './config/diagnostic.ts';
+import { guardSettingsOf } from './config/guard.ts';
 import { type Loaded, loadConfiguration } from './config/load.ts';
 import { maskedConfiguration } from './config/masked.ts';
 import type { Configuration } from './config/schema.ts';
@@ -87,10 +88,14 @@ function catalogPath(configuration: Configuration | null, folder: string): strin
   throw notBuilt('catalog on PostgreSQL', 'catalog');
 }
 
+const localRepositories = ({ repositories = {} }: Configuration): readonly string[] =>
+  Object.values(repositories).flatMap((one) => (one.engine === 'archive' ? one.path : []));
+
 /** Folders of Holdfast's own, which no source may capture. */
-function ownFolders({ repositories = {}, staging }: Configuration): readonly string[] {
-  const local = Object.values(repositories).flatMap((one) => (one.engine === 'archive' ? one.path : []));
-  return staging === undefined ? local : [...local, staging];
+function ownFolders(configuration: Configuration, { pools }: Definitions): readonly string[] {
+  const { staging } = configuration;
+  const snapshots = [...pools.values()].map(({ path, snapshotsFolder }) => join(path, snapshotsFolder));
+  return [...localRepositories(configuration), ...snapshots, ...(staging === undefined ? [] : [staging])];
 }
 
 /** Wires the adapters, the catalog, the journal and the clock for one command. What costs time or needs a secret is
@@ -147,7 +152,8 @@ export async function openApplication(
     await catalog.recordSnapshot(snapshot);
   }
   const zone = Temporal.Now.timeZoneId();
-  const definitions = definitionsOf(configuration ?? { version: 1 }, zone);
+  const configured = configuration ?? { version: 1 };
+  const definitions = definitionsOf(configured, zone);
   const snapshotter = once(async (name): Promise<Snapshotter> => {
     const definition = definitions.pools.get(name);
     if (definition !== undefined) return openSnapshotter(definition, await host('local'), zone, face.signal);
@@ -195,11 +201,17 @@ export async function openApplication(
     services: definitions.services,
     plans: definitions.plans,
     repositoryNames: configuration === null ? locations : [...definitions.repositories.keys()],
-    forbiddenPaths: configuration === null ? [folder] : [...ownFolders(configuration), folder],
+    forbiddenPaths: configuration === null ? [folder] : [...ownFolders(configuration, definitions), folder],
     configuration: configuration === null ? null : maskedConfiguration(configuration),
     loaded,
     host,
     unit,
+    pools: definitions.pools,
+    guard: guardSettingsOf(configured),
+    zone,
+    mounts,
+    ownPaths: [folder, ...(path === ':memory:' ? [] : [path]), ...localRepositories(configured)],
+    snapshotter,
     repository: once(openRepository),
     source: async (service, { name, kind, settings }) => {
       const row = SOURCES.get(kind);

@@ -16,6 +16,9 @@ export interface NameSources {
   points(): Promise<readonly Candidate[]>;
   /** Of a point, or of the newest point of a service. */
   items(what: string): Promise<readonly Candidate[]>;
+  subvolumes(): Promise<readonly Candidate[]>;
+  /** Recorded ones, newest first. */
+  snapshots(): Promise<readonly Candidate[]>;
 }
 
 /** The words of the command line. */
@@ -119,7 +122,8 @@ const optionsOf = ({ command }: Read, { options }: Grammar): readonly Option[] =
   return [...own, ...options.filter(({ long }) => own.every((option) => option.long !== long))];
 };
 
-type Kind = 'services' | 'repositories' | 'plans' | 'points' | 'what' | 'items' | 'files' | 'folders' | 'none';
+type Named = 'services' | 'repositories' | 'plans' | 'points' | 'subvolumes' | 'snapshots';
+type Kind = Named | 'what' | 'items' | 'files' | 'folders' | 'none';
 
 /** By what stands in the brackets of `--to <dir>` and `[service]`. */
 const KINDS: Readonly<Record<string, Kind>> = {
@@ -133,6 +137,8 @@ const KINDS: Readonly<Record<string, Kind>> = {
   points: 'what',
   what: 'what',
   item: 'items',
+  subvolume: 'subvolumes',
+  snapshot: 'snapshots',
   file: 'files',
   dir: 'folders',
   folder: 'folders',
@@ -144,6 +150,8 @@ const KINDS_OF_OPTIONS: Readonly<Record<string, Kind>> = {
   '--plan': 'plans',
   '--service': 'services',
   '--item': 'items',
+  '--subvolume': 'subvolumes',
+  '--snapshot': 'snapshots',
 };
 
 function kindOf({ flags, long }: Option, { verb }: Read): Kind {

@@ -1,7 +1,7 @@
 import type { Problem } from '../config/diagnostic.ts';
 import type { Loaded } from '../config/load.ts';
 import type { Configuration } from '../config/schema.ts';
-import type { Context } from '../operations/context.ts';
+import type { GuardContext } from '../operations/guard-context.ts';
 import type { Host } from '../ports/host.ts';
 import type { Progress } from '../ports/progress.ts';
 
@@ -17,7 +17,7 @@ export interface GlobalOptions {
 }
 
 /** What `open` gives a command: the context of the operations, and what only the faces need. */
-export interface Application extends Context, AsyncDisposable {
+export interface Application extends Omit<GuardContext, 'validators'>, AsyncDisposable {
   /** Null for a command that was given a repository's location and needs no configuration. */
   readonly loaded: Loaded | null;
 }

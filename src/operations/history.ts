@@ -1,6 +1,6 @@
 import { HoldfastError } from '../domain/errors.ts';
 import { type DrillFact, type Figures, figuresOf } from '../domain/history.ts';
-import type { Recovery, Snapshot } from '../ports/catalog.ts';
+import type { Recovery, Run, Snapshot } from '../ports/catalog.ts';
 import type { Context } from './context.ts';
 
 /** A verb of runs that records a change which was made without guard. */
@@ -14,6 +14,14 @@ export interface History {
   /** Newest first. */
   readonly recoveries: readonly Recovery[];
   readonly figures: Figures;
+  /** How guarded commands ended, by the name of their snapshot. */
+  readonly ends: ReadonlyMap<string, GuardedEnd>;
+}
+
+export interface GuardedEnd {
+  /** Null when nothing was run. */
+  readonly commandExit: number | null;
+  readonly rolledBack: boolean;
 }
 
 /** Snapshots, recoveries and what they come to (interface, section 5). */
@@ -31,8 +39,17 @@ export async function history({ catalog }: Pick<Context, 'catalog'>): Promise<Hi
   const guardedRuns = guards.filter(({ detail }) => isProtected(detail)).length;
   const withoutPoint = guards.length - guardedRuns;
   const figures = figuresOf(guardedRuns, unguarded.length + withoutPoint, facts, passed);
-  return { snapshots, recoveries, figures };
+  return { snapshots, recoveries, figures, ends: endsOf(guards) };
 }
+
+const endsOf = (guards: readonly Run[]): ReadonlyMap<string, GuardedEnd> =>
+  new Map(
+    guards.flatMap(({ detail }) => {
+      const end = detail as (Partial<GuardedEnd> & { readonly snapshot?: string | null }) | null;
+      if (typeof end?.snapshot !== 'string') return [];
+      return [[end.snapshot, { commandExit: end.commandExit ?? null, rolledBack: end.rolledBack ?? false }] as const];
+    }),
+  );
 
 /** A guard that saw no need of a point protected nothing. */
 const isProtected = (detail: unknown): boolean => (detail as { readonly snapshot?: unknown } | null)?.snapshot !== null;

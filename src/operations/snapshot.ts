@@ -37,7 +37,7 @@ export interface CreateRequest {
  *  @throws Usage, SubvolumeMissing, NestedSubvolumes, NoSpace, PoolUnusable */
 export async function createSnapshots(
   { subvolumes, label }: CreateRequest,
-  context: GuardContext,
+  context: Pick<GuardContext, 'pools' | 'snapshotter' | 'catalog' | 'clock' | 'zone' | 'guard'>,
   signal: AbortSignal,
 ): Promise<readonly Snapshot[]> {
   const subjects: Subject[] = [];
@@ -125,7 +125,7 @@ export async function markSnapshot(
  *  @throws Usage, SnapshotMissing; Refused while a rollback uses it */
 export async function removeSnapshot(
   { name }: { readonly name: string },
-  context: GuardContext,
+  context: Pick<GuardContext, 'pools' | 'snapshotter' | 'catalog' | 'journal'>,
   signal: AbortSignal,
 ): Promise<StoredSnapshot> {
   const { snapshot, snapshotter, subvolume } = await findSnapshot(name, context, signal);

@@ -19,10 +19,17 @@ const repository = new Command('repository');
 repository.command('init').argument('<name>');
 repository.command('check').addArgument(new Argument('<name>'));
 
+const snapshot = new Command('snapshot');
+snapshot.command('create').argument('<subvolume...>');
+snapshot
+  .command('mark')
+  .argument('<snapshot>')
+  .addArgument(new Argument('<outcome>').choices(['success']));
+
 const grammar: Grammar = {
-  verbs: [...['restore', 'repository', 'run'].map((value) => ({ value, description: '' }))],
+  verbs: [...['restore', 'repository', 'run', 'snapshot'].map((value) => ({ value, description: '' }))],
   options: [new Option('--config <file>'), new Option('--json')],
-  command: async (verb) => [restore, repository].find((command) => command.name() === verb) ?? null,
+  command: async (verb) => [restore, repository, snapshot].find((command) => command.name() === verb) ?? null,
 };
 const named = (...values: string[]) => values.map((value) => ({ value, description: '' }));
 const names: NameSources = {
@@ -31,6 +38,8 @@ const names: NameSources = {
   plans: async () => named('nightly'),
   points: async () => named('01MEALIE'),
   items: async (what) => named(`of-${what}`),
+  subvolumes: async () => named('media'),
+  snapshots: async () => named('media-manual-1'),
 };
 
 async function completed(line: string): Promise<string> {
@@ -59,8 +68,11 @@ test.each([
   ['restore -- --', ''],
   ['repository ', 'init check'],
   ['repository init o', 'offsite'],
+  ['snapshot create ', 'media'],
+  ['snapshot create media ', 'media'],
+  ['snapshot mark m', 'media-manual-1'],
   ['nothing ', ''],
-  ['', 'restore repository run'],
+  ['', 'restore repository run snapshot'],
 ])('after `holdfast %s` comes `%s`', async (line, wanted) => {
   expect(await completed(line)).toBe(wanted);
 });

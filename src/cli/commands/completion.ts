@@ -50,6 +50,8 @@ async function completed(words: readonly string[], grammar: Grammar, face: Face)
       plans: async () => (await names()).plans(),
       points: async () => (await names()).points(),
       items: async (what) => (await names()).items(what),
+      subvolumes: async () => (await names()).subvolumes(),
+      snapshots: async () => (await names()).snapshots(),
     });
   } catch (error) {
     if (error instanceof HoldfastError) return { candidates: [], paths: null };

@@ -1,9 +1,10 @@
 import { Command } from 'commander';
-import { HoldfastError } from '../../domain/errors.ts';
 import { list } from '../../operations/list.ts';
+import { listSnapshots } from '../../operations/snapshot.ts';
 import { gathered } from '../arguments.ts';
 import type { Face } from '../face.ts';
 import { listAsJson, listForPeople } from '../render/list.ts';
+import { snapshotsAsJson, snapshotsForPeople } from '../render/snapshot.ts';
 import { isLocation } from '../repository-option.ts';
 
 interface Options {
@@ -16,15 +17,17 @@ export const listCommand = (face: Face): Command =>
     .description('Recovery points, newest first.')
     .argument('[service]', 'all services when left out')
     .option('--repository <name|location>', 'only this one; may be given again', gathered)
-    .option('--snapshots', 'instant snapshots too (not built yet)')
+    .option('--snapshots', 'instant snapshots of the pools too')
     .addHelpText(
       'after',
       '\nExamples:\n  holdfast list\n  holdfast list wishlist --json\n  holdfast list --repository /srv/backups',
     )
     .action(async (service: string | undefined, { repository = [], snapshots = false }: Options) => {
-      if (snapshots) throw new HoldfastError('NotBuilt', 'This version has no snapshots yet.', '--snapshots');
       await using application = await face.open({ locations: repository.filter(isLocation) });
       const report = await list({ service: service ?? null, repositories: repository }, application, face.signal);
-      if (face.globals().json) face.printJson(listAsJson(report));
-      else face.print(listForPeople(report, application.clock.now()));
+      const stored = snapshots ? await listSnapshots({}, application, face.signal) : null;
+      const now = application.clock.now();
+      face.print(listForPeople(report, now));
+      if (stored !== null) face.print(`\n${snapshotsForPeople(stored, now)}`);
+      face.printJson({ ...listAsJson(report), ...(stored === null ? {} : snapshotsAsJson(stored)) });
     });

@@ -1,0 +1,62 @@
+import { Argument, Command } from 'commander';
+import { SNAPSHOT_OUTCOMES, type SnapshotOutcome } from '../../domain/guard.ts';
+import { createSnapshots, listSnapshots, markSnapshot, removeSnapshot } from '../../operations/snapshot.ts';
+import type { Face } from '../face.ts';
+import { snapshotAsJson, snapshotsAsJson, snapshotsForPeople } from '../render/snapshot.ts';
+import { printable } from '../render/table.ts';
+
+export const snapshotCommand = (face: Face): Command => {
+  const group = new Command('snapshot').description('Make, list, mark and remove snapshots.');
+  for (const command of [create(face), list(face), mark(face), remove(face)]) group.addCommand(command);
+  return group;
+};
+
+const create = (face: Face): Command =>
+  new Command('create')
+    .description('Makes a read-only snapshot of each subvolume and prints their names.')
+    .argument('<subvolume...>', 'subvolumes of a pool, declared or not')
+    .option('--label <label>', 'stands in the name in place of "manual"')
+    .addHelpText('after', '\nExamples:\n  holdfast snapshot create media --label before-upgrade')
+    .action(async (subvolumes: readonly string[], { label }: { readonly label?: string }) => {
+      await using application = await face.open({ writes: true });
+      const made = await createSnapshots({ subvolumes, label: label ?? null }, application, face.signal);
+      face.print(made.map(({ name }) => name).join('\n'));
+      face.printJson({ snapshots: made.map(snapshotAsJson) });
+    });
+
+const list = (face: Face): Command =>
+  new Command('list')
+    .description('Snapshots and kept states of the pools, newest first: recorded or made by hand.')
+    .argument('[subvolume]', 'of this one only')
+    .addHelpText('after', '\nExamples:\n  holdfast snapshot list media\n  holdfast snapshot list --json')
+    .action(async (subvolume: string | undefined) => {
+      await using application = await face.open();
+      const found = await listSnapshots(subvolume === undefined ? {} : { subvolume }, application, face.signal);
+      face.print(snapshotsForPeople(found, application.clock.now()));
+      face.printJson(snapshotsAsJson(found));
+    });
+
+const mark = (face: Face): Command =>
+  new Command('mark')
+    .description('Records how the change ended that a snapshot was made for.')
+    .argument('<snapshot>', 'the name of a snapshot')
+    .addArgument(new Argument('<outcome>', 'how it ended').choices(SNAPSHOT_OUTCOMES))
+    .addHelpText('after', '\nExamples:\n  holdfast snapshot mark media-pre-upgrade-20261121-143000 success')
+    .action(async (name: string, outcome: SnapshotOutcome) => {
+      await using application = await face.open({ writes: true });
+      const marked = await markSnapshot({ name, outcome }, application);
+      face.print(`${printable(marked.name)}: ${marked.outcome}`);
+      face.printJson({ snapshots: [snapshotAsJson(marked)] });
+    });
+
+const remove = (face: Face): Command =>
+  new Command('remove')
+    .description('Removes one snapshot or kept state, by its whole name. The history keeps what was recorded of it.')
+    .argument('<snapshot>', 'the name of a snapshot or of a kept state')
+    .addHelpText('after', '\nExamples:\n  holdfast snapshot remove media-manual-20261121-143000')
+    .action(async (name: string) => {
+      await using application = await face.open({ writes: true });
+      const removed = await removeSnapshot({ name }, application, face.signal);
+      face.print(`removed ${printable(removed.path)}`);
+      face.printJson({ removed: { snapshot_name: removed.name, path: removed.path } });
+    });

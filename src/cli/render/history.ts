@@ -1,0 +1,89 @@
+import { counted } from '../../domain/counted.ts';
+import { formatDuration } from '../../domain/duration.ts';
+import { formatBytes } from '../../domain/size.ts';
+import type { History } from '../../operations/history.ts';
+import type { Recovery, Snapshot } from '../../ports/catalog.ts';
+import { coloured, strong } from './colour.ts';
+import { timeForPeople } from './point.ts';
+import { snapshotAsJson } from './snapshot.ts';
+import { printable, table } from './table.ts';
+
+/** A recovery of `history --json` (interface, section 5). */
+export const recoveryAsJson = (recovery: Recovery): object => ({
+  timestamp: recovery.startedAt.toString(),
+  subvolume: recovery.subject.name,
+  restored_snapshot: recovery.restored,
+  reason: recovery.reason,
+  duration_seconds: Math.round(recovery.durationMs) / 1000,
+  outcome: recovery.outcome,
+  kept: recovery.kept.map(({ path, until }) => ({ path, until: until.toString() })),
+});
+
+export const historyAsJson = ({ snapshots, recoveries, figures, ends }: History): object => ({
+  snapshots: snapshots.map((snapshot) => ({
+    ...snapshotAsJson(snapshot),
+    commandExit: ends.get(snapshot.name)?.commandExit ?? null,
+    rolledBack: ends.get(snapshot.name)?.rolledBack ?? false,
+  })),
+  recoveries: recoveries.map(recoveryAsJson),
+  figures,
+});
+
+export function historyForPeople({ snapshots, recoveries, figures }: History): string {
+  const { deployments, recoveries: counts } = figures;
+  const mean = counts.meanSeconds === null ? '' : `, ${formatDuration(counts.meanSeconds)} on average`;
+  const figuresLine = [
+    `${counted(deployments.total, 'change')}, ${deployments.guarded} of them guarded`,
+    `${counted(counts.total, 'recovery', 'recoveries')}, ${counts.succeeded} successful${mean}`,
+  ].join('; ');
+  const parts = [
+    snapshots.length === 0 ? 'No snapshots were recorded yet.' : snapshotTable(snapshots),
+    ...(recoveries.length === 0 ? [] : [`${strong('Recoveries')}\n${recoveryTable(recoveries)}`]),
+    figuresLine,
+  ];
+  return parts.join('\n\n');
+}
+
+function snapshotTable(snapshots: readonly Snapshot[]): string {
+  const columns = [
+    { title: 'TIME' },
+    { title: 'SUBVOLUME' },
+    { title: 'TYPE' },
+    { title: 'OPERATION' },
+    { title: 'OUTCOME' },
+    { title: 'SIZE', align: 'right' },
+    { title: 'SNAPSHOT' },
+  ] as const;
+  const zone = Temporal.Now.timeZoneId();
+  const rows = snapshots.map(({ madeAt, subvolume, type, operation, outcome, sizeBytes, name }) => [
+    timeForPeople(madeAt, zone),
+    printable(subvolume),
+    type,
+    printable(operation ?? '-'),
+    coloured(outcome),
+    sizeBytes === null ? '-' : formatBytes(sizeBytes),
+    printable(name),
+  ]);
+  return table(columns, rows);
+}
+
+function recoveryTable(recoveries: readonly Recovery[]): string {
+  const columns = [
+    { title: 'TIME' },
+    { title: 'OF' },
+    { title: 'REASON' },
+    { title: 'TOOK', align: 'right' },
+    { title: 'OUTCOME' },
+    { title: 'RESTORED' },
+  ] as const;
+  const zone = Temporal.Now.timeZoneId();
+  const rows = recoveries.map(({ startedAt, subject, reason, durationMs, outcome, restored }) => [
+    timeForPeople(startedAt, zone),
+    printable(subject.name),
+    reason,
+    formatDuration(durationMs / 1000),
+    coloured(outcome),
+    printable(restored),
+  ]);
+  return table(columns, rows);
+}

@@ -1,0 +1,97 @@
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { hasBtrfs } from '../services/btrfs.ts';
+import { aPoolMachine } from '../services/pool-machine.ts';
+import { aMachine, tool } from './holdfast.ts';
+
+describe.runIf(hasBtrfs())('snapshots of a pool', () => {
+  test('are made read-only under the names that are printed, and removed by them', () => {
+    const { machine, pool } = aPoolMachine();
+    pool.makeSubvolume('by-the-way');
+    const names = machine.passes('snapshot', 'create', 'media', 'by-the-way', '--label', 'Weekly Look').trim();
+    const [media = '', other = ''] = names.split('\n');
+    expect(media).toMatch(/^media-weekly-look-\d{8}-\d{6}$/);
+    expect(other).toMatch(/^by-the-way-weekly-look-\d{8}-\d{6}$/);
+    const path = join(pool.path, 'snapshots', media);
+    expect(readFileSync(join(path, 'state.txt'), 'utf8')).toBe('before\n');
+    expect(tool('btrfs', 'property', 'get', path, 'ro').trim()).toBe('ro=true');
+    expect(machine.json(0, 'snapshot', 'list', 'media').snapshots).toMatchObject([
+      { snapshot_name: media, subvolume: 'media', type: 'manual', outcome: 'success', pool: 'main', path },
+    ]);
+    expect(machine.passes('list', '--snapshots')).toContain(other);
+    expect(machine.json(0, 'snapshot', 'remove', media)).toEqual({ removed: { snapshot_name: media, path } });
+    expect(readdirSync(join(pool.path, 'snapshots'))).toEqual([other]);
+    expect(machine.json(1, 'snapshot', 'remove', media)).toMatchObject({ error: { code: 'SnapshotMissing' } });
+    expect(machine.json(0, 'history').snapshots).toHaveLength(2);
+  });
+
+  test('are listed beside those made by hand, and refused for what is no subvolume or no name', () => {
+    const { machine, pool } = aPoolMachine();
+    const byHand = join(pool.path, 'snapshots', 'media-pre-shell-20261116-143000');
+    tool('btrfs', '-q', 'subvolume', 'snapshot', '-r', join(pool.path, 'media'), byHand);
+    expect(machine.json(0, 'snapshot', 'list').snapshots).toMatchObject([
+      { snapshot_name: 'media-pre-shell-20261116-143000', type: 'by-hand', outcome: null },
+    ]);
+    expect(machine.json(1, 'snapshot', 'create', 'nowhere')).toMatchObject({ error: { code: 'SubvolumeMissing' } });
+    expect(machine.json(64, 'snapshot', 'create', '../media')).toMatchObject({ error: { code: 'Usage' } });
+    expect(machine.json(64, 'snapshot', 'mark', 'x', 'splendid')).toMatchObject({ error: { code: 'Usage' } });
+    expect(machine.run(['--dry-run', 'snapshot', 'remove', 'media-pre-shell-20261116-143000']).exitCode).toBe(64);
+    expect(existsSync(byHand)).toBe(true);
+  });
+
+  test('tell what was added, removed and modified since', () => {
+    const { machine, pool, write } = aPoolMachine();
+    write('gone.txt', 'gone\n');
+    const [from = ''] = machine.passes('snapshot', 'create', 'media').split('\n');
+    write('state.txt', 'after it all\n');
+    write('added.txt', 'new\n');
+    rmSync(join(pool.path, 'media', 'gone.txt'));
+    const compared = machine.json(0, 'diff', from);
+    expect(compared).toMatchObject({ from, to: 'now', subvolume: 'media' });
+    expect(compared.changes.filter(({ path }: { path: string }) => path.endsWith('.txt'))).toEqual([
+      { change: 'added', path: 'added.txt', bytes: 4 },
+      { change: 'removed', path: 'gone.txt', bytes: 5 },
+      { change: 'modified', path: 'state.txt', bytes: 13 },
+    ]);
+    expect(compared.totals).toMatchObject({ added: 1, removed: 1, bytes: 22 });
+    expect(machine.passes('diff', from, 'now')).toMatch(/^\+ {2}added\.txt {2}4 B$/m);
+    const [later = ''] = machine.passes('snapshot', 'create', 'media', '--label', 'later').split('\n');
+    expect(machine.json(0, 'diff', from, later).totals).toEqual(compared.totals);
+  });
+});
+
+describe.runIf(hasBtrfs())('the history', () => {
+  test('has the fields of the contract, and a snapshot is marked in it', () => {
+    const { machine } = aPoolMachine();
+    const [name = ''] = machine.passes('snapshot', 'create', 'media').split('\n');
+    expect(machine.passes('snapshot', 'mark', name, 'validation_failed')).toBe(`${name}: validation_failed\n`);
+    const told = machine.json(0, 'history');
+    expect(told.snapshots).toMatchObject([
+      {
+        ...{ subvolume: 'media', type: 'manual', operation: null, snapshot_name: name },
+        outcome: 'validation_failed',
+      },
+    ]);
+    expect(Object.keys(told.snapshots[0])).toEqual(expect.arrayContaining(['timestamp', 'size_mb']));
+    expect(told.recoveries).toEqual([]);
+    expect(machine.passes('history')).toContain(name);
+  });
+
+  test('counts a change that was made without guard, and only when that is said', () => {
+    const { machine } = aPoolMachine();
+    expect(machine.run(['history', 'record', '--operation', 'dns']).exitCode).toBe(64);
+    machine.passes('history', 'record', '--operation', 'dns', '--unguarded');
+    expect(machine.json(0, 'history').figures).toEqual({
+      deployments: { total: 1, guarded: 0, ratio: 0 },
+      recoveries: { total: 0, succeeded: 0, ratio: null, meanSeconds: null, worstSeconds: null },
+      services: {},
+    });
+  });
+});
+
+test('without a pool in the configuration a snapshot is refused with 78', () => {
+  const machine = aMachine();
+  machine.configure('');
+  expect(machine.json(78, 'snapshot', 'create', 'media')).toMatchObject({ error: { code: 'ConfigurationInvalid' } });
+});
