@@ -23,12 +23,15 @@ const CHECKSUM = { at: 148, length: 8 } as const;
 /** Bytes up to the next block boundary. */
 export const padding = (size: number): number => (BLOCK - (size % BLOCK)) % BLOCK;
 
-export const isZeroBlock = (block: Uint8Array): boolean => block.every((byte) => byte === 0);
+export const isZeroBlock = (block: Uint8Array): boolean => block[0] === 0 && block.every((byte) => byte === 0);
 
+const NOTHING = new Uint8Array(0);
+
+/** A view of the block, since most are looked at once: a copy of each name was a tenth of reading a header. */
 function untilNul(block: Uint8Array, at: number, length: number): Uint8Array {
-  const field = block.subarray(at, at + length);
-  const nul = field.indexOf(0);
-  return field.slice(0, nul < 0 ? length : nul);
+  let end = at;
+  while (end < at + length && block[end] !== 0) end++;
+  return end === at ? NOTHING : block.subarray(at, end);
 }
 
 /** A number in octal, or in GNU's base 256 when the first bit is set; NaN when it is neither. */
@@ -56,7 +59,8 @@ function readNumber(block: Uint8Array, at: number, length: number): number {
 /** The sum of a block's bytes, its own checksum field taken as spaces. */
 function sumOf(block: Uint8Array): number {
   let sum = CHECKSUM.length * 0x20;
-  for (let i = 0; i < BLOCK; i++) if (i < CHECKSUM.at || i >= CHECKSUM.at + CHECKSUM.length) sum += block[i] ?? 0;
+  for (let i = 0; i < BLOCK; i++) sum += block[i] ?? 0;
+  for (let i = CHECKSUM.at; i < CHECKSUM.at + CHECKSUM.length; i++) sum -= block[i] ?? 0;
   return sum;
 }
 
@@ -79,10 +83,12 @@ export function parseTarHeader(block: Uint8Array): TarHeader | null {
     size: readNumber(block, 124, 12),
     mtime: readNumber(block, 136, 12),
   };
-  if (!Object.values(numbers).every(Number.isSafeInteger) || numbers.size < 0) return null;
+  const { mode, uid, gid, size, mtime } = numbers;
+  if (!Number.isSafeInteger(mode) || !Number.isSafeInteger(uid) || !Number.isSafeInteger(gid)) return null;
+  if (!Number.isSafeInteger(mtime) || !Number.isSafeInteger(size) || size < 0) return null;
   const posix = block[257] === 0x75 && block[262] === 0; // "ustar\0"; GNU's own magic is "ustar  " and has no prefix
   const name = untilNul(block, 0, 100);
-  const prefix = posix ? untilNul(block, 345, 155) : new Uint8Array(0);
+  const prefix = posix ? untilNul(block, 345, 155) : NOTHING;
   return {
     ...numbers,
     name: prefix.length > 0 ? Buffer.concat([prefix, Buffer.from('/'), name]) : name,

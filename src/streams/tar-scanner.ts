@@ -94,7 +94,8 @@ export function tarScanner(subject: string): TarScanner {
   let position = 0; // of the next byte
   let start = 0; // where the headers of the member that is being read begin
   let skip = 0; // bytes of data and padding still to pass
-  let gathered = new Uint8Array(BLOCK);
+  let wanted = BLOCK; // bytes that are looked at together
+  let gathered: Uint8Array | null = null; // those that a chunk ended in
   let filled = 0;
   let zeroBlocks = 0;
   let headers: Uint8Array[] = [];
@@ -108,19 +109,29 @@ export function tarScanner(subject: string): TarScanner {
     new HoldfastError('Damaged', `The tar in ${subject} ${what}.`, subject);
 
   function expect(length: number, what: typeof reading): void {
-    gathered = new Uint8Array(length);
+    wanted = length;
     reading = what;
   }
 
   function complete(header: TarHeader, block: Uint8Array): TarMember {
-    const merged = [...globals, ...records];
+    const merged = globals.length > 0 ? [...globals, ...records] : records;
     const { fields, dataSize } = entryOf(header, merged, long, block);
     if (!Number.isSafeInteger(dataSize) || dataSize < 0 || !Number.isSafeInteger(fields.size))
       throw damaged(`has a member without a proper size at byte ${start}`);
     skip = dataSize + padding(dataSize);
     const entry = { ...fields, offset: start, dataOffset: position, end: position + skip };
-    const blockAt = headers.slice(0, headers.indexOf(block)).reduce((sum, { length }) => sum + length, 0);
-    const member = { entry, headers: Buffer.concat(headers), blockAt, records, dataSize };
+    const own = headers;
+    const member = {
+      entry,
+      get headers() {
+        return Buffer.concat(own); // asked for only where a tar is written again
+      },
+      get blockAt() {
+        return own.slice(0, own.indexOf(block)).reduce((sum, { length }) => sum + length, 0);
+      },
+      records,
+      dataSize,
+    };
     headers = [];
     records = [];
     long = { name: null, linkName: null };
@@ -149,7 +160,6 @@ export function tarScanner(subject: string): TarScanner {
       expect(BLOCK, null);
       return null;
     }
-    gathered = new Uint8Array(BLOCK);
     if (sparse !== null) {
       if (bytes[504] !== 0) return null;
       const { header, block } = sparse;
@@ -191,14 +201,21 @@ export function tarScanner(subject: string): TarScanner {
           position += chunk.length - at;
           at = chunk.length;
         } else {
-          const step = Math.min(gathered.length - filled, chunk.length - at);
-          gathered.set(chunk.subarray(at, at + step), filled);
-          filled += step;
+          const step = Math.min(wanted - filled, chunk.length - at);
+          const piece = chunk.subarray(at, at + step);
           at += step;
           position += step;
-          if (filled < gathered.length) continue;
-          filled = 0;
-          const member = take(gathered);
+          let whole = piece; // a view, as a rule: a buffer for each header costs more than all else here
+          if (step < wanted) {
+            gathered ??= new Uint8Array(wanted);
+            gathered.set(piece, filled);
+            filled += step;
+            if (filled < wanted) continue;
+            whole = gathered;
+            gathered = null;
+            filled = 0;
+          }
+          const member = take(whole);
           if (member !== null) found.push(member);
         }
       }
