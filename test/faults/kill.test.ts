@@ -85,19 +85,24 @@ describe.runIf(TOOLS.every(available))('a process that is killed', { timeout: 90
     house.passes('backup', '--repository', 'disk');
     change();
     const seen = new Set<string>();
-    killAtChanges(house, ['restore', 'mealie', '--in-place', '--yes'], { rename: 2, fsync: 12, mkdir: 6 }, (where) => {
-      house.passes('backup', '--repository', 'disk', '--repository', 'tars');
-      const state = stateOf(house.path('data'), [then, now]);
-      expect(state, where).not.toBeNull();
-      expect(notes(), where).toBe(state === then ? 'then 1\n' : 'today 1\n');
-      seen.add(`${state}`);
-      const kept = readdirSync(house.folder).filter((name) => name.includes('.recovery-backup-'));
-      expect(kept, where).toHaveLength(state === then ? 2 : 0);
-      const [keptData = ''] = kept.filter((name) => name.startsWith('data'));
-      if (state === then) expect(stateOf(house.path(keptData), [now])).toBe(now);
-      expectWholePoints(house, [then, now]);
-      expectTidy(house);
-    });
+    killAtChanges(
+      house,
+      ['restore', 'mealie', '--in-place', '--yes'],
+      { rename: 2, fsync: 12, mkdir: 6, unlink: 2 },
+      (where) => {
+        house.passes('backup', '--repository', 'disk', '--repository', 'tars');
+        const state = stateOf(house.path('data'), [then, now]);
+        expect(state, where).not.toBeNull();
+        expect(notes(), where).toBe(state === then ? 'then 1\n' : 'today 1\n');
+        seen.add(`${state}`);
+        const kept = readdirSync(house.folder).filter((name) => name.includes('.recovery-backup-'));
+        expect(kept, where).toHaveLength(state === then ? 2 : 0);
+        const [keptData = ''] = kept.filter((name) => name.startsWith('data'));
+        if (state === then) expect(stateOf(house.path(keptData), [now])).toBe(now);
+        expectWholePoints(house, [then, now]);
+        expectTidy(house);
+      },
+    );
     expect([...seen].toSorted()).toEqual([now, then]);
   });
 
