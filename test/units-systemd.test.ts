@@ -139,11 +139,10 @@ describe.runIf(systemdAvailable())('needs systemd', () => {
   });
 
   test('a unit that was started too often of late is started all the same', async () => {
-    await define({
-      'limited.service': '[Unit]\nStartLimitBurst=2\nStartLimitIntervalSec=600\n[Service]\nExecStart=sleep 600\n',
-    });
-    for (let count = 0; count < 3; count++)
-      await machine.sh('systemctl start limited.service || true; systemctl stop limited.service');
+    const service = '[Service]\nExecStartPre=test -e /run/ready\nExecStart=sleep 600\n';
+    await define({ 'limited.service': `[Unit]\nStartLimitBurst=2\nStartLimitIntervalSec=600\n${service}` });
+    await machine.sh('for try in 1 2 3; do systemctl start limited.service || true; done; touch /run/ready');
+    await expect(machine.sh('systemctl start limited.service')).rejects.toThrow('limited.service');
     await unitOf('limited.service').start(null, never());
     expect(await active(['limited.service'])).toEqual(['limited.service']);
     await machine.sh('systemctl stop limited.service');

@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFile, mkdir, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -108,9 +108,3 @@ export async function until(claim: () => Promise<boolean>, what: string): Promis
 /** The number of a container's first process on this machine. */
 export const pidOf = async (engine: DockerEngine, container: string): Promise<number> =>
   Number(await engine.docker('inspect', '--format', '{{.State.Pid}}', container));
-
-/** The number that a process of another PID namespace has there (proc(5), NSpid). */
-export async function innerPid(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8');
-  return Number(/^NSpid:.*?(\d+)$/m.exec(status)?.[1]);
-}

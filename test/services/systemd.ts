@@ -28,7 +28,7 @@ async function mirror(): Promise<string> {
 
 /** A Debian with systemd, made once and kept in the cache folder; about a minute and a half the first time. Several
  *  processes may make it at once: the first to be ready wins. */
-export async function debianTree(): Promise<string> {
+async function debianTree(): Promise<string> {
   const path = tree();
   if (existsSync(path)) return path;
   await mkdir(join(path, '..'), { recursive: true });

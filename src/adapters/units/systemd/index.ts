@@ -55,6 +55,10 @@ export function systemdUnit(reference: Reference, host: Host): Unit {
     return [...found.values()].filter(runs).map(({ Id }) => Id);
   }
   async function startAll(units: readonly string[], signal: AbortSignal): Promise<void> {
+    // Of one that failed before, systemd keeps the first reason, and a start that is refused for its number looks like it.
+    const failedBefore = (await showAll(units, signal)).filter((shown) => stateOf(shown) === 'failed');
+    if (failedBefore.length > 0)
+      await systemctl(args.resetFailed(failedBefore.map(({ Id }) => Id)), signal, LOOK_LIMIT_MS);
     let ended = await systemctl(args.start(units), signal, STOP_LIMIT_MS);
     const after = await showAll(units, signal);
     if (after.some(({ Result }) => Result === 'start-limit-hit')) {
