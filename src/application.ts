@@ -16,6 +16,8 @@ import { secretReader } from './config/secret.ts';
 import { HoldfastError } from './domain/errors.ts';
 import { unitNameOf } from './domain/unit-reference.ts';
 import { type Journal, openEntries, openJournal } from './journal/journal.ts';
+import type { Context } from './operations/context.ts';
+import { settleSettings } from './operations/guard-context.ts';
 import type { Recovery, Snapshot } from './ports/catalog.ts';
 import type { Host } from './ports/host.ts';
 import type { MountTable } from './ports/occupancy.ts';
@@ -26,6 +28,7 @@ import { systemClock, ulids } from './process/clock.ts';
 import { systemOwners } from './process/owner.ts';
 import { configuredRepository, repositoryAt } from './repositories.ts';
 import { openSnapshotter } from './snapshotters.ts';
+import { serviceChecks } from './validators.ts';
 
 /** What a program that prints a secret may take, in milliseconds. */
 const SECRET_LIMIT_MS = 30_000;
@@ -129,6 +132,11 @@ export async function openApplication(
     if (row === undefined) throw notBuilt(`units of kind ${reference.kind}`, unitNameOf(reference));
     return (await row.load())(reference, await host(reference.host), clientEnvironment(process.env));
   };
+  const source: Context['source'] = async (service, { name, kind, settings }) => {
+    const row = SOURCES.get(kind);
+    if (row === undefined) throw notBuilt(`sources of kind ${kind}`, `${service.name}.${name}`);
+    return (await row.load()).source(name, settings, await host(service.host));
+  };
   const readSecret = secretReader({
     environment: process.env,
     run: async ([program = '', ...args]) => {
@@ -213,11 +221,9 @@ export async function openApplication(
     ownPaths: [folder, ...(path === ':memory:' ? [] : [path]), ...localRepositories(configured)],
     snapshotter,
     repository: once(openRepository),
-    source: async (service, { name, kind, settings }) => {
-      const row = SOURCES.get(kind);
-      if (row === undefined) throw notBuilt(`sources of kind ${kind}`, `${service.name}.${name}`);
-      return (await row.load()).source(name, settings, await host(service.host));
-    },
+    source,
+    settling: settleSettings(guardSettingsOf(configuration ?? { version: 1 })),
+    checks: async (service) => serviceChecks(service, await host(service.host), source),
     format: async (kind) => {
       const row = SOURCES.get(kind);
       if (row === undefined) throw notBuilt(`items of kind ${kind}`, kind);

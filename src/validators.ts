@@ -1,5 +1,7 @@
 import { existsSync } from 'node:fs';
 import { OWN_VALIDATORS, VALIDATORS } from './adapters/registry.ts';
+import type { ServiceDefinition, SourceDefinition } from './domain/definitions.ts';
+import { HoldfastError } from './domain/errors.ts';
 import type { Host } from './ports/host.ts';
 import type { Source } from './ports/source.ts';
 import type { Unit } from './ports/unit.ts';
@@ -39,3 +41,23 @@ export async function machineValidators(host: Host): Promise<readonly Validator[
   const [failed, journal] = await Promise.all([OWN_VALIDATORS.systemdFailed(), OWN_VALIDATORS.journal()]);
   return [failed(host), journal(host)];
 }
+
+/** The declared checks of a service. @param source as the context opens one */
+export const serviceChecks = async (
+  service: ServiceDefinition,
+  host: Host,
+  source: (service: ServiceDefinition, source: SourceDefinition) => Promise<Source>,
+): Promise<readonly Validator[]> =>
+  openValidators(
+    {
+      units: [],
+      checks: service.checks,
+      environment: { HOLDFAST_SERVICE: service.name },
+      source: async (name) => {
+        const definition = service.sources.find((one) => one.name === name);
+        if (definition !== undefined) return await source(service, definition);
+        throw new HoldfastError('ConfigurationInvalid', `${service.name} has no source ${name}.`, name);
+      },
+    },
+    host,
+  );

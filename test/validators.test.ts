@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from 'vitest';
 import { localHost } from '../src/adapters/hosts/local/index.ts';
+import { source as filesSource } from '../src/adapters/sources/files/index.ts';
 import { source as sqliteSource } from '../src/adapters/sources/sqlite/index.ts';
 import { commandValidator } from '../src/adapters/validators/command/index.ts';
 import { httpValidator } from '../src/adapters/validators/http/index.ts';
@@ -177,7 +178,7 @@ for (const mode of ['wal', 'delete'] as const) {
   validatorContract(`sql on SQLite (${mode})`, async () => {
     const made = await database(mode);
     return {
-      validator: made.check('SELECT count(*) > 0 FROM users'),
+      validator: await made.check('SELECT count(*) > 0 FROM users'),
       bad: 'failed',
       makeGood: async () => made.writer.exec("INSERT INTO users VALUES ('ada')"),
       makeBad: async () => made.writer.exec('DELETE FROM users'),
@@ -350,19 +351,26 @@ describe('sql', () => {
       expect(isTrue(cell)).toBe(false);
   });
 
+  test('a source that answers no query is refused before anything is looked at', async () => {
+    const files = filesSource('data', { files: ['/srv'] }, host);
+    const opened = sqlValidator({ sql: { source: 'data', query: 'SELECT 1' } }, { source: async () => files });
+    await expect(opened).rejects.toMatchObject({ code: 'Unsupported', subject: 'data' });
+    await expect(files.query('SELECT 1', never())).rejects.toMatchObject({ code: 'Unsupported' });
+  });
+
   test('a table that is gone and a database that is gone are bad, in the words of the database', async () => {
     await using made = await database('wal');
-    expect((await judged(made.check('SELECT 1 FROM user'))).detail).toContain('no such table: user');
+    expect((await judged(await made.check('SELECT 1 FROM user'))).detail).toContain('no such table: user');
     made.writer.close();
     await rm(made.path);
-    expect(await judged(made.check('SELECT 1'))).toMatchObject({ outcome: 'failed' });
+    expect(await judged(await made.check('SELECT 1'))).toMatchObject({ outcome: 'failed' });
   });
 
   test('what would change something does not, and is bad', async () => {
     for (const mode of ['wal', 'delete'] as const) {
       await using made = await database(mode);
       for (const query of ['DELETE FROM users RETURNING 1', 'DROP TABLE users', 'PRAGMA user_version = 7']) {
-        const { outcome } = await judged(made.check(query));
+        const { outcome } = await judged(await made.check(query));
         expect(outcome).toBe('failed');
       }
       expect(made.writer.prepare('SELECT count(*) AS n FROM users').get()).toEqual({ n: 1 });
@@ -373,7 +381,10 @@ describe('sql', () => {
   test('a database whose writer ended cleanly has nothing beside it afterwards', async () => {
     await using made = await database('wal');
     made.writer.close();
-    expect(await judged(made.check('SELECT name FROM users'))).toEqual({ outcome: 'passed', detail: 'answers ada' });
+    expect(await judged(await made.check('SELECT name FROM users'))).toEqual({
+      outcome: 'passed',
+      detail: 'answers ada',
+    });
     expect(await readdir(made.folder)).toEqual(['app.db']);
   });
 
@@ -381,7 +392,7 @@ describe('sql', () => {
     await using made = await database('wal');
     const long = 'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 3000000) SELECT max(i) FROM n';
     const controller = new AbortController();
-    const look = made.check(long).verdict(good, controller.signal);
+    const look = (await made.check(long)).verdict(good, controller.signal);
     setImmediate(() => controller.abort('stopped'));
     await expect(look).rejects.toBe('stopped');
   });

@@ -108,14 +108,15 @@ export interface CheckContext {
 export interface ValidatorRow {
   readonly kind: string;
   readonly schema: z.ZodType;
-  /** Makes a check of its settings, which are checked against the schema. Nothing is looked at yet. */
+  /** Makes a check of its settings, which are checked against the schema. Nothing is looked at yet.
+   *  @throws Unsupported for what cannot be asked */
   open(settings: unknown, context: CheckContext): Promise<Validator>;
 }
 
 const validatorRow = <Schema extends z.ZodType>(
   kind: string,
   schema: Schema,
-  load: () => Promise<(settings: z.output<Schema>, context: CheckContext) => Validator>,
+  load: () => Promise<(settings: z.output<Schema>, context: CheckContext) => Validator | Promise<Validator>>,
 ): ValidatorRow => ({
   kind,
   schema,

@@ -40,6 +40,7 @@ export const ERRORS = {
   TargetBusy: { exit: 1, hint: 'End the process that holds it, or restore to a folder with: --to DIR' },
   UnitMissing: { exit: 1, hint: 'Look whether its name in the configuration is right, and whether it is installed' },
   UnitFailed: { exit: 1, hint: 'Look at its log: journalctl -u UNIT, docker logs CONTAINER' },
+  CheckFailed: { exit: 1, hint: 'Look at the logs of what is checked, and whether the check is right' },
   NoSpace: { exit: 1, hint: 'Free space on that disk, or choose another one' },
   ToolMissing: { exit: 1, hint: 'Install it; see what else is missing with: holdfast doctor' },
   ProcessFailed: { exit: 1, hint: 'See the whole output of the program with: --verbose' },

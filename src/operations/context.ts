@@ -1,4 +1,5 @@
 import type { PlanDefinition, ServiceDefinition, SourceDefinition } from '../domain/definitions.ts';
+import type { SettleSettings } from '../domain/settling.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Catalog } from '../ports/catalog.ts';
 import type { Clock, Identifiers } from '../ports/clock.ts';
@@ -7,6 +8,7 @@ import type { Progress } from '../ports/progress.ts';
 import type { Repository } from '../ports/repository.ts';
 import type { ItemFormat, Source } from '../ports/source.ts';
 import type { Unit, UnitReference } from '../ports/unit.ts';
+import type { Validator } from '../ports/validator.ts';
 
 /** All that an operation can reach. Each names the part it uses: `Pick<Context, 'catalog' | 'clock'>`. */
 export interface Context {
@@ -39,6 +41,10 @@ export interface Context {
   host(name: string): Promise<Host>;
   /** Nothing is asked of it yet. @throws Unsupported for a kind or a host that is not built */
   unit(reference: UnitReference): Promise<Unit>;
+  /** How long checks are tried. */
+  readonly settling: SettleSettings;
+  /** The declared checks of a service. Nothing is looked at yet. @throws Unsupported for what this version cannot ask */
+  checks(service: ServiceDefinition): Promise<readonly Validator[]>;
   /** Opened at the first call, and closed by whoever made the context: only what moves things needs it. */
   journal(): Promise<Journal>;
 }

@@ -5,6 +5,7 @@ import { unitReferencesOf } from '../domain/unit-reference.ts';
 import type { Host, PathStatus } from '../ports/host.ts';
 import type { InPlacePath } from '../ports/source.ts';
 import type { Unit } from '../ports/unit.ts';
+import type { Validator } from '../ports/validator.ts';
 import type { Context } from './context.ts';
 import { freeName, keptSuffix } from './in-place-kept.ts';
 import { narrowed } from './in-place-narrow.ts';
@@ -39,6 +40,8 @@ export interface InPlacePlan {
   readonly exchanges: readonly Exchange[];
   /** Stopped around the exchange, as declared. */
   readonly units: readonly Unit[];
+  /** Asked once all runs again. */
+  readonly checks: readonly Validator[];
 }
 
 export interface InPlaceNames {
@@ -49,13 +52,13 @@ export interface InPlaceNames {
 
 /** Finds out, without touching anything, which paths a restore in place exchanges and how.
  *  @throws ServiceNotFound, Refused when the configuration no longer has what the point holds; Unsupported for a source
- *  that cannot be exchanged, and for checks, which this version cannot ask; UnitMissing; TargetBusy for a mount inside a
+ *  that cannot be exchanged, and for a check that this version cannot ask; UnitMissing; TargetBusy for a mount inside a
  *  path */
 export async function planInPlace(
   choices: readonly Choice[],
   { point }: SelectedPoint,
   names: InPlaceNames,
-  context: Pick<Context, 'services' | 'source' | 'host' | 'unit'>,
+  context: Pick<Context, 'services' | 'source' | 'host' | 'unit' | 'checks'>,
   signal: AbortSignal,
 ): Promise<InPlacePlan> {
   const service = context.services.get(point.service);
@@ -63,7 +66,7 @@ export async function planInPlace(
     const words = `The configuration has no service ${point.service}, so it is not known where its data belong.`;
     throw new HoldfastError('ServiceNotFound', words, point.service, { hint: 'Restore to a folder with: --to DIR' });
   }
-  refuseUnbuilt(service);
+  const checks = await context.checks(service);
   const host = await context.host(service.host);
   const mounts = await host.files.mountsBelow('/', signal);
   const suffix = keptSuffix(names.at);
@@ -76,7 +79,8 @@ export async function planInPlace(
     }
   }
   if (found.length === 0) throw new HoldfastError('PathNotFound', `Nothing of ${point.id} has a place.`, point.id);
-  return { service, host, exchanges: shareStages(nested(found)), units: await unitsOf(service, context, signal) };
+  const units = await unitsOf(service, context, signal);
+  return { service, host, exchanges: shareStages(nested(found)), units, checks };
 }
 
 /** Each is looked at, so that a name that is wrong is found before anything is touched. */
@@ -93,16 +97,6 @@ async function unitsOf(
     opened.push(unit);
   }
   return opened;
-}
-
-/** Nothing may be touched when the result cannot be checked. */
-function refuseUnbuilt({ name, checks }: ServiceDefinition): void {
-  const hint = 'Restore to a folder with: --to DIR';
-  if (checks.length > 0) {
-    throw new HoldfastError('Unsupported', `${name} declares checks, and this version cannot run them.`, name, {
-      hint,
-    });
-  }
 }
 
 async function placementsOf(

@@ -14,7 +14,8 @@ import type { RestoredItem } from './restore-request.ts';
 import { refuseFullDisk } from './restore-space.ts';
 import { makeSafetyPoint } from './safety-point.ts';
 import { lockService } from './service-lock.ts';
-import { startsOf, startUnits, stopUnits, untilHealthy } from './units.ts';
+import { type Stopped, startsOf, startUnits, stopUnits, untilHealthy } from './units.ts';
+import { demandingGood, validate } from './validate.ts';
 
 export interface InPlaceOptions {
   readonly live: boolean;
@@ -151,16 +152,46 @@ async function exchangeAll(
   await journal.done(); // trying again does not help a unit that does not start; a person is told
   const started = stopped.map(({ unit }) => unit);
   const bad = notStarted.length > 0 ? notStarted : await untilHealthy(started, context.clock, signal);
-  if (bad.length > 0) throw notWell(service.name, bad, kept);
+  if (bad.length > 0) throw notWell('UnitFailed', service.name, bad, kept);
+  warnings.push(...(await check(plan, stopped, kept, context, signal)));
   return { items, kept, warnings };
 }
 
+/** Whether the service works, by its declared checks. A restore is there because something was bad before, so that all of
+ *  them must be good. When all of its units were down, that is by intent, and nothing can be asked.
+ *  @returns what could not be told
+ *  @throws CheckFailed */
+async function check(
+  { service, units, checks }: InPlacePlan,
+  stopped: readonly Stopped[],
+  kept: readonly { readonly path: string }[],
+  { settling, clock, progress }: Pick<Context, 'settling' | 'clock' | 'progress'>,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  if (checks.length === 0) return [];
+  if (units.length > 0 && stopped.length === 0)
+    return [`Not checked, since nothing of it ran before: ${checks.map(({ name }) => name).join(', ')}`];
+  progress({ type: 'step', subject: service.name, text: 'check' });
+  const expected = demandingGood(checks.map(() => null));
+  const validation = await validate(checks, expected, settling, clock, signal);
+  const of = (outcome: string): readonly string[] =>
+    validation.checks.filter((one) => one.outcome === outcome).map(({ name, detail }) => `${name}: ${detail}`);
+  if (validation.outcome === 'invalid') throw notWell('CheckFailed', service.name, of('failed'), kept);
+  return of('inconclusive').map((words) => `Could not be checked: ${words}`);
+}
+
 /** The data are restored and stay: only a person can tell whether they or the unit are to blame. */
-function notWell(service: string, bad: readonly string[], kept: readonly { readonly path: string }[]): HoldfastError {
-  const words = `${service} is restored, and its units are not well: ${bad.join('; ')}.`;
+function notWell(
+  code: 'UnitFailed' | 'CheckFailed',
+  service: string,
+  bad: readonly string[],
+  kept: readonly { readonly path: string }[],
+): HoldfastError {
+  const what = code === 'UnitFailed' ? 'its units are not well' : 'it does not pass its checks';
+  const words = `${service} is restored, and ${what}: ${bad.join('; ')}.`;
   const paths = kept.map(({ path }) => path).join(', ');
   const state = paths === '' ? '' : ` The state before is kept in ${paths}.`;
-  return new HoldfastError('UnitFailed', `${words}${state}`, service);
+  return new HoldfastError(code, `${words}${state}`, service);
 }
 
 async function keepExcluded(

@@ -88,7 +88,7 @@ async function inPlace(
   return { ...answer, ...result, warnings: [...answer.warnings, ...warningsOf(result.items), ...warnings] };
 }
 
-function inPlaceSteps({ exchanges, units }: InPlacePlan): readonly string[] {
+function inPlaceSteps({ exchanges, units, checks }: InPlacePlan): readonly string[] {
   const exchanged = exchanges.map(({ choice, path, present, way }) => {
     if (way === 'nested') return `Restore ${path} from ${choice.name}, within the folder that is restored around it`;
     if (present === null) return `Restore ${path} from ${choice.name}; nothing is there now`;
@@ -97,7 +97,8 @@ function inPlaceSteps({ exchanges, units }: InPlacePlan): readonly string[] {
   });
   const stops = units.toReversed().map(({ name }) => `Stop ${name}, if it runs`);
   const starts = units.map(({ name }) => `Start ${name}, if it ran, and wait until it is healthy`);
-  return [...stops, ...exchanged, ...starts];
+  const asked = checks.map(({ name }) => `Check ${name}`);
+  return [...stops, ...exchanged, ...starts, ...asked];
 }
 
 function folderSteps({ choices, folder, conflicts, overwrite }: FolderPlan): readonly string[] {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { localHost } from '../../src/adapters/hosts/local/index.ts';
 import type { PoolDefinition, SubvolumeDefinition } from '../../src/domain/definitions.ts';
 import { GUARD_DEFAULTS, type GuardSettings } from '../../src/domain/guard.ts';
+import { SETTLE_DEFAULTS } from '../../src/domain/settling.ts';
 import { type Journal, openJournal } from '../../src/journal/journal.ts';
 import type { GuardContext } from '../../src/operations/guard-context.ts';
 import type { Catalog } from '../../src/ports/catalog.ts';
@@ -65,6 +66,8 @@ export interface GuardHouseOptions {
   /** A real one in place of the one in memory. */
   readonly snapshotter?: Snapshotter;
   readonly mounts?: MountTable;
+  /** By the names of their references. */
+  readonly units?: Map<string, MemoryUnit>;
 }
 
 export function guardHouse(options: GuardHouseOptions = {}): GuardHouse {
@@ -76,7 +79,7 @@ export function guardHouse(options: GuardHouseOptions = {}): GuardHouse {
   const mounts = memoryMounts(calls);
   const catalog = memoryCatalog();
   const subvolumes = new Map<string, SubvolumeDefinition>();
-  const units = new Map<string, MemoryUnit>();
+  const units = options.units ?? new Map<string, MemoryUnit>();
   const events: ProgressEvent[] = [];
   const validators: Validator[] = [];
   const identifiers = ulids();
@@ -103,6 +106,7 @@ export function guardHouse(options: GuardHouseOptions = {}): GuardHouse {
     ...{ clock, identifiers, catalog, origin: 'here', version: '0', machine: 'backup', stateFolder: folder },
     ...{ services: new Map(), plans: new Map(), repositoryNames: [], forbiddenPaths: [], configuration: {} },
     ...{ repository: notHere, source: notHere, format: notHere, unit: openFrom(units) },
+    ...{ checks: notHere, settling: SETTLE_DEFAULTS },
     host: async () => (options.snapshotter === undefined ? hostOf(memory) : localHost()),
     ...{ pools: new Map([['main', definition]]), guard: { ...GUARD_DEFAULTS, minFree: 0.1 }, zone: 'UTC' },
     ...{ mounts: mountTable, ownPaths: [folder], snapshotter: async () => pool },

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { localHost } from '../../src/adapters/hosts/local/index.ts';
 import type { PlanDefinition, ServiceDefinition } from '../../src/domain/definitions.ts';
 import { HoldfastError } from '../../src/domain/errors.ts';
+import { SETTLE_DEFAULTS } from '../../src/domain/settling.ts';
 import { openJournal } from '../../src/journal/journal.ts';
 import type { BackupRequest } from '../../src/operations/backup.ts';
 import { backup } from '../../src/operations/backup.ts';
@@ -92,6 +93,8 @@ export async function house(): Promise<House> {
     format: async (kind) => formatOf(kind, findings),
     host: async () => localHost(),
     journal: async () => journal,
+    settling: SETTLE_DEFAULTS,
+    checks: async () => [],
   };
   return {
     ...{ context, clock, events, services, plans, first, second, units, unreachable, findings },

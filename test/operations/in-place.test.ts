@@ -3,11 +3,14 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, 
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from 'vitest';
+import { HoldfastError } from '../../src/domain/errors.ts';
 import type { Context } from '../../src/operations/context.ts';
 import { restore } from '../../src/operations/restore.ts';
 import type { Host } from '../../src/ports/host.ts';
 import { systemClock } from '../../src/process/clock.ts';
 import { memoryRepository } from '../fakes/repository.ts';
+import { memoryUnit } from '../fakes/unit.ts';
+import { type MemoryValidator, memoryValidator } from '../fakes/validator.ts';
 import { available } from '../services/available.ts';
 import { aService, type Fixture, fixture, imageOf, signal, timelessImageOf } from './restore-fixture.ts';
 
@@ -318,17 +321,77 @@ describe.runIf(['sqlite3', 'setfacl'].every(available))('in place', () => {
     expect(report.kept).toEqual([]);
   });
 
-  test('declared checks refuse before anything is touched', async () => {
-    using made = await fixture();
+  /** A service that declares a check. */
+  async function checked(made: Fixture, check: MemoryValidator) {
     const paths = await backedUp(made);
+    const recipe = (): string => readFileSync(join(paths.data, 'recipe.txt'), 'utf8');
     ruin(paths);
+    made.services.set('mealie', { ...(made.services.get('mealie') ?? aService()), checks: [{ tcp: 'mealie:9000' }] });
+    made.checks.push(check);
+    return { paths, recipe };
+  }
+
+  test('a check that passes after the restore is waited for, and one that was bad before must be good, too', async () => {
+    using made = await fixture();
+    const check = memoryValidator({ name: 'page', now: 'bad' });
+    const { recipe } = await checked(made, check);
+    check.now = () => (check.looks > 2 && recipe() === 'soup' ? 'good' : 'bad');
+    const { outcome, warnings } = await restore({ what: 'mealie', target: IN_PLACE }, made.context, signal);
+    expect({ outcome, warnings }).toEqual({ outcome: 'passed', warnings: [] });
+    expect(check.looks).toBeGreaterThan(2);
+  });
+
+  test('a check that stays bad is an error that names it and the kept state, and the restored data stay', async () => {
+    using made = await fixture();
+    const { recipe } = await checked(made, memoryValidator({ name: 'page', now: 'bad' }));
+    const failed = restore({ what: 'mealie', target: IN_PLACE }, made.context, signal);
+    await expect(failed).rejects.toMatchObject({
+      code: 'CheckFailed',
+      message: expect.stringMatching(
+        /^mealie is restored, and it does not pass its checks: page: bad\. .*recovery-backup-/,
+      ),
+    });
+    expect(recipe()).toBe('soup');
+  });
+
+  test('a check that cannot be told is a warning', async () => {
+    using made = await fixture();
+    await checked(made, memoryValidator({ name: 'page', now: 'unseen' }));
+    const { warnings } = await restore({ what: 'mealie', target: IN_PLACE }, made.context, signal);
+    expect(warnings).toEqual(['Could not be checked: page: page cannot be seen.']);
+  });
+
+  test('nothing is asked of a service whose units were all down, which is said', async () => {
+    using made = await fixture();
+    const check = memoryValidator({ name: 'page', now: 'bad' });
+    await checked(made, check);
     const service = made.services.get('mealie') ?? aService();
-    const before = imageOf(paths.data);
-    for (const wanted of [{ checks: [{ http: 'http://127.0.0.1' }] }]) {
-      made.services.set('mealie', { ...service, ...wanted });
-      const refused = restore({ what: 'mealie', target: IN_PLACE }, made.context, signal);
-      await expect(refused).rejects.toMatchObject({ code: 'Unsupported' });
-    }
-    expect(imageOf(paths.data)).toBe(before);
+    made.services.set('mealie', { ...service, units: [{ systemd: 'mealie.service' }] });
+    made.units.set('mealie.service', memoryUnit({ members: { 'mealie.service': false } }));
+    const { warnings } = await restore({ what: 'mealie', target: IN_PLACE }, made.context, signal);
+    expect(warnings).toEqual(['Not checked, since nothing of it ran before: page']);
+    expect(check.looks).toBe(0);
+  });
+
+  test('a check that this version cannot ask refuses before anything is touched', async () => {
+    using made = await fixture();
+    const { paths } = await checked(made, memoryValidator());
+    const present = imageOf(paths.data);
+    const context = {
+      ...made.context,
+      checks: () => Promise.reject(new HoldfastError('Unsupported', 'It answers no query yet.', 'page')),
+    };
+    const refused = restore({ what: 'mealie', target: IN_PLACE }, context, signal);
+    await expect(refused).rejects.toMatchObject({ code: 'Unsupported' });
+    expect(imageOf(paths.data)).toBe(present);
+  });
+
+  test('a dry run names the checks and asks none', async () => {
+    using made = await fixture();
+    const check = memoryValidator({ name: 'page' });
+    await checked(made, check);
+    const { steps } = await restore({ what: 'mealie', target: IN_PLACE, dryRun: true }, made.context, signal);
+    expect(steps.at(-1)).toBe('Check page');
+    expect(check.looks).toBe(0);
   });
 });

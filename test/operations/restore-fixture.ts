@@ -14,6 +14,7 @@ import type { Catalog } from '../../src/ports/catalog.ts';
 import type { Host, HostFiles } from '../../src/ports/host.ts';
 import type { ProgressEvent } from '../../src/ports/progress.ts';
 import type { CapturedStream, CapturedTree, InPlacePath, ItemFormat, Source } from '../../src/ports/source.ts';
+import type { Validator } from '../../src/ports/validator.ts';
 import { systemClock, ulids } from '../../src/process/clock.ts';
 import { systemOwners } from '../../src/process/owner.ts';
 import { memoryCatalog } from '../fakes/catalog.ts';
@@ -32,6 +33,8 @@ export interface Fixture extends Disposable {
   readonly services: Map<string, ServiceDefinition>;
   /** By the names of their references. */
   readonly units: Map<string, MemoryUnit>;
+  /** What is asked for the checks that a service declares. */
+  readonly checks: Validator[];
   /** The next calls of these methods of the host's files fail or do something else first. */
   readonly faults: Faults;
   addTree(source: string, roots: readonly string[], exclude?: readonly string[]): void;
@@ -59,6 +62,7 @@ export async function fixture(folder = realpathSync(mkdtempSync(join(tmpdir(), '
   const faults: Faults = {};
   const host = faultyHost(faults);
   const units: Fixture['units'] = new Map();
+  const checks: Validator[] = [];
   const journal = journalIn(folder, catalog, units);
   const context: Context = {
     ...{ clock: systemClock, identifiers, catalog, services, plans: new Map(), repositoryNames: [repository.name] },
@@ -69,6 +73,8 @@ export async function fixture(folder = realpathSync(mkdtempSync(join(tmpdir(), '
     format: async (kind) => FORMATS[kind as keyof typeof FORMATS],
     host: async () => host,
     unit: openFrom(units),
+    settling: { settleMs: 200, steadyMs: 0, limitMs: 1000, retries: 1 },
+    checks: async ({ checks: declared }) => (declared.length === 0 ? [] : checks),
     journal: async () => journal,
   };
   const define = (name: string, source: Source): void => {
@@ -77,7 +83,7 @@ export async function fixture(folder = realpathSync(mkdtempSync(join(tmpdir(), '
     services.set('mealie', { ...service, sources: [...service.sources, { name, kind: source.kind, settings: {} }] });
   };
   return {
-    ...{ folder, repository, catalog, context, events, services, units, faults },
+    ...{ folder, repository, catalog, context, events, services, units, checks, faults },
     addTree: (name, roots, exclude = []) => define(name, treeSource(name, roots, exclude)),
     addDatabase: (name, path) => define(name, databaseSource(name, path)),
     backUp: (options = {}) => backUp([...sources.values()], repository, identifiers.next(systemClock.now()), options),

@@ -10,13 +10,21 @@ interface Sources {
 }
 
 /** A query of a source's live database whose first cell is true. What the database refuses is bad: a table that is gone
- *  is what such a check is for. */
-export function sqlValidator({ sql: { source: name, query } }: SqlSettings, { source }: Sources): Validator {
+ *  is what such a check is for. @throws Unsupported for a kind that answers no query */
+export async function sqlValidator(
+  { sql: { source: name, query } }: SqlSettings,
+  { source: find }: Sources,
+): Promise<Validator> {
+  const source = await find(name);
+  if (!source.capabilities.sql)
+    throw new HoldfastError('Unsupported', `A source of kind ${source.kind} answers no query yet: ${name}.`, name, {
+      hint: 'Check it by other means: http, tcp or command',
+    });
   const shown = query.replaceAll(/\s+/g, ' ').trim();
   return probeValidator(`sql ${name}: ${shown}`, async (signal) => {
     signal.throwIfAborted();
     try {
-      const cell = await (await source(name)).query(query, signal);
+      const cell = await source.query(query, signal);
       return { good: isTrue(cell), detail: cell === null ? 'answers nothing' : `answers ${printed(cell)}` };
     } catch (error) {
       signal.throwIfAborted();
