@@ -28,7 +28,7 @@ import { systemClock, ulids } from './process/clock.ts';
 import { systemOwners } from './process/owner.ts';
 import { configuredRepository, repositoryAt } from './repositories.ts';
 import { openSnapshotter } from './snapshotters.ts';
-import { serviceChecks } from './validators.ts';
+import { machineValidators, serviceChecks, subvolumeValidators } from './validators.ts';
 
 /** What a program that prints a secret may take, in milliseconds. */
 const SECRET_LIMIT_MS = 30_000;
@@ -220,9 +220,23 @@ export async function openApplication(
     mounts,
     ownPaths: [folder, ...(path === ':memory:' ? [] : [path]), ...localRepositories(configured)],
     snapshotter,
+    validators: async ({ name, host: place, units, checks }) => {
+      const { machineValidators, openValidators } = await import('./validators.ts');
+      const at = await host(place);
+      const source = async (wanted: string): Promise<never> => {
+        throw new HoldfastError('ConfigurationInvalid', `A subvolume has no sources, so none is ${wanted}.`, name);
+      };
+      const subject = { units, checks, environment: { HOLDFAST_SUBVOLUME: name }, source };
+      return [...(await machineValidators(at)), ...(await openValidators(subject, at))];
+    },
     repository: once(openRepository),
     source,
     settling: settleSettings(guardSettingsOf(configuration ?? { version: 1 })),
+    validators: async ({ name, host: where, units, checks }) => {
+      const at = await host(where);
+      const declared = await subvolumeValidators(name, units, checks, at);
+      return [...declared, ...(await machineValidators(at))];
+    },
     checks: async (service) => serviceChecks(service, await host(service.host), source),
     format: async (kind) => {
       const row = SOURCES.get(kind);

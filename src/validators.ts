@@ -8,7 +8,7 @@ import type { Unit } from './ports/unit.ts';
 import type { Validator } from './ports/validator.ts';
 
 /** What is checked around a change, a rollback or a restore. */
-export interface CheckedSubject {
+interface CheckedSubject {
   readonly units: readonly Unit[];
   /** Declared checks, as their schemas left them. */
   readonly checks: readonly unknown[];
@@ -19,7 +19,7 @@ export interface CheckedSubject {
 }
 
 /** Validators of each unit and each declared check, in their order, each once. Nothing is looked at yet. */
-export async function openValidators(subject: CheckedSubject, host: Host): Promise<readonly Validator[]> {
+async function openValidators(subject: CheckedSubject, host: Host): Promise<readonly Validator[]> {
   const { units, checks, environment, source } = subject;
   const unitValidator = units.length === 0 ? null : await OWN_VALIDATORS.unit();
   const declared = await Promise.all(
@@ -41,6 +41,26 @@ export async function machineValidators(host: Host): Promise<readonly Validator[
   const [failed, journal] = await Promise.all([OWN_VALIDATORS.systemdFailed(), OWN_VALIDATORS.journal()]);
   return [failed(host), journal(host)];
 }
+
+/** Validators of what a subvolume declares. It has no sources that could be asked. */
+export const subvolumeValidators = (
+  subvolume: string,
+  units: readonly Unit[],
+  checks: readonly unknown[],
+  host: Host,
+): Promise<readonly Validator[]> =>
+  openValidators(
+    {
+      ...{ units, checks, environment: { HOLDFAST_SUBVOLUME: subvolume } },
+      source: async (name) => {
+        const words = `The subvolume ${subvolume} has no sources, so ${name} cannot be asked.`;
+        throw new HoldfastError('ConfigurationInvalid', words, name, {
+          hint: 'Check it by other means: http, tcp or command',
+        });
+      },
+    },
+    host,
+  );
 
 /** The declared checks of a service. @param source as the context opens one */
 export const serviceChecks = async (

@@ -17,7 +17,7 @@ export interface GlobalOptions {
 }
 
 /** What `open` gives a command: the context of the operations, and what only the faces need. */
-export interface Application extends Omit<GuardContext, 'validators'>, AsyncDisposable {
+export interface Application extends GuardContext, AsyncDisposable {
   /** Null for a command that was given a repository's location and needs no configuration. */
   readonly loaded: Loaded | null;
 }
