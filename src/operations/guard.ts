@@ -85,7 +85,7 @@ export async function guard(
   return { ...report, durationMs: elapsed() };
 }
 
-const runOutcome = (exitCode: number): Outcome =>
+export const runOutcome = (exitCode: number): Outcome =>
   exitCode === 0 ? 'passed' : exitCode === 5 ? 'inconclusive' : 'failed';
 
 type Guarded = Omit<GuardReport, 'durationMs'>;
@@ -127,7 +127,7 @@ async function unprotectedRun(request: GuardRequest, decision: Decision, run: Ru
 type Ended = CommandEnd & { readonly error: string | null };
 
 /** A command that cannot be started has failed: 127, as a shell tells it. */
-async function endOf(run: RunCommand, environment: Readonly<Record<string, string>>): Promise<Ended> {
+export async function endOf(run: RunCommand, environment: Readonly<Record<string, string>>): Promise<Ended> {
   try {
     return { ...(await run(environment)), error: null };
   } catch (error) {
@@ -252,7 +252,7 @@ interface Judged {
   readonly interrupted: CommandEnd['interrupted'];
 }
 
-async function judge(
+export async function judge(
   ended: Ended,
   { validators, baselines }: Expectation,
   { guard: settings, clock }: GuardContext,
