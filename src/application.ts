@@ -18,6 +18,7 @@ import { unitNameOf } from './domain/unit-reference.ts';
 import { type Journal, openEntries, openJournal } from './journal/journal.ts';
 import type { Context } from './operations/context.ts';
 import { settleSettings } from './operations/guard-context.ts';
+import { adviceForLeftGuard } from './operations/guards.ts';
 import type { Recovery, Snapshot } from './ports/catalog.ts';
 import type { Host } from './ports/host.ts';
 import type { MountTable } from './ports/occupancy.ts';
@@ -188,7 +189,10 @@ export async function openApplication(
     if (!existsSync(path) || openEntries(path, owners).every(({ state }) => state === 'running')) return;
     if (!request.writes) return face.note('A run that was cut short left open steps: holdfast doctor');
     for (const { entry, outcome, detail } of await (await openedJournal()).repair({ force: false }, face.signal))
-      if (outcome !== 'skipped') face.note(`${entry.verb} ${entry.subject}, cut short earlier: ${outcome}, ${detail}`);
+      if (outcome !== 'skipped')
+        face.note(
+          adviceForLeftGuard(entry) ?? `${entry.verb} ${entry.subject}, cut short earlier: ${outcome}, ${detail}`,
+        );
   }
 
   if (request.setDamagedCatalogAside) {
@@ -220,15 +224,6 @@ export async function openApplication(
     mounts,
     ownPaths: [folder, ...(path === ':memory:' ? [] : [path]), ...localRepositories(configured)],
     snapshotter,
-    validators: async ({ name, host: place, units, checks }) => {
-      const { machineValidators, openValidators } = await import('./validators.ts');
-      const at = await host(place);
-      const source = async (wanted: string): Promise<never> => {
-        throw new HoldfastError('ConfigurationInvalid', `A subvolume has no sources, so none is ${wanted}.`, name);
-      };
-      const subject = { units, checks, environment: { HOLDFAST_SUBVOLUME: name }, source };
-      return [...(await machineValidators(at)), ...(await openValidators(subject, at))];
-    },
     repository: once(openRepository),
     source,
     settling: settleSettings(guardSettingsOf(configuration ?? { version: 1 })),
