@@ -51,7 +51,10 @@ export async function guardService(
   const service = serviceNamed(request.service, context);
   const decision = await decisionOn(request, context);
   const checked = await checkedService(service, context);
-  const validators = decision.protect && execute ? await context.validators(checked) : [];
+  const validators =
+    decision.protect && execute
+      ? [...(await context.validators({ ...checked, checks: [] })), ...(await context.checks(service))]
+      : [];
   const expected = { validators, baselines: await takeBaseline(validators, signal) };
   const [point, images] = decision.protect
     ? [await pointOf(service, context, signal), await imagesOf(checked.units, signal)]

@@ -73,8 +73,9 @@ export function adviceForLeftGuard({
   verb,
   subject,
   detail,
-}: Pick<OpenEntry, 'verb' | 'subject' | 'detail'>): string | null {
-  if (verb !== VERBS.guard) return null;
+  direction,
+}: Pick<OpenEntry, 'verb' | 'subject' | 'detail' | 'direction'>): string | null {
+  if (verb !== VERBS.guard || direction === 'back') return null; // it was cut short before its snapshot
   const { snapshot } = detail as PoolDetail;
   return `guard ${subject} was cut short before its verdict. Back: holdfast rollback --snapshot ${snapshot}; or it is well: holdfast snapshot mark ${snapshot} success`;
 }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { HoldfastError } from '../../src/domain/errors.ts';
 import { type CommandEnd, type GuardRequest, guard } from '../../src/operations/guard.ts';
+import { adviceForLeftGuard } from '../../src/operations/guards.ts';
 import type { Validator } from '../../src/ports/validator.ts';
 import { type GuardHouse, guardHouse, signal } from './house.ts';
 
@@ -366,4 +367,17 @@ test('old snapshots that ended well go, those nobody settled stay', async () => 
   const left = (await made.pool.list(signal)).map(({ name }) => name).toSorted();
   expect(left).toEqual([NAME, 'media-pre-deploy-20261121-144500']);
   expect(await outcomeIn(made)).toHaveLength(4);
+});
+
+test('a guard that was killed before its verdict leaves its snapshot open, and says how to go on', async () => {
+  using made = house();
+  let died = false;
+  const run = async () => {
+    // what a SIGKILL leaves: an entry that nobody closes, and a snapshot that is recorded
+    died = made.journal.open().some((entry) => /snapshot mark/.test(adviceForLeftGuard(entry) ?? ''));
+    return ended(0);
+  };
+  const request = { subvolume: 'media', operation: 'x', autoRollback: false, when: null, execute: true } as const;
+  await guard(request, run, made.context, signal);
+  expect(died).toBe(true);
 });
