@@ -61,8 +61,9 @@ export async function planRollback(
   const id = context.identifiers.next(at).toLowerCase();
   const replacements = [await replacementOf(wanted, wanted.snapshot, { at, id, count: 1 }, context, signal)];
   const leftAlone: { subvolume: string; reason: string }[] = [];
-  const stored = await wanted.snapshotter.list(signal);
-  for (const name of dependenciesOf(wanted, context)) {
+  const dependencies = dependenciesOf(wanted, context);
+  const stored = withDependencies && dependencies.length > 0 ? await wanted.snapshotter.list(signal) : [];
+  for (const name of dependencies) {
     const closest = closestBefore(name, wanted.snapshot, stored);
     if (!withDependencies) leftAlone.push({ subvolume: name, reason: 'only with --with-dependencies' });
     else if (closest === null) leftAlone.push({ subvolume: name, reason: 'it has no snapshot that early' });

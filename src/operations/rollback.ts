@@ -122,9 +122,10 @@ async function exchange(
   signal: AbortSignal,
 ): Promise<{ readonly stopped: readonly Stopped[]; readonly remounts: readonly Remount[] }> {
   const units = plan.units.map(({ unit }) => unit);
-  for (const { state } of plan.replacements) {
-    const { own } = await refuseOccupied(state.path, units, context, signal);
-    await refuseOwnPaths(state.path, own, context, signal);
+  for (const { state, snapshotter } of plan.replacements) {
+    // with nothing to stop and an instant copy the look before the exchange is enough
+    if (units.length === 0 && snapshotter.capabilities.instant) continue;
+    await refuseOccupied(state.path, units, context, signal);
   }
   for (const { pool, provisional, snapshot, snapshotter, state } of plan.replacements) {
     const step = { kind: 'copy-made', pool, name: provisional, present: state.identity ?? '' } as const;
@@ -135,6 +136,7 @@ async function exchange(
   for (const { state } of plan.replacements) {
     // what was stopped is gone by now: whoever is left owns what he holds
     const { own } = await refuseOccupied(state.path, [], context, signal);
+    await refuseOwnPaths(state.path, own, context, signal);
     for (const mount of own.toReversed()) {
       const path = mount.inside === '' ? state.path : `${state.path}/${mount.inside}`;
       const step = { kind: 'remounted', point: mount.point, path, options: mount.options } as const;
