@@ -214,6 +214,14 @@ repositories:
 `,
     "repositories.disk.filename: %Q in the filename b-%Q.tar.gz cannot stand in a file's name.",
   ],
+  'a file name that no listing would look at': [
+    `
+version: 1
+repositories:
+  disk: { engine: archive, path: /srv/b, layout: single, filename: ▸".b-%s.tar.gz" }
+`,
+    'repositories.disk.filename: The name must not begin with a dot: such archives would not be listed.',
+  ],
   'a file name that says another compression': [
     `
 version: 1

@@ -62,6 +62,8 @@ export const formatOfName = (filename: string): (typeof FORMATS)[number] | null 
 const filename = z
   .string()
   .refine((name) => name !== '' && !/[/\0]/.test(name), 'Write the name of a file, without a folder.')
+  // names that begin so are Holdfast's own in a repository (locks, marker, drafts), and no listing looks at them
+  .refine((name) => !name.startsWith('.'), 'The name must not begin with a dot: such archives would not be listed.')
   .superRefine((name, context) => {
     try {
       strftime(name, Temporal.Instant.fromEpochMilliseconds(0).toZonedDateTimeISO('UTC'));
