@@ -42,6 +42,14 @@ async function ask(question: string, signal: AbortSignal): Promise<boolean> {
   }
 }
 
+const outputError = (cause: NodeJS.ErrnoException): HoldfastError =>
+  new HoldfastError(
+    cause.code === 'ENOSPC' ? 'NoSpace' : 'ProcessFailed',
+    `Standard output took not all that was written to it (${cause.code}).`,
+    'standard output',
+    { cause },
+  );
+
 /** Runs one command line on this process's streams and sets its exit code. Never throws. */
 export async function runOnTerminal(argv: readonly string[], parts: TerminalParts): Promise<void> {
   let program: Command | undefined;
@@ -58,6 +66,15 @@ export async function runOnTerminal(argv: readonly string[], parts: TerminalPart
           yes: false,
         };
   const signal = interruption();
+  // An output that nobody takes ends no work: a run whose log is full or whose reader left proves and prunes all the same.
+  let broken: NodeJS.ErrnoException | undefined;
+  const throwUnlessBroken = (error: unknown): void => {
+    if (!broken) throw error;
+  };
+  process.stdout.on('error', (error) => {
+    broken ??= error;
+  });
+  process.stderr.on('error', () => undefined);
   const progress = progressOn({
     stream: process.stderr,
     quiet: () => globals().quiet,
@@ -91,8 +108,10 @@ export async function runOnTerminal(argv: readonly string[], parts: TerminalPart
       process.stderr.write(ended(text));
     },
     write: async (bytes) => {
-      for await (const chunk of bytes)
-        if (!process.stdout.write(chunk)) await once(process.stdout, 'drain', { signal });
+      for await (const chunk of bytes) {
+        if (broken) return; // leaving the loop closes what is read, and gives its lock back
+        if (!process.stdout.write(chunk)) await once(process.stdout, 'drain', { signal }).catch(throwUnlessBroken);
+      }
     },
     confirm: async (question) => {
       if (globals().yes) return true;
@@ -109,18 +128,16 @@ export async function runOnTerminal(argv: readonly string[], parts: TerminalPart
       process.exitCode = code;
     },
   };
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0); // the reader has enough, as `holdfast ls … | head`
-    throw error;
-  });
   try {
     await runCommandLine(argv, face, (made) => {
       program = made;
     });
+    await new Promise(setImmediate); // an error of the last write comes with the next turn
+    if (broken && broken.code !== 'EPIPE') throw outputError(broken); // EPIPE: the reader has enough, as `holdfast ls … | head`
   } catch (error) {
     const shown = signal.aborted && firstCause(error) instanceof HoldfastError === false ? signal.reason : error;
     progress.clear();
-    if (globals().json) process.stdout.write(`${JSON.stringify(errorAsJson(shown))}\n`);
+    if (globals().json && !broken) process.stdout.write(`${JSON.stringify(errorAsJson(shown))}\n`);
     else process.stderr.write(`${errorForPeople(shown, globals().verbose)}\n`);
     process.exitCode = exitCodeOf(shown);
   }
