@@ -216,6 +216,7 @@ export async function openApplication(
     forbiddenPaths: configuration === null ? [folder] : [...ownFolders(configuration, definitions), folder],
     configuration: configuration === null ? null : maskedConfiguration(configuration),
     loaded,
+    runInForeground: async (command) => (await import('./process/foreground.ts')).runInForeground(command),
     host,
     unit,
     pools: definitions.pools,

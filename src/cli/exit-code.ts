@@ -1,9 +1,19 @@
 import { ERRORS, HoldfastError } from '../domain/errors.ts';
 import type { Outcome } from '../domain/recovery-point.ts';
 
+/** An error that ends the program with another code than its own: guard's 4, whatever the reason. */
+export class EndsWith extends Error {
+  readonly exitCode: number;
+  constructor(exitCode: number, cause: unknown) {
+    super('', { cause });
+    this.exitCode = exitCode;
+  }
+}
+
 /** The first failure, not the clean-up's: an abort's reason, or what `await using` hid behind its own error. */
 export function firstCause(error: unknown): unknown {
   if (error instanceof HoldfastError) return error;
+  if (error instanceof EndsWith) return firstCause(error.cause);
   if (error instanceof SuppressedError) return firstCause(error.suppressed);
   if (error instanceof Error && error.name === 'AbortError' && error.cause !== undefined)
     return firstCause(error.cause);
@@ -12,6 +22,7 @@ export function firstCause(error: unknown): unknown {
 
 /** For errors that reach the top. */
 export function exitCodeOf(error: unknown): number {
+  if (error instanceof EndsWith) return error.exitCode;
   const cause = firstCause(error);
   return cause instanceof HoldfastError ? ERRORS[cause.code].exit : ERRORS.Internal.exit;
 }

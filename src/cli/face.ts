@@ -1,6 +1,7 @@
 import type { Problem } from '../config/diagnostic.ts';
 import type { Loaded } from '../config/load.ts';
 import type { Configuration } from '../config/schema.ts';
+import type { CommandEnd } from '../operations/guard.ts';
 import type { GuardContext } from '../operations/guard-context.ts';
 import type { Host } from '../ports/host.ts';
 import type { Progress } from '../ports/progress.ts';
@@ -20,6 +21,16 @@ export interface GlobalOptions {
 export interface Application extends GuardContext, AsyncDisposable {
   /** Null for a command that was given a repository's location and needs no configuration. */
   readonly loaded: Loaded | null;
+  /** Runs a command of the caller's with the caller's terminal; the environment is added to the caller's.
+   *  @throws ToolMissing, ProcessFailed when it cannot be started */
+  runInForeground(command: ForegroundCommand): Promise<CommandEnd>;
+}
+
+export interface ForegroundCommand {
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  readonly stdoutToStderr: boolean;
 }
 
 /** Files with the key of a repository that is read without a configuration. */

@@ -107,9 +107,14 @@ export const VERBS: readonly Verb[] = [
     name: 'guard',
     summary: 'Run a risky command between a recovery point and checks',
     group: 'Risky changes',
-    load: null,
+    load: async (face) => (await import('./commands/guard.ts')).guardCommand(face),
   },
-  { name: 'rollback', summary: 'Put a snapshot in the place of the present state', group: 'Risky changes', load: null },
+  {
+    name: 'rollback',
+    summary: 'Put a snapshot in the place of the present state',
+    group: 'Risky changes',
+    load: async (face) => (await import('./commands/rollback.ts')).rollbackCommand(face),
+  },
   {
     name: 'snapshot',
     summary: 'Make, list, mark and remove snapshots',

@@ -1,0 +1,92 @@
+import { Command, Option } from 'commander';
+import { HoldfastError } from '../../domain/errors.ts';
+import { guard, type RunCommand } from '../../operations/guard.ts';
+import { EndsWith, firstCause } from '../exit-code.ts';
+import type { Face } from '../face.ts';
+import { guardAsJson, guardForPeople } from '../render/guard.ts';
+
+interface Options {
+  readonly subvolume?: string;
+  readonly service?: string;
+  readonly operation: string;
+  readonly autoRollback?: boolean;
+  readonly when?: 'always' | 'auto';
+  readonly execute: boolean;
+  readonly command?: string;
+}
+
+/** Errors that keep their own exit code although nothing was started. */
+const OWN_CODES = ['Usage', 'NotBuilt', 'AnswerNeeded', 'Interrupted', 'Terminated'];
+
+export const guardCommand = (face: Face): Command =>
+  new Command('guard')
+    .description('Runs a command between a snapshot and checks. When they fail, the way back is one command, or none.')
+    .argument('[argv...]', 'behind --: the command, run without a shell')
+    .option('--subvolume <name>', 'the subvolume that the command may change')
+    .option('--service <name>', 'the service that the command may change (not built yet)')
+    .requiredOption('--operation <name>', 'what is done: stands in the name of the snapshot and in the history')
+    .option('--auto-rollback', 'take the data back when the command or a check fails')
+    .addOption(new Option('--when <when>', 'whether a snapshot is made').choices(['always', 'auto']))
+    .option('--no-execute', 'make the snapshot and print its name alone')
+    .option('--command <line>', 'a line for /bin/sh -c, in place of the command behind --')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  holdfast guard --subvolume media --operation upgrade --auto-rollback -- docker compose up -d\n  holdfast guard --subvolume media --operation upgrade --no-execute',
+    )
+    .action(async (argv: readonly string[], options: Options) => {
+      const { operation, autoRollback = false, when = null, execute } = options;
+      const subvolume = subjectOf(options);
+      const [program = '', ...args] = commandOf(argv, options);
+      if (autoRollback && when === 'auto')
+        throw new HoldfastError(
+          'Usage',
+          '--auto-rollback needs a snapshot, so it cannot go with --when auto.',
+          'guard',
+        );
+      let started = false;
+      try {
+        await using application = await face.open({ writes: true });
+        const run: RunCommand = (environment) => {
+          started = true;
+          return application.runInForeground({ program, args, environment, stdoutToStderr: face.globals().json });
+        };
+        const request = { subvolume, operation, autoRollback, when, execute };
+        const report = await guard(request, run, application, face.signal);
+        if (execute) face.note(guardForPeople(report));
+        else if (report.snapshot !== null) face.print(report.snapshot);
+        else face.note(guardForPeople(report));
+        face.printJson(guardAsJson(report));
+        face.exit(report.exitCode);
+      } catch (error) {
+        const cause = firstCause(error);
+        const own = cause instanceof HoldfastError && OWN_CODES.includes(cause.code);
+        if (started || own || face.signal.aborted) throw error;
+        throw new EndsWith(4, error);
+      }
+    });
+
+function subjectOf({ subvolume, service }: Options): string {
+  if (service !== undefined)
+    throw new HoldfastError('NotBuilt', 'Guard over a whole service is not built yet.', service, {
+      hint: 'Guard the subvolume that it lives on: --subvolume NAME',
+    });
+  if (subvolume === undefined)
+    throw new HoldfastError('Usage', 'Say what the command may change: --subvolume NAME.', 'guard');
+  return subvolume;
+}
+
+/** The program and its arguments; empty with --no-execute. @throws Usage for two commands, or none */
+function commandOf(argv: readonly string[], { command, execute }: Options): readonly string[] {
+  const given = argv.length > 0 || command !== undefined;
+  if (!execute && given)
+    throw new HoldfastError('Usage', 'With --no-execute nothing is run, so it takes no command.', 'guard');
+  if (!execute) return [];
+  if (argv.length > 0 && command !== undefined)
+    throw new HoldfastError('Usage', 'Give one command: --command LINE, or words behind --.', 'guard');
+  if (command !== undefined) return ['/bin/sh', '-c', command];
+  if (argv.length === 0)
+    throw new HoldfastError('Usage', 'There is no command: write it behind --, or say --no-execute.', 'guard', {
+      hint: 'holdfast guard --help',
+    });
+  return argv;
+}

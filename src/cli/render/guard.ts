@@ -1,0 +1,46 @@
+import { formatDuration } from '../../domain/duration.ts';
+import type { GuardReport } from '../../operations/guard.ts';
+import { rollbackAsJson, rollbackForPeople } from './rollback.ts';
+import { printable } from './table.ts';
+import { validationAsJson, validationForPeople } from './validation.ts';
+
+export const guardAsJson = (report: GuardReport): object => ({
+  subvolume: report.subvolume,
+  operation: report.operation,
+  decision: report.decision,
+  snapshot_name: report.snapshot,
+  outcome: report.outcome,
+  commandExit: report.commandExit,
+  commandError: report.commandError,
+  rolledBack: report.rolledBack,
+  validation: report.validation === null ? null : validationAsJson(report.validation),
+  rollback: report.rollback === null ? null : rollbackAsJson(report.rollback),
+  rollbackError: report.rollbackError,
+  exitCode: report.exitCode,
+  durationMs: report.durationMs,
+});
+
+const OUTCOMES: Readonly<Record<GuardReport['outcome'], string>> = {
+  pending: 'the outcome is open',
+  success: 'success',
+  command_failed: 'the command failed',
+  validation_failed: 'the checks failed',
+  rolled_back: 'rolled back',
+  rollback_failed: 'the rollback failed',
+  unprotected: 'no snapshot was needed',
+};
+
+export function guardForPeople(report: GuardReport): string {
+  const { operation, outcome, snapshot, commandExit, commandError, validation, rollback, rollbackError } = report;
+  const untouched = outcome === 'command_failed' || outcome === 'validation_failed' || outcome === 'pending';
+  return [
+    ...(commandError === null ? [] : [printable(commandError)]),
+    ...(commandExit === null || commandExit === 0 ? [] : [`the command ended with ${commandExit}`]),
+    ...(validation === null ? [] : validationForPeople(validation)),
+    ...(rollback === null ? [] : [rollbackForPeople(rollback)]),
+    ...(rollbackError === null ? [] : [`the data could not be taken back: ${printable(rollbackError)}`]),
+    `guard ${printable(operation)}: ${OUTCOMES[outcome]}, ${formatDuration(report.durationMs / 1000)}`,
+    ...(snapshot === null ? [`  why: ${printable(report.decision.reason)}`] : [`  snapshot: ${printable(snapshot)}`]),
+    ...(untouched && snapshot !== null ? [`  back: holdfast rollback --snapshot ${printable(snapshot)}`] : []),
+  ].join('\n');
+}

@@ -1,0 +1,53 @@
+import { formatDuration } from '../../domain/duration.ts';
+import type { RollbackReport } from '../../operations/rollback.ts';
+import type { RollbackPlan } from '../../operations/rollback-plan.ts';
+import { coloured } from './colour.ts';
+import { totalsForPeople } from './diff.ts';
+import { recoveryAsJson } from './history.ts';
+import { ageForPeople, timeForPeople } from './point.ts';
+import { printable } from './table.ts';
+import { validationAsJson, validationForPeople } from './validation.ts';
+
+export const rollbackAsJson = (report: RollbackReport): object => ({
+  outcome: report.outcome,
+  recovery: recoveryAsJson(report.recovery),
+  replaced: report.replaced.map(({ subvolume, snapshot, kept, written }) => ({ subvolume, snapshot, kept, written })),
+  problems: report.problems,
+  validation: validationAsJson(report.validation),
+});
+
+export const rollbackPlanAsJson = ({ subvolume, replacements, leftAlone, units }: RollbackPlan): object => ({
+  dryRun: true,
+  subvolume,
+  replaced: replacements.map((one) => ({
+    ...{ subvolume: one.subvolume, snapshot: one.snapshot.name, madeAt: one.snapshot.madeAt.toString() },
+    ...{ kept: one.keptPath, written: one.written },
+  })),
+  leftAlone,
+  units: units.map(({ unit, running }) => ({ name: unit.name, running })),
+});
+
+/** What would stop and be replaced, how old it is, and what was written since. */
+export function rollbackPreview({ replacements, leftAlone, units }: RollbackPlan, now: Temporal.Instant): string {
+  return [
+    ...units.map(({ unit, running }) => (running ? `stops ${unit.name}` : `${unit.name} is down and stays down`)),
+    ...replacements.flatMap(({ subvolume, snapshot, keptPath, written }) => [
+      `replaces ${printable(subvolume)} by ${printable(snapshot.name)} of ${timeForPeople(snapshot.madeAt)}, ${ageForPeople(snapshot.madeAt, now)}`,
+      `  written since: ${totalsForPeople(written)}`,
+      `  the present state is kept: ${printable(keptPath)}`,
+    ]),
+    ...leftAlone.map(({ subvolume, reason }) => `leaves ${printable(subvolume)} as it is: ${printable(reason)}`),
+  ].join('\n');
+}
+
+export function rollbackForPeople({ outcome, recovery, replaced, problems, validation }: RollbackReport): string {
+  return [
+    ...replaced.map(
+      ({ subvolume, snapshot, kept }) =>
+        `${printable(subvolume)} is ${printable(snapshot)} again; the state before is ${printable(kept)}`,
+    ),
+    ...validationForPeople(validation),
+    ...problems.map(printable),
+    `rollback: ${coloured(outcome)} in ${formatDuration(recovery.durationMs / 1000)}`,
+  ].join('\n');
+}
