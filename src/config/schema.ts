@@ -5,13 +5,13 @@ import { poolSchema, subvolumeSetting } from '../adapters/snapshotters/pool/conf
 import { STRETCH_PATTERN, scheduleProblem } from '../domain/schedule.ts';
 import { durationSetting, nameSetting, percentageSetting } from '../domain/settings.ts';
 import { checksSchema } from './checks.ts';
+import { guardSchema } from './guard-schema.ts';
 import { hostSchema } from './planned/hosts.ts';
 import { planned } from './planned/planned.ts';
 import { place, plannedEngines } from './planned/repositories.ts';
 import {
   activitySchema,
   forecastSchema,
-  guardSchema,
   maintenanceSchema,
   metricsSchema,
   notificationsSchema,

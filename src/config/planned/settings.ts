@@ -4,7 +4,6 @@ import {
   durationSetting,
   nameSetting,
   pathSetting,
-  percentageSetting,
   roles,
   secretSetting,
   webAddressSetting,
@@ -12,31 +11,7 @@ import {
 import { planned } from './planned.ts';
 
 const text = z.string().min(1, 'Must not be empty.');
-const count = z.int().min(0);
 const clock = z.string().regex(CLOCK_PATTERN, 'Write a time of the day: 03:00');
-
-export const guardSchema = planned('guard', 'How guard works', () =>
-  z.strictObject({
-    when: z
-      .enum(['always', 'auto'])
-      .describe('auto: not when the operation is reversible or a point is fresh')
-      .exactOptional(),
-    fresh: durationSetting.describe('How young a point counts as fresh').exactOptional(),
-    settle: durationSetting.describe('How long checks are tried').exactOptional(),
-    steady: durationSetting.describe('How long units must stay up').exactOptional(),
-    limit: durationSetting.describe('How long a unit may be starting').exactOptional(),
-    retries: count.exactOptional(),
-    keep: z.strictObject({ latest: count.exactOptional(), within: durationSetting.exactOptional() }).exactOptional(),
-    keptStates: durationSetting.describe('How long the state before a rollback is kept').exactOptional(),
-    minFree: percentageSetting.describe('Below it no snapshot is made').exactOptional(),
-    operations: z
-      .record(
-        text,
-        z.strictObject({ reversible: z.boolean().exactOptional(), persistent: z.boolean().exactOptional() }),
-      )
-      .exactOptional(),
-  }),
-);
 
 export const serveSchema = planned('serve', 'The daemon', () =>
   z.strictObject({
