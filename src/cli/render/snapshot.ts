@@ -6,8 +6,7 @@ import { ageForPeople, timeForPeople } from './point.ts';
 import { printable, table } from './table.ts';
 
 /** Mebibytes, whole; null where the file system cannot tell. */
-const mebibytes = (bytes: number | null): number | null =>
-  bytes === null ? null : Math.round(bytes / 1024 ** 2);
+const mebibytes = (bytes: number | null): number | null => (bytes === null ? null : Math.round(bytes / 1024 ** 2));
 
 /** A row of `history --json` (interface, section 5) and the pool. */
 export const snapshotAsJson = (snapshot: Snapshot): object => ({
