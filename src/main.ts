@@ -3,6 +3,9 @@ import packageJson from '../package.json' with { type: 'json' };
 const { version } = packageJson;
 const argv = process.argv.slice(2);
 
+// POSIX.1-2024, 8.3: what an empty TZ means is the system's to say, and every libc says UTC; Temporal takes it for no zone.
+if (process.env.TZ === '') process.env.TZ = 'UTC';
+
 // Answered before anything else is read: scripts ask often.
 if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) process.stdout.write(`${version}\n`);
 else {

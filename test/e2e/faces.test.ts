@@ -84,6 +84,7 @@ describe.runIf(available('sqlite3'))('the face of a command', () => {
     const utc = points[0].timestamp.replace('T', ' ').replace('Z', '');
     const listed = (TZ: string): string => machine.run(['list'], { environment: { TZ } }).stdout;
     expect(listed('UTC')).toContain(utc);
+    expect(listed('')).toContain(utc); // as every libc takes it
     const zone = 'Asia/Kolkata'; // half an hour off every other zone that a machine is likely to have
     const local = Temporal.Instant.from(points[0].timestamp).toZonedDateTimeISO(zone).toPlainDateTime();
     const kolkata = listed(zone);
