@@ -141,7 +141,7 @@ describe.runIf(available('sqlite3'))('the face of a command', () => {
     const [{ id }] = machine.json(0, 'list').points;
     expect(machine.json(0, 'backup', '--dry-run')).toEqual({
       dryRun: true,
-      services: [{ service: 'notes', repositories: ['disk'], items: ['files_data', 'sqlite_db'] }],
+      services: [{ service: 'notes', repositories: ['disk'], items: ['files_data', 'sqlite_db'], stops: [] }],
     });
     expect(machine.passes('--dry-run', 'backup', 'notes')).toContain('files_data');
     for (const args of [
