@@ -15,12 +15,12 @@ export function pointFolders(repository: string): string[] {
     .map((name) => join(service, name));
 }
 
-/** Archives that have the name of a recovery point, oldest first. */
+/** Archives that have the name of a recovery point, oldest first: the second one of a second has `-2` before its ending. */
 export const pointArchives = (repository: string): string[] =>
   (existsSync(repository) ? readdirSync(repository) : [])
-    .filter((name) => name.endsWith('.tar.zst'))
+    .flatMap((name) => (name.endsWith('.tar.zst') ? name.slice(0, -'.tar.zst'.length) : []))
     .toSorted()
-    .map((name) => join(repository, name));
+    .map((name) => join(repository, `${name}.tar.zst`));
 
 /** That all which has a point's name is whole, as `sha256sum`, `zstd`, `tar` and `sqlite3` see it, and holds one of these
  *  states of the service. */
