@@ -1,7 +1,7 @@
 import type { Problem } from '../config/diagnostic.ts';
 import type { Loaded } from '../config/load.ts';
 import type { Configuration } from '../config/schema.ts';
-import type { CommandEnd } from '../operations/guard.ts';
+import type { CommandEnd } from '../operations/guard-command.ts';
 import type { GuardContext } from '../operations/guard-context.ts';
 import type { Host } from '../ports/host.ts';
 import type { Progress } from '../ports/progress.ts';

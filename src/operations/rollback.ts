@@ -1,23 +1,13 @@
-import { messageOf } from '../domain/errors.ts';
-import type { JournalEntry } from '../journal/entry.ts';
-import { type ForwardStep, recoveryRecorded } from '../journal/step.ts';
 import type { KeptState, Recovery } from '../ports/catalog.ts';
-import type { OwnMount } from '../ports/occupancy.ts';
-import type { Unit } from '../ports/unit.ts';
-import type { Validator } from '../ports/validator.ts';
-import { checkedOf, type GuardContext, settleSettings } from './guard-context.ts';
+import { type GuardContext, settleSettings } from './guard-context.ts';
 import { type PoolDetail, refuseOtherRollback, VERBS, waitForCommands } from './guards.ts';
-import { refuseOccupied, refuseOwnPaths, usersOf } from './occupancy.ts';
+import { exchange } from './rollback-exchange.ts';
+import { type Expectation, expectationOf, stillOnOldData } from './rollback-expectation.ts';
+import { goForward, remaining } from './rollback-forward.ts';
 import type { Replacement, RollbackPlan } from './rollback-plan.ts';
 import { removeEndedKeptStates } from './snapshot.ts';
-import { type Stopped, startsOf, stopUnits } from './units.ts';
-import { type Baselines, demandingGood, takeBaseline, type Validation, validate } from './validate.ts';
-
-/** What must be good afterwards, as it was before the change that is taken back. */
-export interface Expectation {
-  readonly validators: readonly Validator[];
-  readonly baselines: Baselines;
-}
+import type { Stopped } from './units.ts';
+import { type Validation, validate } from './validate.ts';
 
 export interface RollbackOptions {
   readonly reason: Recovery['reason'];
@@ -98,152 +88,4 @@ export async function rollback(
     }
     throw error;
   }
-}
-
-/** A rollback by hand is made because something is bad: what runs must be good afterwards. When nothing of the declared
- *  units runs, that is by intent, and what is asked is only that nothing gets worse. */
-async function expectationOf(plan: RollbackPlan, context: GuardContext, signal: AbortSignal): Promise<Expectation> {
-  const validators = await context.validators(await checkedOf(plan.replacements, context));
-  const baselines = await takeBaseline(validators, signal);
-  const down = plan.units.length > 0 && plan.units.every(({ running }) => !running);
-  return { validators, baselines: down ? baselines : demandingGood(baselines) };
-}
-
-interface Remount extends OwnMount {
-  /** What it will show. */
-  readonly path: string;
-}
-
-/** Up to the last exchange, all journalled: left with an error, the caller's journal takes it back. */
-async function exchange(
-  plan: RollbackPlan,
-  journal: JournalEntry,
-  context: GuardContext,
-  signal: AbortSignal,
-): Promise<{ readonly stopped: readonly Stopped[]; readonly remounts: readonly Remount[] }> {
-  const units = plan.units.map(({ unit }) => unit);
-  for (const { state, snapshotter } of plan.replacements) {
-    // with nothing to stop and an instant copy the look before the exchange is enough
-    if (units.length === 0 && snapshotter.capabilities.instant) continue;
-    await refuseOccupied(state.path, units, context, signal);
-  }
-  for (const { pool, provisional, snapshot, snapshotter, state } of plan.replacements) {
-    const step = { kind: 'copy-made', pool, name: provisional, present: state.identity ?? '' } as const;
-    await journal.step(step, () => snapshotter.materialize(snapshot.name, provisional, signal));
-  }
-  const stopped = await stopUnits(units, journal, context, signal);
-  const remounts: Remount[] = [];
-  for (const { state } of plan.replacements) {
-    // what was stopped is gone by now: whoever is left owns what he holds
-    const { own } = await refuseOccupied(state.path, [], context, signal);
-    await refuseOwnPaths(state.path, own, context, signal);
-    for (const mount of own.toReversed()) {
-      const path = mount.inside === '' ? state.path : `${state.path}/${mount.inside}`;
-      const step = { kind: 'remounted', point: mount.point, path, options: mount.options } as const;
-      await journal.step(step, () => context.mounts.hide(mount.point, signal));
-      remounts.unshift({ ...mount, path });
-    }
-  }
-  for (const replacement of plan.replacements) await swap(replacement, journal, signal);
-  return { stopped, remounts };
-}
-
-async function swap(
-  { pool, subvolume, provisional, kept, state, snapshotter }: Replacement,
-  journal: JournalEntry,
-  signal: AbortSignal,
-): Promise<void> {
-  if (snapshotter.capabilities.atomic) {
-    const step = { left: subvolume, right: provisional, identity: state.identity ?? '' };
-    return journal.step({ kind: 'subvolume-exchanged', pool, ...step }, () =>
-      snapshotter.exchange(subvolume, provisional, signal),
-    );
-  }
-  for (const [from, to] of [
-    [subvolume, kept],
-    [provisional, subvolume],
-  ] as const)
-    await journal.step({ kind: 'subvolume-renamed', pool, from, to }, () => snapshotter.rename(from, to, signal));
-}
-
-function remaining(
-  plan: RollbackPlan,
-  units: readonly Stopped[],
-  remounts: readonly Remount[],
-  recovery: Recovery,
-): readonly ForwardStep[] {
-  return [
-    ...plan.replacements.flatMap(afterSwap),
-    ...remounts.map(({ point, path, options }) => ({ kind: 'remounted', point, path, options }) as const),
-    recoveryRecorded(recovery),
-    ...startsOf(units),
-  ];
-}
-
-function afterSwap({ pool, subvolume, provisional, kept, state, snapshotter }: Replacement): readonly ForwardStep[] {
-  const atomic = snapshotter.capabilities.atomic;
-  return [
-    ...(atomic ? [{ kind: 'subvolume-renamed', pool, from: provisional, to: kept } as const] : []),
-    ...(state.nested.length > 0
-      ? [{ kind: 'nested-moved', pool, nested: state.nested, from: kept, to: subvolume } as const]
-      : []),
-  ];
-}
-
-/** After the point of no return, with limits of its own: an abort must leave nothing half done. Answers with what has to
- *  be done by hand. */
-async function goForward(
-  plan: RollbackPlan,
-  units: readonly Stopped[],
-  remounts: readonly Remount[],
-  context: GuardContext,
-): Promise<string[]> {
-  const problems: string[] = [];
-  const own = new AbortController().signal;
-  for (const { subvolume, provisional, kept, state, snapshotter } of plan.replacements) {
-    if (snapshotter.capabilities.atomic) await snapshotter.rename(provisional, kept, own);
-    if (state.nested.length > 0) await snapshotter.moveNested(state.nested, kept, subvolume, own);
-  }
-  for (const mount of remounts) {
-    try {
-      await context.mounts.show(mount, own);
-    } catch (error) {
-      problems.push(
-        `${mount.point} is not mounted: ${messageOf(error)} By hand: mount --bind ${mount.path} ${mount.point}`,
-      );
-    }
-  }
-  for (const { unit, members } of units) {
-    context.progress({ type: 'step', subject: unit.name, text: 'starting' });
-    try {
-      await unit.start(members, own);
-    } catch (error) {
-      problems.push(`${unit.name} does not start: ${messageOf(error)} By hand: ${startCommand(unit)}`);
-    }
-  }
-  return problems;
-}
-
-function startCommand({ reference }: Unit): string {
-  if (reference.kind === 'container') return `docker start ${reference.container}`;
-  if (reference.kind === 'compose') return `docker compose --file ${reference.file} start`;
-  const manager =
-    reference.user === null ? '' : reference.user === true ? '--user ' : `--user --machine=${reference.user}@ `;
-  return `systemctl ${manager}start ${reference.unit}`;
-}
-
-/** Every unit must be seen on the restored data (interface, section 10, line 1). */
-async function stillOnOldData(
-  plan: RollbackPlan,
-  context: GuardContext,
-  signal: AbortSignal,
-): Promise<readonly string[]> {
-  const units = plan.units.map(({ unit }) => unit);
-  const problems: string[] = [];
-  for (const { keptPath, subvolume } of plan.replacements) {
-    const users = await usersOf(keptPath, units, context, signal);
-    if (users.length === 0) continue;
-    problems.push(`${users.join(', ')} still uses the state of ${subvolume} from before, now ${keptPath}: restart it`);
-  }
-  return problems;
 }

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { HoldfastError } from '../../src/domain/errors.ts';
-import { type CommandEnd, type GuardRequest, guard } from '../../src/operations/guard.ts';
+import { guard } from '../../src/operations/guard.ts';
+import type { CommandEnd } from '../../src/operations/guard-command.ts';
+import type { GuardRequest } from '../../src/operations/guard-request.ts';
 import { adviceForLeftGuard } from '../../src/operations/guards.ts';
 import type { Validator } from '../../src/ports/validator.ts';
 import { type GuardHouse, guardHouse, signal } from './house.ts';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { GUARD_DEFAULTS } from '../../src/domain/guard.ts';
 import { SETTLE_DEFAULTS } from '../../src/domain/settling.ts';
-import type { CommandEnd } from '../../src/operations/guard.ts';
+import type { CommandEnd } from '../../src/operations/guard-command.ts';
 import type { GuardContext } from '../../src/operations/guard-context.ts';
 import { type GuardServiceRequest, guardService, rollbackService } from '../../src/operations/guard-service.ts';
 import { memoryUnit } from '../fakes/unit.ts';

@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import { HoldfastError } from '../../domain/errors.ts';
-import { guard, type RunCommand } from '../../operations/guard.ts';
+import { guard } from '../../operations/guard.ts';
+import type { RunCommand } from '../../operations/guard-command.ts';
 import { EndsWith, firstCause } from '../exit-code.ts';
 import type { Face } from '../face.ts';
 import { guardAsJson, guardForPeople } from '../render/guard.ts';

@@ -1,0 +1,39 @@
+import { messageOf } from '../domain/errors.ts';
+import type { GuardContext } from './guard-context.ts';
+import { VERBS } from './guards.ts';
+
+/** How the guarded command ended. */
+export interface CommandEnd {
+  /** As a shell tells it: 128 and the number of the signal that ended it. */
+  readonly exitCode: number;
+  /** The person at the terminal, or whoever ended Holdfast, interrupted it. */
+  readonly interrupted: 'SIGINT' | 'SIGTERM' | null;
+}
+
+/** Runs the command in the foreground, with the caller's terminal. The environment is added to the caller's.
+ *  @throws when it cannot be started at all */
+export type RunCommand = (environment: Readonly<Record<string, string>>) => Promise<CommandEnd>;
+
+export type Ended = CommandEnd & { readonly error: string | null };
+
+/** A command that cannot be started has failed: 127, as a shell tells it. */
+export async function endOf(run: RunCommand, environment: Readonly<Record<string, string>>): Promise<Ended> {
+  try {
+    return { ...(await run(environment)), error: null };
+  } catch (error) {
+    return { exitCode: 127, interrupted: null, error: messageOf(error) };
+  }
+}
+
+/** While the command runs, an entry says so to rollbacks of others, which wait for it. */
+export async function asCommand(
+  subject: string,
+  detail: object,
+  { journal }: Pick<GuardContext, 'journal'>,
+  run: () => Promise<Ended>,
+): Promise<Ended> {
+  await using entry = await (await journal()).begin({ verb: VERBS.command, subject, detail });
+  const ended = await run();
+  await entry.done();
+  return ended;
+}

@@ -1,0 +1,25 @@
+import { type Decision, decide } from '../domain/guard.ts';
+import type { GuardContext, Subject } from './guard-context.ts';
+import type { GuardRequest } from './guard-request.ts';
+
+/** Whether a snapshot is made, and why. `auto` looks how fresh the newest one is. */
+export async function decisionOn(
+  { when, autoRollback, operation, subvolume }: GuardRequest,
+  { snapshotter }: Subject,
+  { guard: settings, clock, catalog }: GuardContext,
+  signal: AbortSignal,
+): Promise<Decision> {
+  const wanted = autoRollback ? 'always' : (when ?? settings.when); // there must be something to take back
+  if (wanted === 'always') return decide(operation, wanted, settings, null, clock.now());
+  const stored = (await snapshotter.list(signal)).filter(
+    (one) => one.kind === 'snapshot' && one.subvolume === subvolume,
+  );
+  const recorded = (await catalog.snapshots({ subvolume })).filter(({ name }) =>
+    stored.some((one) => one.name === name),
+  );
+  const newest = [...stored, ...recorded]
+    .map(({ madeAt }) => madeAt)
+    .toSorted(Temporal.Instant.compare)
+    .at(-1);
+  return decide(operation, wanted, settings, newest ?? null, clock.now());
+}
