@@ -9,6 +9,7 @@ import type { Snapshotter, StoredSnapshot } from '../ports/snapshotter.ts';
 import type { Unit } from '../ports/unit.ts';
 import type { Validator } from '../ports/validator.ts';
 import type { Context } from './context.ts';
+import { downWhenMissing } from './units.ts';
 
 /** What is checked around a change: a subvolume or a service with its units and declared checks. */
 export interface Checked {
@@ -126,12 +127,16 @@ function onlyOne<Found extends Subject>(found: readonly Found[], name: string, w
   });
 }
 
-/** The declared units, in their order. */
+/** The declared units, in their order. One that is missing counts as down. */
 export const unitsOf = async (
   { definition }: Pick<Subject, 'definition'>,
   context: Pick<GuardContext, 'unit'>,
 ): Promise<readonly Unit[]> =>
-  Promise.all(unitReferencesOf(definition.units, 'local').map((reference) => context.unit(reference)));
+  Promise.all(
+    unitReferencesOf(definition.units, 'local').map(async (reference) =>
+      downWhenMissing(await context.unit(reference)),
+    ),
+  );
 
 /** What is checked of some subvolumes, each unit once. */
 export async function checkedOf(subjects: readonly Subject[], context: Pick<GuardContext, 'unit'>): Promise<Checked> {

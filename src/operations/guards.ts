@@ -14,6 +14,8 @@ export interface PoolDetail {
   readonly snapshot: string;
 }
 
+type GuardEntry = Pick<OpenEntry, 'verb' | 'subject' | 'detail' | 'direction'>;
+
 const LOOK_AGAIN_MS = 500;
 
 const worksOn = ({ detail }: OpenEntry, pool: string, subvolumes: readonly string[]): boolean => {
@@ -69,12 +71,7 @@ export async function refuseOtherRollback(
 }
 
 /** What to do about a guard that was cut short before its verdict: its snapshot stays `pending`. Null for other entries. */
-export function adviceForLeftGuard({
-  verb,
-  subject,
-  detail,
-  direction,
-}: Pick<OpenEntry, 'verb' | 'subject' | 'detail' | 'direction'>): string | null {
+export function adviceForLeftGuard({ verb, subject, detail, direction }: GuardEntry): string | null {
   if (verb !== VERBS.guard || direction === 'back') return null; // it was cut short before its snapshot
   const { snapshot } = detail as PoolDetail;
   return `guard ${subject} was cut short before its verdict. Back: holdfast rollback --snapshot ${snapshot}; or it is well: holdfast snapshot mark ${snapshot} success`;

@@ -1,4 +1,4 @@
-import { messageOf } from '../domain/errors.ts';
+import { HoldfastError, messageOf } from '../domain/errors.ts';
 import { type ForwardStep, recoveryRecorded } from '../journal/step.ts';
 import type { Recovery } from '../ports/catalog.ts';
 import type { Unit } from '../ports/unit.ts';
@@ -60,7 +60,9 @@ export async function goForward(
     try {
       await unit.start(members, own);
     } catch (error) {
-      problems.push(`${unit.name} does not start: ${messageOf(error)} By hand: ${startCommand(unit)}`);
+      const missing = error instanceof HoldfastError && error.code === 'UnitMissing';
+      const byHand = missing ? 'make it again, and start it' : startCommand(unit);
+      problems.push(`${unit.name} does not start: ${messageOf(error)} By hand: ${byHand}`);
     }
   }
   return problems;

@@ -40,6 +40,19 @@ export async function stopUnits(
   return running;
 }
 
+/** A unit that is not there, or not yet, is down and has no processes: a deployment makes its container, or fails after it
+ *  removed it, and neither may keep the data from being protected or taken back. */
+export const downWhenMissing = (unit: Unit): Unit => ({
+  ...unit,
+  running: (signal) => unit.running(signal).catch(noneWhenMissing),
+  processes: (signal) => unit.processes(signal).catch(noneWhenMissing),
+});
+
+function noneWhenMissing(error: unknown): readonly never[] {
+  if (error instanceof HoldfastError && error.code === 'UnitMissing') return [];
+  throw error;
+}
+
 /** What is still to be done after the point of no return, in the declared order. */
 export const startsOf = (stopped: readonly Stopped[]): readonly ForwardStep[] =>
   stopped.map(({ unit, members }) => ({ kind: 'unit-started', unit: unit.reference, members }));

@@ -7,7 +7,7 @@ import { type BtrfsPool, btrfsPool } from './btrfs.ts';
 export interface PoolMachine {
   readonly machine: Machine;
   readonly pool: BtrfsPool;
-  /** Writes a file of the subvolume `media`. */
+  /** Writes a file of its subvolume. */
   write(name: string, content: string): string;
 }
 
@@ -29,5 +29,18 @@ export function aPoolMachine(subvolumes = 'media: {}', more = ''): PoolMachine {
     subvolumes:
       ${subvolumes}
 ${more}`);
+  return { machine, pool, write };
+}
+
+/** A machine that shares its pool with others of a file: one file system is made, and each test has a subvolume.
+ *  @param definition of the subvolume, as YAML in one line; `more` goes behind the pools */
+export function aMachineOn(pool: BtrfsPool, subvolume: string, definition = '{}', more = ''): PoolMachine {
+  const machine = aMachine();
+  const folder = pool.makeSubvolume(subvolume);
+  machine.configure(`pools: { main: { path: ${pool.path}, subvolumes: { ${subvolume}: ${definition} } } }\n${more}`);
+  const write = (name: string, content: string): string => {
+    writeFileSync(join(folder, name), content);
+    return join(folder, name);
+  };
   return { machine, pool, write };
 }

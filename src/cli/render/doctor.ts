@@ -1,4 +1,5 @@
 import type { DoctorReport } from '../../operations/doctor.ts';
+import { adviceForLeftGuard } from '../../operations/guards.ts';
 import { coloured } from './colour.ts';
 import { printable, table } from './table.ts';
 
@@ -10,10 +11,14 @@ export const repairAsJson = ({ entry, outcome, detail }: Repair): object => ({
   begunAt: entry.begunAt.toString(),
   outcome,
   detail,
+  advice: adviceForLeftGuard(entry),
 });
 
-export const repairForPeople = ({ entry, outcome, detail }: Repair): string =>
-  `${coloured(outcome)}: ${entry.verb} ${printable(entry.subject)}: ${printable(detail)}`;
+export function repairForPeople({ entry, outcome, detail }: Repair): string {
+  const advice = adviceForLeftGuard(entry);
+  const next = advice === null ? [] : [`  next: ${printable(advice)}`];
+  return [`${coloured(outcome)}: ${entry.verb} ${printable(entry.subject)}: ${printable(detail)}`, ...next].join('\n');
+}
 
 export const doctorAsJson = ({ outcome, rows, repairs }: DoctorReport): object => ({
   outcome,

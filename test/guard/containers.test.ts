@@ -1,0 +1,229 @@
+import { existsSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import type { Json, Machine, Running } from '../e2e/holdfast.ts';
+import { type BtrfsPool, btrfsPool, hasBtrfs } from '../services/btrfs.ts';
+import { type DockerEngine, dockerAvailable, dockerEngine, importBusybox, until } from '../services/docker.ts';
+import { aMachineOn, type PoolMachine } from '../services/pool-machine.ts';
+
+const QUICK = 'guard: { settle: 1s, steady: 1s }\n';
+/** Ends at once with TERM, as a program does that handles it: a first process has no default. */
+const WAITS = 'trap "exit 0" TERM; sleep 600 & wait';
+/** Does not start without a version that it knows, and keeps its data open. */
+const APP = `grep -q good /data/version || exit 9; exec 3< /data/version; ${WAITS}`;
+
+describe.runIf(hasBtrfs() && dockerAvailable())('a deployment of a container', () => {
+  let engine: DockerEngine;
+  let pool: BtrfsPool;
+  beforeAll(async () => {
+    engine = await dockerEngine();
+    await importBusybox(engine);
+    pool = btrfsPool();
+  }, 120_000);
+  afterAll(async () => {
+    await engine?.[Symbol.asyncDispose]();
+    pool?.[Symbol.dispose]();
+  }, 120_000);
+
+  const docker = (...words: readonly string[]): Promise<string> => engine.docker(...words);
+  const remove = (...names: readonly string[]): void =>
+    onTestFinished(async () => void (await docker('rm', '--force', ...names)));
+  const state = (name: string): Promise<string> => docker('inspect', '--format', '{{.State.Status}}', name);
+  /** What the program in the container reads: the data that it has mounted, which are not always those at the path. */
+  const seenBy = (name: string): Promise<string> => docker('exec', name, 'cat', '/data/version');
+
+  /** A container with a subvolume of its name at /data, and a machine that has it as its unit. */
+  async function deployed(
+    name: string,
+    { script = APP, options = [], more = QUICK, units = `{ container: ${name} }`, checks = '' }: Deployment = {},
+  ): Promise<PoolMachine> {
+    const made = aMachineOn(pool, name, `{ units: [${units}], checks: [${checks}] }`, more);
+    made.write('version', 'good 1\n');
+    const mount = ['--volume', `${join(pool.path, name)}:/data`];
+    await docker(
+      'run',
+      '--detach',
+      '--network',
+      'none',
+      '--name',
+      name,
+      ...mount,
+      ...options,
+      'busybox',
+      'sh',
+      '-c',
+      script,
+    );
+    remove(name);
+    return made;
+  }
+  interface Deployment {
+    readonly script?: string;
+    readonly options?: readonly string[];
+    readonly more?: string;
+    readonly units?: string;
+    readonly checks?: string;
+  }
+
+  const words = (name: string, line: string, ...options: readonly string[]): readonly string[] => [
+    ...['guard', '--subvolume', name, '--operation', 'deploy', ...options, '--command', line],
+  ];
+  function guarded(made: PoolMachine, exitCode: number, name: string, line: string, ...options: string[]): Json {
+    const { machine } = made;
+    const ended = machine.run(['--json', ...words(name, line, ...options)], { environment: engine.environment });
+    expect(ended.exitCode, ended.stderr + ended.stdout).toBe(exitCode);
+    return JSON.parse(ended.stdout);
+  }
+  const holdfast = (machine: Machine, exitCode: number, ...args: readonly string[]): Json => {
+    const ended = machine.run([...args, '--json'], { environment: engine.environment });
+    expect(ended.exitCode, ended.stderr + ended.stdout).toBe(exitCode);
+    return JSON.parse(ended.stdout);
+  };
+  const version = (name: string): string => readFileSync(join(pool.path, name, 'version'), 'utf8').trim();
+  const keptVersions = (name: string): readonly string[] =>
+    readdirSync(pool.path)
+      .filter((each) => each.startsWith(`${name}.recovery-backup-`))
+      .map(version);
+  const change = (name: string, to: string, then: string): string =>
+    `echo ${to} > ${join(pool.path, name, 'version')}; ${then}`;
+
+  test('that works stays; one whose container does not come up is taken back, with the container on the old data', async () => {
+    const made = await deployed('app');
+    const good = guarded(made, 0, 'app', change('app', 'good 2', 'docker restart app'), '--auto-rollback');
+    expect(good).toMatchObject({ outcome: 'success', rolledBack: false, validation: { outcome: 'valid' } });
+    expect([await seenBy('app'), keptVersions('app')]).toEqual(['good 2', []]);
+
+    const bad = guarded(made, 2, 'app', change('app', 'bad', 'docker restart app'), '--auto-rollback');
+    expect(bad).toMatchObject({ outcome: 'rolled_back', commandExit: 0, rollback: { problems: [] } });
+    expect([await state('app'), await seenBy('app'), version('app')]).toEqual(['running', 'good 2', 'good 2']);
+    expect(keptVersions('app')).toEqual(['bad']);
+    const { snapshots, recoveries, figures } = made.machine.json(0, 'history');
+    expect(snapshots).toMatchObject([
+      { outcome: 'rolled_back', operation: 'deploy', type: 'pre-operation', commandExit: 0, rolledBack: true },
+      { outcome: 'success', commandExit: 0, rolledBack: false },
+    ]);
+    expect(recoveries).toMatchObject([{ reason: 'validation-failed', outcome: 'success', subvolume: 'app' }]);
+    expect(figures).toMatchObject({
+      deployments: { total: 2, guarded: 2, ratio: 1 },
+      recoveries: { total: 1, succeeded: 1, ratio: 1, worstSeconds: recoveries[0].duration_seconds },
+    });
+  });
+
+  test('that is killed half-way leaves its snapshot open, and the next command says the way back, which works', async () => {
+    const made = await deployed('half');
+    const { machine } = made;
+    const witness = machine.path('witness');
+    const line = change('half', 'bad', `echo $$ > ${witness}~; mv ${witness}~ ${witness}; exec sleep 600`);
+    const running: Running = machine.start(words('half', line, '--auto-rollback'), { environment: engine.environment });
+    await until(async () => existsSync(witness), 'the command');
+    running.kill('SIGKILL');
+    process.kill(Number(readFileSync(witness, 'utf8')), 'SIGKILL');
+    await running.ended;
+
+    const looked = machine.run(['history'], { environment: engine.environment });
+    expect(looked.stderr).toContain('cut short');
+    const { snapshots } = machine.json(0, 'history');
+    expect(snapshots).toMatchObject([{ outcome: 'pending', commandExit: null }]);
+    const told = machine.run(['unlock'], { environment: engine.environment });
+    const way = /holdfast (rollback --snapshot \S+);/.exec(told.stderr + told.stdout)?.[1] ?? '';
+    expect(way, told.stderr + told.stdout).toBe(`rollback --snapshot ${snapshots[0].snapshot_name}`);
+    expect([version('half'), await state('half')]).toEqual(['bad', 'running']);
+    holdfast(machine, 0, ...way.split(' '), '--auto-confirm');
+    expect([await seenBy('half'), keptVersions('half')]).toEqual(['good 1', ['bad']]);
+  });
+
+  test('that fails leaves running what ran, also what the command stopped, and down what was down', async () => {
+    const units = '{ container: web }, { container: down }';
+    const made = await deployed('web', { units });
+    await docker('create', '--network', 'none', '--name', 'down', 'busybox', 'sh', '-c', WAITS);
+    remove('down');
+    const line = change('web', 'bad', 'docker stop web; docker start down; exit 5');
+    expect(guarded(made, 2, 'web', line, '--auto-rollback')).toMatchObject({ outcome: 'rolled_back', commandExit: 5 });
+    expect([await state('web'), await seenBy('web')]).toEqual(['running', 'good 1']);
+    expect(['created', 'exited']).toContain(await state('down'));
+  });
+
+  test('that removes its container is taken back all the same, told as 3 with what to do by hand', async () => {
+    const made = await deployed('gone');
+    const line = change('gone', 'bad', 'docker rm --force gone; exit 5');
+    const report = guarded(made, 3, 'gone', line, '--auto-rollback');
+    expect(report).toMatchObject({ outcome: 'rollback_failed', rolledBack: true });
+    expect(report.rollback.problems).toEqual([expect.stringMatching(/No such container: gone By hand: make it again/)]);
+    expect([version('gone'), keptVersions('gone')]).toEqual(['good 1', ['bad']]);
+    expect(made.machine.json(0, 'history')).toMatchObject({
+      snapshots: [{ outcome: 'rollback_failed' }],
+      recoveries: [{ outcome: 'failed' }],
+    });
+  });
+
+  test('that makes its container for the first time is a success', async () => {
+    const made = aMachineOn(pool, 'first', '{ units: [{ container: first }] }', QUICK);
+    made.write('version', 'good 1\n');
+    remove('first');
+    const run = `docker run --detach --network none --name first --volume ${pool.path}/first:/data busybox sh -c '${APP}'`;
+    expect(guarded(made, 0, 'first', run, '--auto-rollback')).toMatchObject({ outcome: 'success' });
+    expect(await seenBy('first')).toBe('good 1');
+  });
+
+  test('is no reason for a rollback when its container was unhealthy or down before', async () => {
+    const health = ['--health-cmd', 'false', '--health-interval', '100ms', '--health-retries', '1'];
+    const made = await deployed('sick', { options: health, units: '{ container: sick }, { container: off }' });
+    await docker('create', '--network', 'none', '--name', 'off', 'busybox', 'sh', '-c', WAITS);
+    remove('off');
+    const sick = (): Promise<string> => docker('inspect', '--format', '{{.State.Health.Status}}', 'sick');
+    await until(async () => (await sick()) === 'unhealthy', 'unhealthy');
+    const report = guarded(made, 0, 'sick', change('sick', 'good 2', 'true'), '--auto-rollback');
+    expect(report).toMatchObject({ outcome: 'success', validation: { outcome: 'valid' } });
+    expect([version('sick'), await state('off')]).toEqual(['good 2', 'created']);
+  });
+
+  /** Healthy once it has run for 3 s, which is longer than the time to settle. */
+  const slow = ['--health-cmd', 'test -e /tmp/ready', '--health-interval', '200ms', '--health-start-period', '1h'];
+
+  test('is waited for while its container is starting, and taken back only when that takes longer than the limit', async () => {
+    const script = `rm -f /tmp/ready; (sleep 3; touch /tmp/ready) & ${WAITS}`;
+    const made = await deployed('slow', { script, options: slow });
+    expect(guarded(made, 0, 'slow', change('slow', 'good 2', 'docker restart slow'))).toMatchObject({
+      outcome: 'success',
+      validation: { checks: [expect.objectContaining({ name: 'unit container slow', outcome: 'passed' })] },
+    });
+    made.machine.configure(
+      `pools: { main: { path: ${pool.path}, subvolumes: { slow: { units: [{ container: slow }] } } } }\nguard: { settle: 1s, steady: 1s, limit: 2s }\n`,
+    );
+    const stuck = guarded(made, 2, 'slow', change('slow', 'good 3', 'docker restart slow'));
+    expect(stuck).toMatchObject({ outcome: 'validation_failed', rolledBack: false });
+    expect(stuck.validation.checks[0].detail).toContain('is still starting');
+  });
+
+  test('whose engine does not answer afterwards is inconclusive: 5, nothing is taken back, the outcome stays open', async () => {
+    const made = await deployed('blind');
+    const { machine } = made;
+    const socket = machine.path('engine.sock');
+    symlinkSync(engine.environment.DOCKER_HOST.replace('unix://', ''), socket);
+    const line = change('blind', 'good 2', `rm ${socket}`);
+    const environment = { DOCKER_HOST: `unix://${socket}` };
+    const ended = machine.run(['--json', ...words('blind', line, '--auto-rollback')], { environment });
+    expect(ended.exitCode, ended.stderr + ended.stdout).toBe(5);
+    expect(JSON.parse(ended.stdout)).toMatchObject({
+      ...{ outcome: 'pending', rolledBack: false, exitCode: 5, validation: { outcome: 'inconclusive' } },
+    });
+    expect(version('blind')).toBe('good 2');
+    expect(machine.json(0, 'history').snapshots).toMatchObject([{ outcome: 'pending' }]);
+  });
+
+  test('is not started while a container that no unit owns has the data mounted: 4, by name; nor is a rollback: 1', async () => {
+    const made = await deployed('shared', { units: '' });
+    const witness = made.machine.path('witness');
+    const refused = guarded(made, 4, 'shared', `touch ${witness}`, '--auto-rollback');
+    const pid = await docker('inspect', '--format', '{{.State.Pid}}', 'shared');
+    expect(refused).toMatchObject({
+      error: { code: 'TargetBusy', exitCode: 4, message: expect.stringContaining(pid) },
+    });
+    expect([existsSync(witness), made.machine.json(0, 'history').snapshots]).toEqual([false, []]);
+    const { snapshot_name: name } = guarded(made, 0, 'shared', change('shared', 'good 2', 'true'));
+    expect(holdfast(made.machine, 1, 'rollback', '--snapshot', name, '--auto-confirm')).toMatchObject({
+      error: { code: 'TargetBusy', message: expect.stringContaining(pid) },
+    });
+    expect([version('shared'), await state('shared'), keptVersions('shared')]).toEqual(['good 2', 'running', []]);
+  });
+});
