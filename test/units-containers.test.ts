@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -7,7 +7,7 @@ import { composeUnit } from '../src/adapters/units/compose/index.ts';
 import { inOrder, parseNeeds } from '../src/adapters/units/compose/order.ts';
 import { containerUnit } from '../src/adapters/units/container/index.ts';
 import type { Unit } from '../src/ports/unit.ts';
-import { type UnitFixture, unitContract } from './contracts/unit.ts';
+import { type ImagesFixture, type UnitFixture, unitContract } from './contracts/unit.ts';
 import { available } from './services/available.ts';
 import { type DockerEngine, dockerAvailable, dockerEngine, importBusybox, pidOf, until } from './services/docker.ts';
 
@@ -42,6 +42,8 @@ describe.runIf(dockerAvailable() && available('docker-compose'))('needs a Docker
   beforeAll(async () => {
     engine = await dockerEngine();
     await importBusybox(engine);
+    await engine.docker('create', '--name', 'seed', 'busybox', 'true');
+    await release();
     folder = await mkdtemp(join(tmpdir(), 'holdfast-compose-'));
   }, 120_000);
   afterAll(async () => {
@@ -63,8 +65,25 @@ describe.runIf(dockerAvailable() && available('docker-compose'))('needs a Docker
   /** Ends at once with TERM, as a program does that handles it: a first process has no default. */
   const SLEEP = ['busybox', 'sh', '-c', 'trap "exit 0" TERM; sleep 600 & wait'];
 
+  let releases = 0;
+  /** A new image under the name `app`, which the one before loses. */
+  const release = async (): Promise<void> =>
+    void (await engine.docker('commit', '--change', `LABEL release=${++releases}`, 'seed', 'app:latest'));
+  const imagesOf = (change: () => Promise<void>, anew: boolean): ImagesFixture => ({
+    anew,
+    change: async () => {
+      await release();
+      await change();
+    },
+    prune: async () => void (await engine.docker('image', 'prune', '--force')),
+    has: async (identity) =>
+      (await engine.docker('image', 'ls', '--all', '--quiet', '--no-trunc')).split('\n').includes(identity),
+  });
+
   async function containerFixture(): Promise<UnitFixture> {
-    await run('web', '--health-cmd', 'true', '--health-interval', '1s', ...SLEEP);
+    const start = async (): Promise<void> =>
+      void (await run('web', '--health-cmd', 'true', '--health-interval', '1s', 'app', ...SLEEP.slice(1)));
+    await start();
     const healthy = async (): Promise<boolean> =>
       (await engine.docker('inspect', '--format', '{{.State.Health.Status}}', 'web')) === 'healthy';
     await until(healthy, 'health');
@@ -80,6 +99,10 @@ describe.runIf(dockerAvailable() && available('docker-compose'))('needs a Docker
       },
       missing: containerOf('nobody'),
       ...{ up: ['web'], down: [], health: 'healthy' },
+      images: imagesOf(async () => {
+        await remove('web');
+        await start();
+      }, false),
       seen: () => running(),
       [Symbol.asyncDispose]: () => remove('web'),
     };
@@ -123,7 +146,7 @@ describe.runIf(dockerAvailable() && available('docker-compose'))('needs a Docker
     await expect(unit.start(null, never())).rejects.toMatchObject({ code: 'UnitFailed', subject: 'container broken' });
     expect(await unit.state(never())).toBe('failed');
     const image = await engine.docker('image', 'inspect', '--format', '{{.Id}}', 'busybox');
-    expect(await unit.images(never())).toEqual({ broken: image });
+    expect(await unit.images(never())).toEqual({ broken: { identity: image, reference: 'busybox', member: 'broken' } });
     await remove('broken');
   });
 
@@ -150,7 +173,7 @@ describe.runIf(dockerAvailable() && available('docker-compose'))('needs a Docker
   /** A project of its own: a database, two that need it, and one that is down. */
   async function project(name: string): Promise<string> {
     const file = join(folder, name, 'docker-compose.yml');
-    const sleeps = 'image: busybox, network_mode: none, command: [sh, -c, "trap \\"exit 0\\" TERM; sleep 600 & wait"]';
+    const sleeps = 'image: app, network_mode: none, command: [sh, -c, "trap \\"exit 0\\" TERM; sleep 600 & wait"]';
     await mkdir(join(folder, name));
     await writeFile(
       file,
@@ -192,6 +215,10 @@ describe.runIf(dockerAvailable() && available('docker-compose'))('needs a Docker
       missing: composeOf(join(folder, 'nobody.yml')),
       up: ['fixture_db_1', 'fixture_extra_1', 'fixture_web_1'],
       ...{ down: ['fixture_job_1'], health: 'undeclared' },
+      images: imagesOf(async () => {
+        await compose(file, 'up', '--detach');
+        await compose(file, 'stop', 'job');
+      }, true),
       seen: () => running('--filter', 'name=fixture'),
       [Symbol.asyncDispose]: async () => {},
     };
@@ -228,6 +255,39 @@ describe.runIf(dockerAvailable() && available('docker-compose'))('needs a Docker
       'removed_web_1',
     ]);
     expect(Object.keys(await unit.images(never())).toSorted()).toEqual(await running('--filter', 'name=removed'));
+    await down(file)();
+  });
+
+  test('a compose file that names another image by now does not keep the old one from running again', async () => {
+    const file = await project('edited');
+    const unit = composeOf(file);
+    const [before, members] = [await unit.images(never()), await unit.running(never())];
+    await unit.keepImages('edited', before, never());
+    await engine.docker('tag', 'busybox', 'app:2');
+    const text = await readFile(file, 'utf8');
+    await writeFile(file, text.replace('web: { image: app,', 'web: { image: "app:2",'));
+    await compose(file, 'up', '--detach');
+    await unit.stop(never());
+    await unit.takeImagesBack('edited', before, never());
+    expect(await unit.images(never())).toMatchObject(
+      Object.fromEntries(Object.entries(before).map(([name, { identity }]) => [name, { identity }])),
+    );
+    await unit.start(members, never());
+    expect(await running('--filter', 'name=edited')).toEqual(['edited_db_1', 'edited_extra_1', 'edited_web_1']);
+    await expect(unit.releaseImages('edited', never())).resolves.toBeUndefined();
+    await down(file)();
+  });
+
+  test('what compose down removed runs of its images of then again', async () => {
+    const file = await project('gone');
+    const unit = composeOf(file);
+    const [before, members] = [await unit.images(never()), await unit.running(never())];
+    await unit.keepImages('gone', before, never());
+    await compose(file, 'down', '--timeout', '1');
+    await release();
+    await unit.takeImagesBack('gone', before, never());
+    await unit.start(members, never());
+    expect(await unit.images(never())).toEqual(before);
     await down(file)();
   });
 

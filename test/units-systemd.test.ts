@@ -61,6 +61,7 @@ describe.runIf(systemdAvailable())('needs systemd', () => {
     return {
       unit: unitOf('app.service'),
       missing: unitOf('nobody.service'),
+      images: null,
       ...{ up: ['app.service'], down: [], health: 'undeclared' },
       seen: () => active(['app.service']),
       [Symbol.asyncDispose]: async () => void (await machine.sh('systemctl stop app.service')),
@@ -80,6 +81,7 @@ describe.runIf(systemdAvailable())('needs systemd', () => {
     return {
       unit: unitOf('own.service', 'media'),
       missing: unitOf('nobody.service', 'media'),
+      images: null,
       ...{ up: ['own.service'], down: [], health: 'undeclared' },
       seen: () => active(['own.service'], command),
       [Symbol.asyncDispose]: async () => void (await machine.sh(`${command} stop own.service`)),

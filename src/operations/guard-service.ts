@@ -4,7 +4,7 @@ import { type Decision, decide, guardExitCode, type SnapshotOutcome } from '../d
 import type { RecoveryPoint } from '../domain/recovery-point.ts';
 import { unitReferencesOf } from '../domain/unit-reference.ts';
 import type { Run } from '../ports/catalog.ts';
-import type { Unit } from '../ports/unit.ts';
+import type { Unit, Images as UnitImages } from '../ports/unit.ts';
 import { backup, repositoriesOf } from './backup.ts';
 import { runOutcome } from './guard.ts';
 import { endOf, type RunCommand } from './guard-command.ts';
@@ -18,7 +18,7 @@ import { takeBaseline, type Validation } from './validate.ts';
 export type GuardServiceRequest = Omit<GuardRequest, 'subvolume'> & { readonly service: string };
 
 /** Image identities by unit, then by container. */
-type Images = Readonly<Record<string, Readonly<Record<string, string>>>>;
+type Images = Readonly<Record<string, UnitImages>>;
 
 export interface GuardServiceReport {
   readonly service: string;
@@ -177,10 +177,10 @@ const imagesOf = async (units: readonly Unit[], signal: AbortSignal): Promise<Im
 async function changedImages(before: Images, units: readonly Unit[], signal: AbortSignal): Promise<readonly string[]> {
   const now = await imagesOf(units, signal);
   return Object.entries(before).flatMap(([unit, containers]) =>
-    Object.entries(containers).flatMap(([container, image]) =>
-      now[unit]?.[container] === image
+    Object.entries(containers).flatMap(([container, { identity: image }]) =>
+      now[unit]?.[container]?.identity === image
         ? []
-        : `${container} of ${unit} ran the image ${image} before; now ${now[unit]?.[container] ?? 'it is gone'}. By hand: give that image its tag back (docker tag ${image} NAME:TAG) and make the container again`,
+        : `${container} of ${unit} ran the image ${image} before; now ${now[unit]?.[container]?.identity ?? 'it is gone'}. By hand: give that image its tag back (docker tag ${image} NAME:TAG) and make the container again`,
     ),
   );
 }

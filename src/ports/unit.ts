@@ -8,11 +8,25 @@ export type UnitState = 'active' | 'inactive' | 'starting' | 'stopping' | 'faile
 /** `undeclared`: it runs, and says nothing about its health. `restarting`: it ends and is started again and again. */
 export type UnitHealth = 'healthy' | 'undeclared' | 'starting' | 'unhealthy' | 'restarting' | 'down';
 
+/** What one container runs. */
+export interface Image {
+  /** As the engine knows it: `sha256:…`. */
+  readonly identity: string;
+  /** The name by which the container was made of it: `immich:release`. */
+  readonly reference: string;
+  /** What the container is in its group, by which it can be made again: its Compose service. Its own name without one. */
+  readonly member: string;
+}
+
+/** By the name of the container. */
+export type Images = Readonly<Record<string, Image>>;
+
 /** What is stopped and started around an operation. What every implementation owes (test/contracts/unit.ts proves it):
  *  - `stop` and `start` end when the unit is in that state, and may be repeated: stopping what is down and starting what
  *    runs is no error;
  *  - what `running` told before `stop`, given to `start`, is all that runs afterwards: a container of a project that was
  *    down stays down;
+ *  - images that are kept outlive a clean-up of their engine (`docker image prune`), until exactly they are let go;
  *  - after an abort the unit is in a state that `state` tells.
  *  @throws UnitMissing, UnitFailed, ToolMissing, ProcessFailed; the reason of an aborted signal */
 export interface Unit {
@@ -31,8 +45,17 @@ export interface Unit {
   health(signal: AbortSignal): Promise<UnitHealth>;
   /** Processes of the unit, as the host numbers them: whoever has a file open can be told to be one of these. */
   processes(signal: AbortSignal): Promise<readonly number[]>;
-  /** What the unit runs, to be taken back with it: image identities by container; empty where there are none. */
-  images(signal: AbortSignal): Promise<Readonly<Record<string, string>>>;
+  /** What the unit's containers were made of, whether they run or not; empty where there are none. */
+  images(signal: AbortSignal): Promise<Images>;
+  /** Keeps images under a label; those that it has already stay. @param label of `[a-z0-9-]` */
+  keepImages(label: string, images: Images, signal: AbortSignal): Promise<void>;
+  /** Lets go of what was kept under a label, and of nothing else. Nothing there is no error, nor is a unit that is gone.
+   *  @throws UnitFailed when a container needs one and has no other name for it: it stays kept */
+  releaseImages(label: string, signal: AbortSignal): Promise<void>;
+  /** Makes those containers anew that are not of these images any more, or are gone, of what is kept under the label.
+   *  What was made anew is down; volumes stay. A name that the images had then leads to them again.
+   *  @throws Unsupported where a container cannot be made anew; UnitFailed */
+  takeImagesBack(label: string, images: Images, signal: AbortSignal): Promise<void>;
   /** What may start it again while it is stopped: its active timers, sockets and paths by name. */
   starters(signal: AbortSignal): Promise<readonly string[]>;
 }

@@ -14,6 +14,19 @@ export interface UnitFixture extends AsyncDisposable {
   readonly missing: Unit;
   /** What `health` says of it when it runs. */
   readonly health: 'healthy' | 'undeclared';
+  /** Null for a unit that runs no images. */
+  readonly images: ImagesFixture | null;
+}
+
+/** What happens to the images of a unit, by the engine's own tools. */
+export interface ImagesFixture {
+  /** A deployment: the name of the image leads to another one, and all that is up is made anew of that and runs. */
+  change(): Promise<void>;
+  /** The engine's clean-up: images without a name that nothing uses go. */
+  prune(): Promise<void>;
+  has(identity: string): Promise<boolean>;
+  /** False where a container cannot be made anew by the unit. */
+  readonly anew: boolean;
 }
 
 const never = (): AbortSignal => new AbortController().signal;
@@ -61,6 +74,46 @@ export function unitContract(name: string, fixture: () => Promise<UnitFixture>):
     expect(await made.seen()).toEqual([...made.up, ...made.down].toSorted());
   });
 
+  test(`${name}: images that are kept outlive a clean-up of the engine, until exactly they are let go`, async () => {
+    await using made = await fixture();
+    const { unit, images } = made;
+    const before = await unit.images(never());
+    if (images === null) return expect(before).toEqual({});
+    const [old = ''] = Object.values(before).map(({ identity }) => identity);
+    await unit.keepImages('point-1', before, never());
+    await unit.keepImages('point-1', before, never());
+    await images.change();
+    expect((await unit.images(never()))[made.up[0] ?? '']?.identity).not.toBe(old);
+    await unit.releaseImages('point-2', never());
+    await images.prune();
+    expect(await images.has(old)).toBe(true);
+    await unit.releaseImages('point-1', never());
+    await unit.releaseImages('point-1', never());
+    await images.prune();
+    expect(await images.has(old)).toBe(false);
+  });
+
+  test(`${name}: what ran before a deployment runs of its images of then again`, async () => {
+    await using made = await fixture();
+    const { unit, images } = made;
+    const [before, running] = [await unit.images(never()), await unit.running(never())];
+    await unit.keepImages('point-3', before, never());
+    await unit.takeImagesBack('point-3', before, never());
+    expect(await made.seen()).toEqual(made.up); // nothing is made anew without need
+    if (images === null) return;
+    await images.change();
+    await images.prune();
+    await unit.stop(never());
+    if (!images.anew)
+      return expect(unit.takeImagesBack('point-3', before, never())).rejects.toMatchObject({ code: 'Unsupported' });
+    await unit.takeImagesBack('point-3', before, never());
+    expect(await made.seen()).toEqual([]);
+    expect(await unit.images(never())).toMatchObject(before);
+    await unit.start(running, never());
+    expect(await made.seen()).toEqual(made.up);
+    await unit.releaseImages('point-3', never());
+  });
+
   test(`${name}: an aborted call changes nothing and rejects with the reason`, async () => {
     await using made = await fixture();
     const aborted = AbortSignal.abort('stopped');
@@ -77,10 +130,12 @@ export function unitContract(name: string, fixture: () => Promise<UnitFixture>):
     const calls = [
       ...[missing.state(never()), missing.running(never()), missing.stop(never()), missing.start(null, never())],
       ...[missing.health(never()), missing.processes(never()), missing.images(never()), missing.starters(never())],
+      ...[missing.keepImages('point', {}, never()), missing.takeImagesBack('point', {}, never())],
     ];
     for (const { status, reason } of (await Promise.allSettled(calls)) as PromiseRejectedResult[]) {
       expect(status).toBe('rejected');
       expect(reason).toMatchObject({ code: 'UnitMissing', subject: missing.name });
     }
+    await missing.releaseImages('point', never());
   });
 }

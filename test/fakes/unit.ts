@@ -1,6 +1,6 @@
 import { HoldfastError } from '../../src/domain/errors.ts';
 import { unitNameOf } from '../../src/domain/unit-reference.ts';
-import type { Unit, UnitHealth, UnitReference, UnitState } from '../../src/ports/unit.ts';
+import type { Images, Unit, UnitHealth, UnitReference, UnitState } from '../../src/ports/unit.ts';
 
 type Method = Exclude<keyof Unit, 'name' | 'reference'>;
 
@@ -16,7 +16,9 @@ export interface MemoryUnit extends Unit {
   stateNow: UnitState | null;
   /** What it answers to `starters`. */
   startedBy: readonly string[];
-  imagesNow: Readonly<Record<string, string>>;
+  imagesNow: Images;
+  /** What is kept, by label. */
+  readonly kept: Map<string, Images>;
   processesNow: readonly number[];
   /** Called before each of these; what it throws, the call throws, and nothing is changed. */
   before: (method: Method) => void | Promise<void>;
@@ -46,6 +48,7 @@ export function memoryUnit(options: MemoryUnitOptions = {}): MemoryUnit {
   const unit: MemoryUnit = {
     ...{ name, reference, members: own, calls },
     ...{ healthNow: 'healthy', stateNow: null, startedBy: [], imagesNow: {}, processesNow: [] },
+    kept: new Map(),
     before: () => {},
     async state(signal) {
       await asked('state', signal);
@@ -78,6 +81,27 @@ export function memoryUnit(options: MemoryUnitOptions = {}): MemoryUnit {
     async images(signal) {
       await asked('images', signal);
       return unit.imagesNow;
+    },
+    async keepImages(label, images, signal) {
+      await asked('keepImages', signal);
+      unit.kept.set(label, { ...unit.kept.get(label), ...images });
+    },
+    async releaseImages(label, signal) {
+      signal.throwIfAborted();
+      await unit.before('releaseImages');
+      unit.kept.delete(label);
+    },
+    async takeImagesBack(label, images, signal) {
+      await asked('takeImagesBack', signal);
+      const kept = unit.kept.get(label) ?? {};
+      for (const [container, image] of Object.entries(images)) {
+        if (unit.imagesNow[container]?.identity === image.identity) continue;
+        if (kept[container]?.identity !== image.identity)
+          throw new HoldfastError('UnitFailed', `${name} has no image ${image.identity}.`, name);
+        calls.push(`make ${container} anew`);
+        unit.imagesNow = { ...unit.imagesNow, [container]: image };
+        own.set(container, false);
+      }
     },
     async starters(signal) {
       await asked('starters', signal);

@@ -99,12 +99,12 @@ describe('a command that is guarded over a whole service', () => {
     const { made, context, data } = await house();
     using _ = made;
     const unit = memoryUnit();
-    unit.imagesNow = { mealie: 'sha256:old' };
+    unit.imagesNow = { mealie: { identity: 'sha256:old', reference: 'mealie:v1', member: 'mealie' } };
     made.units.set(unit.name, unit);
     const service = made.services.get('mealie');
     if (service) made.services.set('mealie', { ...service, units: [{ systemd: unit.name }] });
     const run = async () => {
-      unit.imagesNow = { mealie: 'sha256:new' };
+      unit.imagesNow = { mealie: { identity: 'sha256:new', reference: 'mealie:v1', member: 'mealie' } };
       return breaks(data)();
     };
     const report = await guardService(request, run, context, signal);

@@ -2,10 +2,11 @@ import { unitNameOf } from '../../../domain/unit-reference.ts';
 import type { Host } from '../../../ports/host.ts';
 import type { Unit, UnitHealth, UnitReference, UnitState } from '../../../ports/unit.ts';
 import type { EngineEnvironment } from '../../../process/container-engine.ts';
-import { PROJECT_LABEL } from '../engine/args.ts';
+import { keptName, PROJECT_LABEL } from '../engine/args.ts';
 import { containerEngine } from '../engine/engine.ts';
-import { type Container, nameOf, runs, stateOf } from '../engine/parse.ts';
-import { inOrder, parseNeeds } from './order.ts';
+import { giveNameBack, keepAll, releaseAll } from '../engine/images.ts';
+import { type Container, imageOf, nameOf, runs, stateOf } from '../engine/parse.ts';
+import { imagesIn, inOrder, parseNeeds } from './order.ts';
 import { composeProject } from './project.ts';
 
 type Reference = Extract<UnitReference, { readonly kind: 'compose' }>;
@@ -57,7 +58,31 @@ export function composeUnit(reference: Reference, host: Host, environment: Engin
       return lists.flat();
     },
     images: async (signal) =>
-      Object.fromEntries((await inspect(signal)).map((container) => [nameOf(container), container.Image])),
+      Object.fromEntries(
+        (await inspect(signal)).map((container) => [nameOf(container), imageOf(container, serviceOf(container))]),
+      ),
+    async keepImages(label, images, signal) {
+      await inspect(signal);
+      await keepAll(engine, label, images, signal);
+    },
+    releaseImages: (label, signal) => releaseAll(engine, label, signal), // the project may be gone by then
+    async takeImagesBack(label, images, signal) {
+      const now = new Map(
+        (await inspect(signal)).map((container) => [nameOf(container), imageOf(container, '').identity]),
+      );
+      const other = Object.entries(images).filter(([container, { identity }]) => now.get(container) !== identity);
+      if (other.length === 0) return;
+      const wanted = new Map(other.map(([, image]) => [image.member, image]));
+      const named = imagesIn(await project.config(signal));
+      const override = new Map<string, string>();
+      for (const [service, image] of wanted) {
+        const back = await giveNameBack(engine, image, signal);
+        // a file that was changed names another image by now; Compose names what it built by the service
+        if (!back || (named.get(service) ?? image.reference) !== image.reference)
+          override.set(service, keptName(label, image.identity));
+      }
+      await project.makeAnew([...wanted.keys()], override, signal);
+    },
     async starters(signal) {
       await inspect(signal);
       return [];

@@ -11,6 +11,7 @@ interface ServiceText {
   readonly network_mode?: string;
   readonly pid?: string;
   readonly ipc?: string;
+  readonly image?: string;
 }
 
 /** Compose specification: `depends_on`, and what shares something with the container of another service. */
@@ -27,6 +28,12 @@ function needsOf({ depends_on = [], links = [], volumes_from = [], ...shared }: 
 export function parseNeeds(text: string): Needs {
   const { services = {} }: { readonly services?: Readonly<Record<string, ServiceText>> } = parse(text) ?? {};
   return new Map(Object.entries(services).map(([name, service]) => [name, new Set(needsOf(service))]));
+}
+
+/** The images that services name. @param text what `compose config` prints */
+export function imagesIn(text: string): ReadonlyMap<string, string> {
+  const { services = {} }: { readonly services?: Readonly<Record<string, ServiceText>> } = parse(text) ?? {};
+  return new Map(Object.entries(services).flatMap(([name, { image }]) => (image === undefined ? [] : [[name, image]])));
 }
 
 /** Rows in the order in which they are started: what others need comes first, else as they were. */

@@ -1,4 +1,5 @@
 import { basename, dirname, join } from 'node:path';
+import { parse, stringify } from 'yaml';
 import { HoldfastError } from '../../../domain/errors.ts';
 import type { Finished, Host } from '../../../ports/host.ts';
 import { type EngineEnvironment, engineAway, saysNoEngine } from '../../../process/container-engine.ts';
@@ -16,6 +17,9 @@ export interface Project {
   config(signal: AbortSignal): Promise<string>;
   /** Makes what is missing and starts all; what is there is not made anew. @throws UnitFailed */
   up(signal: AbortSignal): Promise<void>;
+  /** Makes the containers of these services anew, of these images where one is named, and does not start them.
+   *  @throws UnitFailed */
+  makeAnew(services: readonly string[], images: ReadonlyMap<string, string>, signal: AbortSignal): Promise<void>;
 }
 
 /** @param file absolute path on the host */
@@ -24,10 +28,10 @@ export function composeProject(name: string, file: string, host: Host, environme
   async function compose(
     argv: readonly string[],
     signal: AbortSignal,
-    limitMs = LOOK_LIMIT_MS,
+    { limitMs = LOOK_LIMIT_MS, more = [] }: { readonly limitMs?: number; readonly more?: readonly string[] } = {},
   ): Promise<Finished & { readonly stdout: string }> {
     signal.throwIfAborted();
-    const files = await filesOf(name, file, host, signal);
+    const files = [...(await filesOf(name, file, host, signal)), ...more];
     chosen ??= await composeProgram(host, environment, signal);
     const [program, ...words] = chosen;
     const args = [...words, ...files.flatMap((each) => ['--file', each]), ...argv];
@@ -49,17 +53,47 @@ export function composeProject(name: string, file: string, host: Host, environme
       (await look(['ps', '--all', '--quiet'], signal)).split('\n').filter((id) => id !== ''),
     config: (signal) => look(['config'], signal),
     async up(signal) {
-      const { exitCode, stderrTail } = await compose(
-        ['up', '--detach', '--no-recreate', '--no-build'],
-        signal,
-        LIMIT_MS,
-      );
+      const { exitCode, stderrTail } = await compose(['up', '--detach', '--no-recreate', '--no-build'], signal, {
+        limitMs: LIMIT_MS,
+      });
       if (exitCode === 0) return;
       throw new HoldfastError('UnitFailed', `${name} could not be started: ${stderrTail.trim()}`, name, {
         hint: `Look at its logs: docker compose --file ${file} logs`,
       });
     },
+    async makeAnew(services, images, signal) {
+      if (services.length === 0) return;
+      const words = ['up', '--no-start', '--no-deps', '--no-build', '--force-recreate', ...services];
+      await using override = images.size === 0 ? null : await writeOverride(images, signal);
+      const more = override === null ? [] : [override.path];
+      const { exitCode, stderrTail } = await compose(words, signal, { limitMs: LIMIT_MS, more });
+      if (exitCode === 0) return;
+      const what = services.join(', ');
+      throw new HoldfastError('UnitFailed', `${name}: ${what} could not be made anew: ${stderrTail.trim()}`, name);
+    },
   };
+
+  /** A file that says other images than the project's own, for one call. */
+  async function writeOverride(
+    images: ReadonlyMap<string, string>,
+    signal: AbortSignal,
+  ): Promise<AsyncDisposable & { readonly path: string }> {
+    const { version }: { readonly version?: string } = parse(await look(['config'], signal)) ?? {};
+    const services = Object.fromEntries([...images].map(([service, image]) => [service, { image }]));
+    // docker-compose of old takes no file of another version beside its own
+    const text = stringify({ ...(version === undefined ? {} : { version }), services });
+    const path = (await host.run({ program: 'mktemp', args: ['--tmpdir', 'holdfast-XXXXXXXX.yaml'] }, { signal }))
+      .stdout;
+    const written = path.trim();
+    const input = (async function* () {
+      yield new TextEncoder().encode(text);
+    })();
+    await host.feed([{ program: 'dd', args: [`of=${written}`, 'status=none'] }], { signal, input });
+    return {
+      path: written,
+      [Symbol.asyncDispose]: () => host.files.remove(written, AbortSignal.timeout(LOOK_LIMIT_MS)),
+    };
+  }
 }
 
 /** Compose merges `….override.yaml` by itself only when no file is named. @throws UnitMissing */

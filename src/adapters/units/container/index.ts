@@ -1,9 +1,11 @@
+import { HoldfastError } from '../../../domain/errors.ts';
 import { unitNameOf } from '../../../domain/unit-reference.ts';
 import type { Host } from '../../../ports/host.ts';
 import type { Unit, UnitReference } from '../../../ports/unit.ts';
 import type { EngineEnvironment } from '../../../process/container-engine.ts';
 import { containerEngine } from '../engine/engine.ts';
-import { type Container, nameOf, runs, stateOf } from '../engine/parse.ts';
+import { giveNameBack, keepAll, releaseAll } from '../engine/images.ts';
+import { type Container, imageOf, nameOf, runs, stateOf } from '../engine/parse.ts';
 
 type Reference = Extract<UnitReference, { readonly kind: 'container' }>;
 
@@ -40,7 +42,22 @@ export function containerUnit(reference: Reference, host: Host, environment: Eng
     },
     async images(signal) {
       const found = await inspect(signal);
-      return { [nameOf(found)]: found.Image };
+      return { [nameOf(found)]: imageOf(found, nameOf(found)) };
+    },
+    async keepImages(label, images, signal) {
+      await inspect(signal);
+      await keepAll(engine, label, images, signal);
+    },
+    releaseImages: (label, signal) => releaseAll(engine, label, signal), // the container may be gone by then
+    async takeImagesBack(_label, images, signal) {
+      const found = await inspect(signal);
+      const wanted = images[nameOf(found)];
+      if (wanted === undefined || wanted.identity === imageOf(found, own).identity) return;
+      const named = await giveNameBack(engine, wanted, signal);
+      const words = `${name} was made of another image, and only Compose can make a container anew.`;
+      throw new HoldfastError('Unsupported', words, name, {
+        hint: `Remove it and make it as before, of ${named ? wanted.reference : wanted.identity}, which is the image of then`,
+      });
     },
     async starters(signal) {
       await inspect(signal);

@@ -11,4 +11,15 @@ export const top = (program: 'docker' | 'podman', name: string): string[] =>
 export const ofProject = (project: string): string[] => [
   ...['container', 'ls', '--all', '--quiet', '--no-trunc', '--filter', `label=${PROJECT_LABEL}=${project}`],
 ];
+/** Names of images of our own, by which the engine's clean-up leaves them alone. */
+const KEPT = 'holdfast-kept';
+export const keptName = (label: string, identity: string): string =>
+  `${KEPT}:${label}-${identity.replace(/^sha256:/, '').slice(0, 16)}`;
+export const keptUnder = (label: string): string[] => [
+  ...['image', 'ls', '--filter', `reference=${KEPT}:${label}-*`, '--format', '{{.Repository}}:{{.Tag}}'],
+];
+export const tag = (identity: string, name: string): string[] => ['image', 'tag', identity, name];
+/** Takes one name away; the image goes with the last one. */
+export const untag = (name: string): string[] => ['image', 'rm', name];
+export const identityOf = (name: string): string[] => ['image', 'inspect', '--format', '{{.Id}}', name];
 export const PROJECT_LABEL = 'com.docker.compose.project';

@@ -34,6 +34,14 @@ export interface Engine {
   /** As {@link healthOf}; it remembers how often the container had been started again. */
   health(container: Container): UnitHealth;
   program(signal: AbortSignal): Promise<'docker' | 'podman'>;
+  /** Gives an image one more name; one that has another image is taken from it. @throws UnitFailed */
+  tag(identity: string, name: string, signal: AbortSignal): Promise<void>;
+  /** @throws UnitFailed when a container needs it */
+  untag(name: string, signal: AbortSignal): Promise<void>;
+  /** Of the image that has this name; null when none has it. */
+  identityOf(name: string, signal: AbortSignal): Promise<string | null>;
+  /** The names that images are kept by under a label. */
+  keptUnder(label: string, signal: AbortSignal): Promise<readonly string[]>;
 }
 
 export function containerEngine(subject: string, host: Host, environment: EngineEnvironment): Engine {
@@ -90,6 +98,25 @@ export function containerEngine(subject: string, host: Host, environment: Engine
             .map(Number)
             .filter((pid) => pid > 0)
         : [];
+    },
+    async tag(identity, name, signal) {
+      const ended = await ask(args.tag(identity, name), signal, LOOK_LIMIT_MS);
+      if (ended.exitCode !== 0) throw failed(subject, `has an image that cannot be named ${name}`, ended.stderrTail);
+    },
+    async untag(name, signal) {
+      const ended = await ask(args.untag(name), signal, LOOK_LIMIT_MS);
+      if (ended.exitCode !== 0) throw failed(subject, `needs the image ${name}`, ended.stderrTail);
+    },
+    async identityOf(name, signal) {
+      const ended = await ask(args.identityOf(name), signal, LOOK_LIMIT_MS);
+      const identity = ended.stdout.trim();
+      if (ended.exitCode !== 0) return null;
+      return identity.startsWith('sha256:') ? identity : `sha256:${identity}`;
+    },
+    async keptUnder(label, signal) {
+      const ended = await ask(args.keptUnder(label), signal, LOOK_LIMIT_MS);
+      if (ended.exitCode !== 0) throw failed(subject, 'has images that could not be listed', ended.stderrTail);
+      return ended.stdout.split('\n').filter((line) => line !== '');
     },
     health(container) {
       const health = healthOf(container, restarts.get(container.Id) ?? null);

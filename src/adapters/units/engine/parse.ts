@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { HoldfastError } from '../../../domain/errors.ts';
-import type { UnitHealth, UnitState } from '../../../ports/unit.ts';
+import type { Image, UnitHealth, UnitState } from '../../../ports/unit.ts';
 
 /** Docker Engine API 1.41, ContainerInspect; podman prints the same names. Health is absent, or `none` or empty, where
  *  no check is declared. */
@@ -18,6 +18,7 @@ const containerSchema = z.object({
     Health: z.object({ Status: z.string() }).nullish(),
   }),
   Config: z.object({
+    Image: z.string().default(''),
     Labels: z.record(z.string(), z.string()).nullish(),
     /** Seconds; null where neither the image nor the container says one. */
     StopTimeout: z.int().nullish(),
@@ -34,6 +35,12 @@ export function parseContainers(stdout: string): readonly Container[] {
     throw new HoldfastError('ProcessFailed', 'What `container inspect` printed cannot be read.', 'docker', { cause });
   }
 }
+
+/** @param member what it is in its group */
+export const imageOf = (container: Container, member: string): Image => ({
+  identity: container.Image.startsWith('sha256:') ? container.Image : `sha256:${container.Image}`,
+  ...{ reference: container.Config.Image, member },
+});
 
 export const nameOf = ({ Name }: Container): string => Name.replace(/^\//, '');
 

@@ -108,6 +108,9 @@ export function systemdUnit(reference: Reference, host: Host): Unit {
       await show(signal);
       return {};
     },
+    keepImages: async (_label, _images, signal) => void (await show(signal)),
+    releaseImages: async (_label, signal) => signal.throwIfAborted(),
+    takeImagesBack: async (_label, _images, signal) => void (await show(signal)),
     async starters(signal) {
       const triggers = await showAll(words((await show(signal)).TriggeredBy), signal);
       return triggers.filter(runs).map(({ Id }) => Id);
