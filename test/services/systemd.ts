@@ -8,9 +8,12 @@ import { available } from './available.ts';
 import { type DockerEngine, dockerAvailable, until } from './docker.ts';
 
 const execute = promisify(execFile);
-const PACKAGES = ['systemd', 'systemd-sysv', 'dbus', 'libpam-systemd', 'openssh-server', 'rsync', 'procps'];
+const PACKAGES = [
+  ...['systemd', 'systemd-sysv', 'dbus', 'libpam-systemd', 'openssh-server', 'rsync', 'procps'],
+  ...['btrfs-progs', 'libatomic1'], // for Holdfast itself and its Node, which then run in the machine
+];
 /** Changes with what is in the tree, so that an older one is not taken. */
-const TREE = 'debian-bookworm-systemd-1';
+const TREE = 'debian-bookworm-systemd-3';
 
 /** Whether a machine with systemd can be made here; under REQUIRE=all an error when not. */
 export const systemdAvailable = (): boolean => dockerAvailable() && (available('debootstrap') || existsSync(tree()));
