@@ -9,8 +9,7 @@ import type { Application, Face, GlobalOptions, OpenRequest } from './cli/face.t
 import { type Definitions, definitionsOf } from './config/definitions.ts';
 import { printDiagnostic } from './config/diagnostic.ts';
 import { guardSettingsOf } from './config/guard.ts';
-import { type Loaded, loadConfiguration } from './config/load.ts';
-import { maskedConfiguration } from './config/masked.ts';
+import { type TakenConfiguration, takeConfiguration } from './config/remembered.ts';
 import type { Configuration } from './config/schema.ts';
 import { secretReader } from './config/secret.ts';
 import { HoldfastError } from './domain/errors.ts';
@@ -78,9 +77,13 @@ const clientEnvironment = (all: NodeJS.ProcessEnv): Readonly<Record<string, stri
     ),
   );
 
-function configurationOf({ configuration }: OpenRequest, globals: GlobalOptions): Promise<Loaded> {
+function configurationOf(
+  { configuration }: OpenRequest,
+  globals: GlobalOptions,
+  kept: { readonly folder: string; readonly build: string | null },
+): Promise<TakenConfiguration> {
   const file = configuration ?? globals.config ?? null;
-  return loadConfiguration({ file, environment: process.env, homeFolder: homedir() });
+  return takeConfiguration({ file, environment: process.env, homeFolder: homedir() }, kept);
 }
 
 function catalogPath(configuration: Configuration | null, folder: string): string {
@@ -102,6 +105,13 @@ function ownFolders(configuration: Configuration, { pools }: Definitions): reado
   return [...localRepositories(configuration), ...snapshots, ...(staging === undefined ? [] : [staging])];
 }
 
+/** What the running program is. */
+interface Program {
+  readonly version: string;
+  /** Differs in every build that differs; null where sources are run. */
+  readonly build: string | null;
+}
+
 /** Wires the adapters, the catalog, the journal and the clock for one command. What costs time or needs a secret is
  *  opened when it is first asked for.
  *  @throws ConfigurationMissing, ConfigurationInvalid, Unsupported; StateUnusable and the like */
@@ -109,15 +119,17 @@ export async function openApplication(
   request: OpenRequest,
   globals: GlobalOptions,
   face: Face,
-  version: string,
+  { version, build }: Program,
 ): Promise<Application> {
   const { locations = [], keys = {} } = request;
-  const loaded = locations.length > 0 ? null : await configurationOf(request, globals);
+  const folder = request.state ?? stateFolder(process.env, process.getuid?.() ?? 0);
+  const taken = locations.length > 0 ? null : await configurationOf(request, globals, { folder, build });
+  const loaded = taken?.loaded ?? null;
   const configuration = loaded?.configuration ?? null;
   if (globals.verbose) for (const warning of loaded?.warnings ?? []) face.note(`warning: ${printDiagnostic(warning)}`);
 
-  const folder = request.state ?? stateFolder(process.env, process.getuid?.() ?? 0);
   await makeStateFolder(folder);
+  await taken?.remember();
   const [owners, identifiers] = [systemOwners(), ulids()];
   const host: (name: string) => Promise<Host> = once(async (name) => {
     const container = IN_CONTAINER.exec(name)?.[1];
@@ -214,7 +226,7 @@ export async function openApplication(
     plans: definitions.plans,
     repositoryNames: configuration === null ? locations : [...definitions.repositories.keys()],
     forbiddenPaths: configuration === null ? [folder] : [...ownFolders(configuration, definitions), folder],
-    configuration: configuration === null ? null : maskedConfiguration(configuration),
+    configuration: taken?.masked ?? null,
     loaded,
     runInForeground: async (command) => (await import('./process/foreground.ts')).runInForeground(command),
     host,

@@ -9,10 +9,13 @@ if (process.env.TZ === '') process.env.TZ = 'UTC';
 // Answered before anything else is read: scripts ask often.
 if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) process.stdout.write(`${version}\n`);
 else {
+  // The bundle's files are named after what they and those they import hold.
+  const hash = /-([0-9A-Z]{8})\.js$/.exec(import.meta.url)?.[1];
+  const program = { version, build: hash === undefined ? null : `${hash} ${process.version}` };
   const { runOnTerminal } = await import('./cli/terminal.ts');
   const { openApplication, openLocalHost } = await import('./application.ts');
   await runOnTerminal(argv, {
-    open: (request, globals, face) => openApplication(request, globals, face, version),
+    open: (request, globals, face) => openApplication(request, globals, face, program),
     localHost: openLocalHost,
     undumpedDatabases: async (configuration, signal) => {
       const { undumpedDatabases } = await import('./undumped-databases.ts');

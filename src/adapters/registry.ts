@@ -3,16 +3,6 @@ import type { Host } from '../ports/host.ts';
 import type { ItemFormat, Source } from '../ports/source.ts';
 import type { Unit, UnitReference } from '../ports/unit.ts';
 import type { Validator } from '../ports/validator.ts';
-import { archiveSchema } from './repositories/archive/config.ts';
-import { filesSchema } from './sources/files/config.ts';
-import { sqliteSchema } from './sources/sqlite/config.ts';
-import { composeSchema } from './units/compose/config.ts';
-import { containerSchema } from './units/container/config.ts';
-import { systemdSchema } from './units/systemd/config.ts';
-import { commandSchema } from './validators/command/config.ts';
-import { httpSchema } from './validators/http/config.ts';
-import { sqlSchema } from './validators/sql/config.ts';
-import { tcpSchema } from './validators/tcp/config.ts';
 
 /** What a source's folder exports from its `index.ts`. */
 interface SourceModule<Settings> {
@@ -20,23 +10,26 @@ interface SourceModule<Settings> {
   readonly format: ItemFormat;
 }
 
-/** One kind of source. The kind is also the key by which the configuration chooses it. The schema is at hand without
- *  loading the implementation, so that a verb loads only what it uses. */
+/** What is read when it is needed: a start that finds its configuration checked loads no schema. */
+type Lazy<Value> = () => Promise<Value>;
+
+/** One kind of source. The kind is also the key by which the configuration chooses it. The schema is had without loading
+ *  the implementation, so that a verb loads only what it uses. */
 export interface SourceRow {
   readonly kind: string;
-  readonly schema: z.ZodType;
+  readonly schema: Lazy<z.ZodType>;
   /** The factory takes settings as the configuration has them, and checks them against the schema. */
   load(): Promise<SourceModule<unknown>>;
 }
 
 function sourceRow<Schema extends z.ZodType>(
   kind: string,
-  schema: Schema,
-  load: () => Promise<SourceModule<z.output<Schema>>>,
+  schema: Lazy<Schema>,
+  load: Lazy<SourceModule<z.output<Schema>>>,
 ): SourceRow {
   const loaded = async (): Promise<SourceModule<unknown>> => {
-    const { source, format } = await load();
-    return { format, source: (name, settings, host) => source(name, schema.parse(settings), host) };
+    const [{ source, format }, settingsSchema] = await Promise.all([load(), schema()]);
+    return { format, source: (name, settings, host) => source(name, settingsSchema.parse(settings), host) };
   };
   return { kind, schema, load: loaded };
 }
@@ -56,14 +49,22 @@ export function byKey<Key extends string, Row extends Readonly<Record<Key, strin
 
 /** All kinds of sources that are built. */
 export const SOURCES: ReadonlyMap<string, SourceRow> = byKey('kind', [
-  sourceRow('files', filesSchema, () => import('./sources/files/index.ts')),
-  sourceRow('sqlite', sqliteSchema, () => import('./sources/sqlite/index.ts')),
+  sourceRow(
+    'files',
+    async () => (await import('./sources/files/config.ts')).filesSchema,
+    () => import('./sources/files/index.ts'),
+  ),
+  sourceRow(
+    'sqlite',
+    async () => (await import('./sources/sqlite/config.ts')).sqliteSchema,
+    () => import('./sources/sqlite/index.ts'),
+  ),
 ]);
 
 /** One kind of unit. The kind is also the key by which the configuration chooses it. */
 export interface UnitRow {
   readonly kind: string;
-  readonly schema: z.ZodType;
+  readonly schema: Lazy<z.ZodType>;
   load(): Promise<OpenUnit<UnitReference>>;
 }
 
@@ -73,7 +74,7 @@ type OpenUnit<Reference> = (reference: Reference, host: Host, environment: Reado
 
 function unitRow<Kind extends UnitReference['kind']>(
   kind: Kind,
-  schema: z.ZodType,
+  schema: Lazy<z.ZodType>,
   load: () => Promise<OpenUnit<Extract<UnitReference, { readonly kind: Kind }>>>,
 ): UnitRow {
   const isOfKind = (reference: UnitReference): reference is Extract<UnitReference, { readonly kind: Kind }> =>
@@ -90,9 +91,21 @@ function unitRow<Kind extends UnitReference['kind']>(
 
 /** All kinds of units that are built. */
 export const UNITS: ReadonlyMap<string, UnitRow> = byKey('kind', [
-  unitRow('systemd', systemdSchema, async () => (await import('./units/systemd/index.ts')).systemdUnit),
-  unitRow('container', containerSchema, async () => (await import('./units/container/index.ts')).containerUnit),
-  unitRow('compose', composeSchema, async () => (await import('./units/compose/index.ts')).composeUnit),
+  unitRow(
+    'systemd',
+    async () => (await import('./units/systemd/config.ts')).systemdSchema,
+    async () => (await import('./units/systemd/index.ts')).systemdUnit,
+  ),
+  unitRow(
+    'container',
+    async () => (await import('./units/container/config.ts')).containerSchema,
+    async () => (await import('./units/container/index.ts')).containerUnit,
+  ),
+  unitRow(
+    'compose',
+    async () => (await import('./units/compose/config.ts')).composeSchema,
+    async () => (await import('./units/compose/index.ts')).composeUnit,
+  ),
 ]);
 
 /** What a declared check is given beside its settings. */
@@ -107,7 +120,7 @@ export interface CheckContext {
 /** One kind of declared check. The kind is also the key by which the configuration chooses it. */
 export interface ValidatorRow {
   readonly kind: string;
-  readonly schema: z.ZodType;
+  readonly schema: Lazy<z.ZodType>;
   /** Makes a check of its settings, which are checked against the schema. Nothing is looked at yet.
    *  @throws Unsupported for what cannot be asked */
   open(settings: unknown, context: CheckContext): Promise<Validator>;
@@ -115,20 +128,36 @@ export interface ValidatorRow {
 
 const validatorRow = <Schema extends z.ZodType>(
   kind: string,
-  schema: Schema,
+  schema: Lazy<Schema>,
   load: () => Promise<(settings: z.output<Schema>, context: CheckContext) => Validator | Promise<Validator>>,
 ): ValidatorRow => ({
   kind,
   schema,
-  open: async (settings, context) => (await load())(schema.parse(settings), context),
+  open: async (settings, context) => (await load())((await schema()).parse(settings), context),
 });
 
 /** All kinds of declared checks that are built. */
 export const VALIDATORS: ReadonlyMap<string, ValidatorRow> = byKey('kind', [
-  validatorRow('http', httpSchema, async () => (await import('./validators/http/index.ts')).httpValidator),
-  validatorRow('tcp', tcpSchema, async () => (await import('./validators/tcp/index.ts')).tcpValidator),
-  validatorRow('command', commandSchema, async () => (await import('./validators/command/index.ts')).commandValidator),
-  validatorRow('sql', sqlSchema, async () => (await import('./validators/sql/index.ts')).sqlValidator),
+  validatorRow(
+    'http',
+    async () => (await import('./validators/http/config.ts')).httpSchema,
+    async () => (await import('./validators/http/index.ts')).httpValidator,
+  ),
+  validatorRow(
+    'tcp',
+    async () => (await import('./validators/tcp/config.ts')).tcpSchema,
+    async () => (await import('./validators/tcp/index.ts')).tcpValidator,
+  ),
+  validatorRow(
+    'command',
+    async () => (await import('./validators/command/config.ts')).commandSchema,
+    async () => (await import('./validators/command/index.ts')).commandValidator,
+  ),
+  validatorRow(
+    'sql',
+    async () => (await import('./validators/sql/config.ts')).sqlSchema,
+    async () => (await import('./validators/sql/index.ts')).sqlValidator,
+  ),
 ]);
 
 /** What is checked without being declared: of each unit, and of the machine where it has systemd. */
@@ -145,9 +174,7 @@ export const HOSTS = {
 } as const;
 
 /** All engines of repositories that are built. */
-export const ENGINES = byKey('engine', [
-  { engine: 'archive', schema: archiveSchema, load: () => import('./repositories/archive/index.ts') },
-]);
+export const ENGINES = byKey('engine', [{ engine: 'archive', load: () => import('./repositories/archive/index.ts') }]);
 
 /** All kinds of snapshotters that are built. */
 export const SNAPSHOTTERS = byKey('kind', [

@@ -1,6 +1,5 @@
 import { type ExpressionBuilder, type Kysely, type SelectQueryBuilder, sql, type Transaction } from 'kysely';
 import { HoldfastError } from '../domain/errors.ts';
-import { parseManifest } from '../domain/manifest.ts';
 import type { PointReference, PointSummary, RecoveryPoint } from '../domain/recovery-point.ts';
 import type { Catalog } from '../ports/catalog.ts';
 import { parseInstant, printInstant } from './instant.ts';
@@ -50,6 +49,7 @@ export function pointTables(database: Kysely<CatalogTables>): Points {
         .select('manifests.manifest')
         .executeTakeFirst();
       if (row === undefined) return null;
+      const { parseManifest } = await import('../domain/manifest.ts'); // its schema costs every start that has it
       const manifest = row.manifest === null ? null : parseManifest(row.manifest, point.location);
       return { ...summaryOfRow(row), manifest };
     },

@@ -10,7 +10,7 @@ import type {
 } from '../domain/definitions.ts';
 import { parseDuration } from '../domain/duration.ts';
 import { parsePercentage } from '../domain/size.ts';
-import { plannedSources } from './planned/sources.ts';
+import { PLANNED_KINDS } from './planned/kinds.ts';
 import { placeOf, type RepositoryPlace } from './repositories.ts';
 import type { Configuration, PlanConfiguration, PoolConfiguration, ServiceConfiguration } from './schema.ts';
 
@@ -70,7 +70,7 @@ const subvolumeOf = (config: SubvolumeConfiguration): SubvolumeDefinition => ({
   nested: config?.nested ?? null,
 });
 
-const KINDS = [...SOURCES.keys(), ...Object.keys(plannedSources)];
+const KINDS = [...SOURCES.keys(), ...PLANNED_KINDS];
 
 function sourceOf(name: string, settings: unknown): SourceDefinition {
   const kind = KINDS.find((one) => Object.hasOwn(Object(settings), one));

@@ -125,7 +125,13 @@ function interpret(
 /** The configuration, for a command that needs it.
  *  @throws HoldfastError `ConfigurationMissing`; `ConfigurationInvalid` with every error, each with its line */
 export async function loadConfiguration(place: Place): Promise<Loaded> {
-  const { files, diagnostics, loaded } = await checkConfiguration(place);
+  const { texts, faults } = await readFiles(place);
+  return loadTexts(texts, faults);
+}
+
+/** As {@link loadConfiguration}, of texts that were read already. */
+export function loadTexts(texts: readonly ConfigurationText[], faults: readonly Diagnostic[]): Loaded {
+  const { files, diagnostics, loaded } = checkTexts(texts, faults);
   if (loaded) return loaded;
   const errors = diagnostics.filter(({ severity }) => severity === 'error');
   const more = errors.length > LISTED ? [`and ${errors.length - LISTED} more`] : [];

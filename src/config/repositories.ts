@@ -1,7 +1,7 @@
-import { type ArchiveConfig, formatOfName } from '../adapters/repositories/archive/config.ts';
+import type { ArchiveConfig } from '../adapters/repositories/archive/config.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import { parseSize } from '../domain/size.ts';
-import type { Compression, Sealing } from '../domain/storage.ts';
+import { type Compression, formatOfName, type Sealing } from '../domain/storage.ts';
 import type { Problem } from './diagnostic.ts';
 import type { Configuration, RepositoryConfiguration } from './schema.ts';
 import type { SecretReader } from './secret.ts';

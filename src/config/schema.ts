@@ -31,7 +31,7 @@ const repository = z.union([
 ]);
 
 const source = z.union([
-  ...[...SOURCES.values()].map(({ schema }) => schema),
+  ...(await Promise.all([...SOURCES.values()].map(({ schema }) => schema()))),
   ...Object.values(plannedSources),
 ] as unknown as Options);
 

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { DURATION_PATTERN, isPositiveDuration } from './duration.ts';
+import { NAME_PATTERN } from './naming.ts';
 import { PERCENTAGE_PATTERN, SIZE_PATTERN } from './size.ts';
 
 /** What a value means beyond its type. Read while the configuration is walked, never by the JSON Schema.
@@ -19,8 +20,6 @@ export interface Role {
 /** Roles by schema: `schema.register(roles, { path: true })`. */
 export const roles = z.registry<Role>();
 
-/** Names of services, sources, hosts, repositories, plans and pools (interface, section 1). */
-export const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 export const nameSetting = z
   .string()
   .regex(NAME_PATTERN, 'A name is a letter or digit, then at most 63 letters, digits, ".", "_" or "-".');

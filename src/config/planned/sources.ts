@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { nameSetting, pathSetting, secretSetting, webAddressSetting } from '../../domain/settings.ts';
+import type { PLANNED_KINDS } from './kinds.ts';
 import { planned, portSetting } from './planned.ts';
 
 const text = z.string().min(1, 'Must not be empty.');
@@ -63,7 +64,8 @@ const couchdb = z.strictObject({
   databases: chosen.databases,
 });
 
-/** Kinds of sources that are not built yet. A kind moves to its adapter's config.ts, and its row to the registry. */
+/** Kinds of sources that are not built yet. A kind moves to its adapter's config.ts, its row to the registry, and out of
+ *  kinds.ts. */
 export const plannedSources = {
   postgres: z.strictObject({ postgres: planned('sources of kind postgres', 'PostgreSQL, by pg_dump', () => postgres) }),
   mariadb: z.strictObject({
@@ -80,4 +82,4 @@ export const plannedSources = {
     btrfs: planned('sources of kind btrfs', 'A subvolume, read from an instant snapshot', () => nameSetting),
     exclude,
   }),
-};
+} satisfies Record<(typeof PLANNED_KINDS)[number], z.ZodType>;

@@ -1,9 +1,8 @@
 import * as z from 'zod';
 import { messageOf } from '../../../domain/errors.ts';
 import { pathSetting, secretSetting } from '../../../domain/settings.ts';
+import { FORMATS, formatOfName } from '../../../domain/storage.ts';
 import { strftime } from './strftime.ts';
-
-const FORMATS = ['zstd', 'gzip', 'none'] as const;
 
 const compression = z
   .union([
@@ -51,13 +50,6 @@ const encryption = z
     }),
   ])
   .describe('How items are sealed; the files open with stock age or gpg');
-
-const ENDINGS = { zstd: /\.(?:tar\.zst|tzst)$/, gzip: /\.(?:tar\.gz|tgz)$/, none: /\.tar$/ } as const;
-const SEALS = /\.(?:age|gpg)$/;
-
-/** Which compression the name of an archive says: `backup-%Y%m%d.tar.gz` is gzip. Null for none of them. */
-export const formatOfName = (filename: string): (typeof FORMATS)[number] | null =>
-  FORMATS.find((format) => ENDINGS[format].test(filename.replace(SEALS, ''))) ?? null;
 
 const filename = z
   .string()

@@ -1,9 +1,8 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { HoldfastError, messageOf } from '../../../domain/errors.ts';
-import { parseManifest } from '../../../domain/manifest.ts';
+import { NAME_PATTERN } from '../../../domain/naming.ts';
 import type { PointReference, RecoveryPoint, UnreadablePoint } from '../../../domain/recovery-point.ts';
-import { NAME_PATTERN } from '../../../domain/settings.ts';
 import type { Listing, ListQuery } from '../../../ports/repository.ts';
 import { makeFolder, removeDurably, renameDurably } from './durable.ts';
 import { codeOf, ifPresent } from './failures.ts';
@@ -31,6 +30,7 @@ export function folderLayout(settings: ArchiveSettings, tools: Pick<ArchiveTools
     if (!present.has(MANIFEST)) throw new HoldfastError('Damaged', `${location} has no manifest.`, location);
     const text = await readFile(join(folder, MANIFEST), 'utf8');
     const sums = present.has(SUMS) ? parseSums(await readFile(join(folder, SUMS), 'utf8')) : null;
+    const { parseManifest } = await import('../../../domain/manifest.ts');
     const manifest = parseManifest(text, location);
     if (sums?.get(MANIFEST) !== sha256Of(text)) {
       const why = `The manifest of ${location} and its hash in ${SUMS} differ: one of the two is damaged.`;

@@ -4,7 +4,7 @@ import type { Bytes } from '../../../ports/bytes.ts';
 import type { Listing, ListQuery, PointHeader, Problem, StoredItem } from '../../../ports/repository.ts';
 import type { CapturedStream, CapturedTree } from '../../../ports/source.ts';
 import type { StoredFileReader } from '../../../streams/stored-file.ts';
-import type { Leftover } from './lock-file.ts';
+import type { Leftover } from './lock-content.ts';
 import type { RecordedFile } from './rest.ts';
 
 export interface Promoted {

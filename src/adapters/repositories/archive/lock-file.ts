@@ -1,30 +1,15 @@
 import { open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import * as z from 'zod';
-import type { Owner, Owners } from '../../../ports/owner.ts';
+import type { Owners } from '../../../ports/owner.ts';
 import type { LockMode, LockScope } from '../../../ports/repository.ts';
 import { writeNew } from './durable.ts';
 import { codeOf, ifPresent } from './failures.ts';
+import type { LockContent } from './lock-content.ts';
 
 export const LOCKS = '.holdfast-locks';
 
 /** Besides the port's: `removal` records one that is under way, `names` guards the choice of archives' names. */
 export type Scope = LockScope | { readonly kind: 'removal' | 'names' };
-
-/** What a process that died left to do: the folder of a draft to remove, the removal of a point to finish. `folder` is
- *  relative to the repository and was used by one lock only. */
-export type Leftover =
-  | { readonly kind: 'draft'; readonly folder: string }
-  | { readonly kind: 'removal'; readonly folder: string; readonly location: string; readonly id: string };
-
-/** What stands in a lock file. `counter` grows while its holder lives; `state` turns from `waiting` to `held` once. */
-export interface LockContent {
-  readonly state: 'waiting' | 'held';
-  readonly counter: number;
-  readonly since: string;
-  readonly owner: Owner;
-  readonly leftover: Leftover | null;
-}
 
 /** A lock file that was seen. `content` is null when it is empty or not whole: its owner is then unknown. */
 export interface SeenLock {
@@ -34,26 +19,6 @@ export interface SeenLock {
   readonly token: string;
   readonly content: LockContent | null;
 }
-
-const ownerSchema = z.object({
-  machine: z.string(),
-  hostname: z.string(),
-  boot: z.string(),
-  pidNamespace: z.string(),
-  pid: z.number(),
-  startTime: z.string(),
-});
-const leftoverSchema = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('draft'), folder: z.string() }),
-  z.object({ kind: z.literal('removal'), folder: z.string(), location: z.string(), id: z.string() }),
-]);
-const contentSchema = z.object({
-  state: z.enum(['waiting', 'held']),
-  counter: z.coerce.number(),
-  since: z.string(),
-  owner: ownerSchema,
-  leftover: leftoverSchema.nullable(),
-});
 
 /** The scope as it stands in a lock's name: `service=mealie`. */
 export function scopeName(scope: Scope): string {
@@ -109,15 +74,8 @@ export async function readLock(folder: string, name: string): Promise<SeenLock |
   if (scope === undefined || mode === undefined || token === undefined) return null;
   const text = await ifPresent(readFile(join(folder, name), 'utf8'));
   if (text === null) return null;
-  return { name, scope, mode: mode === 'shared' ? 'shared' : 'exclusive', token, content: parse(text) };
-}
-
-function parse(text: string): LockContent | null {
-  try {
-    return contentSchema.parse(JSON.parse(text));
-  } catch {
-    return null; // an owner that cannot be told: the lock is judged by whether it changes
-  }
+  const { parseLock } = await import('./lock-content.ts');
+  return { name, scope, mode: mode === 'shared' ? 'shared' : 'exclusive', token, content: parseLock(text) };
 }
 
 /** Who holds it, for a message. */

@@ -4,12 +4,11 @@ import { HoldfastError } from '../../../domain/errors.ts';
 import type { Lock, LockMode } from '../../../ports/repository.ts';
 import { makeFolders, syncFolder } from './durable.ts';
 import { explained, explaining, ifPresent } from './failures.ts';
+import type { Leftover, LockContent } from './lock-content.ts';
 import {
   createLock,
   holderOf,
-  type Leftover,
   LOCKS,
-  type LockContent,
   lockName,
   PROVISIONAL,
   readLock,

@@ -1,13 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import * as z from 'zod';
 import { HoldfastError } from '../../../domain/errors.ts';
 import { explaining, ifPresent } from './failures.ts';
 
 export const MARKER = '.holdfast-repository.json';
 
-const markerSchema = z.object({ format: z.number(), id: z.string(), createdAt: z.string() });
-export type Marker = z.infer<typeof markerSchema>;
+export interface Marker {
+  readonly format: number;
+  readonly id: string;
+  readonly createdAt: string;
+}
 
 export const printMarker = (id: string, createdAt: Temporal.Instant): string =>
   `${JSON.stringify({ format: 1, id, createdAt: createdAt.toString({ smallestUnit: 'second' }) })}\n`;
@@ -34,7 +36,9 @@ export async function readMarker(folder: string, name: string): Promise<Marker> 
 
 function parse(text: string): Marker | null {
   try {
-    return markerSchema.parse(JSON.parse(text));
+    const { format, id, createdAt } = JSON.parse(text);
+    const whole = typeof format === 'number' && typeof id === 'string' && typeof createdAt === 'string';
+    return whole ? { format, id, createdAt } : null;
   } catch {
     return null; // said by the caller, which knows the path
   }

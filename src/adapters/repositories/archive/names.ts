@@ -1,6 +1,5 @@
 import { HoldfastError } from '../../../domain/errors.ts';
-import type { Compression, Sealing } from '../../../domain/storage.ts';
-import { formatOfName } from './config.ts';
+import { type Compression, formatOfName, type Sealing } from '../../../domain/storage.ts';
 import { encryptionOf } from './stored-names.ts';
 import { strftime, strptime } from './strftime.ts';
 

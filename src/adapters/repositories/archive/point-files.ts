@@ -1,41 +1,17 @@
 import { readFile } from 'node:fs/promises';
-import * as z from 'zod';
 import { type Proof, strongestProof } from '../../../domain/evidence.ts';
 import type { Manifest } from '../../../domain/manifest.ts';
-import { EVIDENCE, type Hold, type RecoveryPoint, summaryOf } from '../../../domain/recovery-point.ts';
+import { type Hold, type RecoveryPoint, summaryOf } from '../../../domain/recovery-point.ts';
 import { ifPresent } from './failures.ts';
 import { HOLD, REPORTS } from './stored-names.ts';
+
+export const printHold = ({ reason, at, by }: Hold): string =>
+  `${JSON.stringify({ reason, at: at.toString(), by }, null, 2)}\n`;
 
 /** What stands beside a point and may change after it was made. */
 export interface Besides {
   readonly held: Hold | null;
   readonly proofs: readonly Proof[];
-}
-
-const holdSchema = z.object({ reason: z.string(), at: z.string(), by: z.enum(['user', 'anomaly', 'clock']) });
-const reportSchema = z.object({ evidence: z.enum([...EVIDENCE, 'failed']), evidenceAt: z.string() });
-
-export const printHold = ({ reason, at, by }: Hold): string =>
-  `${JSON.stringify({ reason, at: at.toString(), by }, null, 2)}\n`;
-
-/** A hold that cannot be read holds all the same: what was kept from removal stays. */
-function parseHold(text: string): Hold {
-  try {
-    const { reason, at, by } = holdSchema.parse(JSON.parse(text));
-    return { reason, at: Temporal.Instant.from(at), by };
-  } catch {
-    return { reason: 'its hold cannot be read', at: Temporal.Instant.fromEpochMilliseconds(0), by: 'user' };
-  }
-}
-
-/** A report that cannot be read proves nothing. */
-function parseReport(text: string): Proof | null {
-  try {
-    const { evidence, evidenceAt } = reportSchema.parse(JSON.parse(text));
-    return { evidence, evidenceAt: Temporal.Instant.from(evidenceAt) };
-  } catch {
-    return null;
-  }
 }
 
 /** Reads the hold and the reports. `pathOf` gives the path of a name beside the point; null says that it is not there. */
@@ -45,6 +21,9 @@ export async function readBesides(pathOf: (name: string) => string | null): Prom
     return path === null ? null : ifPresent(readFile(path, 'utf8'));
   };
   const [hold, ...reports] = await Promise.all([read(HOLD), ...REPORTS.map((report) => read(`${report}.json`))]);
+  const stored = [hold, ...reports].some((text) => text !== null && text !== undefined);
+  if (!stored) return { held: null, proofs: [] };
+  const { parseHold, parseReport } = await import('./besides.ts');
   return {
     held: hold === null ? null : parseHold(hold),
     proofs: reports.flatMap((text) => (text === null ? [] : (parseReport(text) ?? []))),

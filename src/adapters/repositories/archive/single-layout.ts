@@ -1,7 +1,7 @@
 import { lstat, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../../../domain/errors.ts';
-import { type Manifest, parseManifest } from '../../../domain/manifest.ts';
+import type { Manifest } from '../../../domain/manifest.ts';
 import type { PointReference, RecoveryPoint, UnreadablePoint } from '../../../domain/recovery-point.ts';
 import type { Listing, ListQuery, Problem } from '../../../ports/repository.ts';
 import { removeDurably } from './durable.ts';
@@ -32,7 +32,9 @@ export function singleLayout(settings: ArchiveSettings, tools: Pick<ArchiveTools
   async function manifestOf(
     archive: string,
   ): Promise<Manifest & { readonly archive: { readonly file: string; readonly size: number } }> {
-    const manifest = parseManifest(await readFile(join(path, `${archive}.json`), 'utf8'), archive);
+    const text = await readFile(join(path, `${archive}.json`), 'utf8');
+    const { parseManifest } = await import('../../../domain/manifest.ts');
+    const manifest = parseManifest(text, archive);
     if (manifest.archive?.file === archive) return { ...manifest, archive: manifest.archive };
     throw new HoldfastError('Damaged', `${archive}.json is the manifest of another archive.`, archive);
   }

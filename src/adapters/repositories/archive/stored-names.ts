@@ -1,6 +1,6 @@
 import { HoldfastError } from '../../../domain/errors.ts';
 import type { Item } from '../../../domain/manifest.ts';
-import { NAME_PATTERN } from '../../../domain/settings.ts';
+import { NAME_PATTERN } from '../../../domain/naming.ts';
 import type { Compression, Sealing } from '../../../domain/storage.ts';
 import type { StoredItem } from '../../../ports/repository.ts';
 import type { StoredFile } from '../../../streams/stored-file.ts';
