@@ -94,7 +94,7 @@ export async function settle(
         if (row.direction === 'back') await undo(parseStep(step, store.path), ports, limited);
         else await perform(parseForwardStep(step, store.path), ports, limited);
       } catch (error) {
-        if (kindOf(step, store.path).kind !== STARTS[row.direction]) throw error;
+        if (!STARTS[row.direction].has(kindOf(step, store.path).kind)) throw error;
         notStarted.push(error);
         continue;
       }
@@ -132,8 +132,11 @@ function openStill({ verb, subject, direction }: EntryRow, cause: unknown): Hold
   return new HoldfastError('JournalOpen', message, subject, { cause, ...hint });
 }
 
-/** The kind of step that starts a unit when it is taken back, or performed. */
-const STARTS = { back: 'unit-stopped', forward: 'unit-started' } as const;
+/** The kinds of steps that start a unit when they are taken back, or performed, or make it ready for its start. */
+const STARTS: Readonly<Record<EntryRow['direction'], ReadonlySet<string>>> = {
+  back: new Set(['unit-stopped']),
+  forward: new Set(['unit-started', 'images-taken']),
+};
 
 const BACK = {
   'path-renamed': true,
@@ -151,6 +154,7 @@ const FORWARD = {
   'path-removed': true,
   'recovery-recorded': true,
   'unit-started': true,
+  'images-taken': true,
   'subvolume-renamed': true,
   'nested-moved': true,
   remounted: true,

@@ -3,6 +3,7 @@ import type { KeptState, Recovery, Snapshot } from '../ports/catalog.ts';
 import type { HostFiles } from '../ports/host.ts';
 import type { MountTable } from '../ports/occupancy.ts';
 import type { Unit, UnitReference } from '../ports/unit.ts';
+import { type ImagesTaken, takeImages } from './images-step.ts';
 import {
   type CopyMade,
   type NestedMoved,
@@ -116,6 +117,7 @@ export type ForwardStep =
   | PathRenamed
   | PathRemoved
   | RecoveryRecorded
+  | ImagesTaken
   | UnitStarted
   | SubvolumeRenamed
   | NestedMoved
@@ -125,7 +127,7 @@ export type ForwardStep =
 /** What steps are taken back and performed with. */
 export interface StepPorts {
   host(name: string): Promise<{ readonly files: Pick<HostFiles, 'status' | 'list' | 'rename' | 'remove'> }>;
-  unit(reference: UnitReference): Promise<Pick<Unit, 'start' | 'stop'>>;
+  unit(reference: UnitReference): Promise<Pick<Unit, 'start' | 'stop' | 'takeImagesBack'>>;
   /** One with this id is replaced. */
   recordRecovery(recovery: Recovery): Promise<void>;
   snapshotter(pool: string): Promise<PoolSnapshotter>;
@@ -172,6 +174,7 @@ export async function undo(step: Step, ports: StepPorts, signal: AbortSignal): P
 export async function perform(step: ForwardStep, ports: StepPorts, signal: AbortSignal): Promise<void> {
   if (step.kind === 'recovery-recorded') return ports.recordRecovery(recoveryOf(step.recovery));
   if (step.kind === 'unit-started') return (await ports.unit(step.unit)).start(step.members, signal);
+  if (step.kind === 'images-taken') return takeImages(step, ports.unit, signal);
   if (step.kind === 'remounted') return ports.mounts.show(step, signal);
   if (step.kind === 'snapshot-made') return recordSnapshotMade(step, ports, signal);
   if (step.kind === 'subvolume-renamed' || step.kind === 'nested-moved')

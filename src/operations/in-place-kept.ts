@@ -3,7 +3,8 @@ import type { HostFiles } from '../ports/host.ts';
 /** How long a present state is kept that a restore set aside (design, "In place"). */
 export const KEPT_DAYS = 30;
 
-export const keptUntil = (at: Temporal.Instant): Temporal.Instant => at.add({ hours: 24 * KEPT_DAYS });
+/** @param seconds as configured for the one who restores */
+export const keptUntil = (at: Temporal.Instant, seconds = KEPT_DAYS * 86_400): Temporal.Instant => at.add({ seconds });
 
 /** `.recovery-backup-20261120-020000`, in local time as `date +%Y%m%d-%H%M%S` prints it. */
 export function keptSuffix(at: Temporal.Instant): string {

@@ -2,6 +2,7 @@ import type { ServiceDefinition } from '../domain/definitions.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import { isBelow } from '../domain/tree-path.ts';
 import { unitReferencesOf } from '../domain/unit-reference.ts';
+import type { Step } from '../journal/step.ts';
 import type { Host, PathStatus } from '../ports/host.ts';
 import type { InPlacePath } from '../ports/source.ts';
 import type { Unit } from '../ports/unit.ts';
@@ -9,8 +10,25 @@ import type { Validator } from '../ports/validator.ts';
 import type { Context } from './context.ts';
 import { freeName, keptSuffix } from './in-place-kept.ts';
 import { narrowed } from './in-place-narrow.ts';
-import type { SelectedPoint } from './point-selection.ts';
 import type { Choice } from './restore-choice.ts';
+
+/** A new state that is made of a snapshot, in place of being read from the point. */
+export interface CopyOfSnapshot {
+  /** Under this path, on the file system of what it replaces. */
+  readonly staged: string;
+  /** Recorded before it is made. */
+  readonly step: Step;
+  make(signal: AbortSignal): Promise<void>;
+}
+
+/** A path of the service that a snapshot holds. */
+export interface HeldTree {
+  readonly source: string;
+  readonly path: string;
+  /** For people. */
+  readonly snapshot: string;
+  readonly copy: CopyOfSnapshot;
+}
 
 /** One path that will be exchanged. */
 export interface Exchange extends InPlacePath {
@@ -32,6 +50,8 @@ export interface Exchange extends InPlacePath {
   readonly place: string;
   /** A folder of our own on the path's file system. Exchanges that share it can be filled by one reading. */
   readonly stage: string;
+  /** Null when it is read from the point. */
+  readonly copy: CopyOfSnapshot | null;
 }
 
 export interface InPlacePlan {
@@ -48,6 +68,9 @@ export interface InPlaceNames {
   /** Of this run, a ULID. */
   readonly id: string;
   readonly at: Temporal.Instant;
+  readonly service: string;
+  /** The id of what is restored. */
+  readonly point: string;
 }
 
 /** Finds out, without touching anything, which paths a restore in place exchanges and how.
@@ -56,29 +79,36 @@ export interface InPlaceNames {
  *  path */
 export async function planInPlace(
   choices: readonly Choice[],
-  { point }: SelectedPoint,
   names: InPlaceNames,
   context: Pick<Context, 'services' | 'source' | 'host' | 'unit' | 'checks'>,
   signal: AbortSignal,
+  trees: readonly HeldTree[] = [],
 ): Promise<InPlacePlan> {
-  const service = context.services.get(point.service);
+  const service = context.services.get(names.service);
   if (service === undefined) {
-    const words = `The configuration has no service ${point.service}, so it is not known where its data belong.`;
-    throw new HoldfastError('ServiceNotFound', words, point.service, { hint: 'Restore to a folder with: --to DIR' });
+    const words = `The configuration has no service ${names.service}, so it is not known where its data belong.`;
+    throw new HoldfastError('ServiceNotFound', words, names.service, { hint: 'Restore to a folder with: --to DIR' });
   }
   const checks = await context.checks(service);
   const host = await context.host(service.host);
   const mounts = await host.files.mountsBelow('/', signal);
   const suffix = keptSuffix(names.at);
   const found: Exchange[] = [];
+  const surroundings = { host, mounts, suffix, id: names.id };
+  for (const { source, path, snapshot, copy } of trees) {
+    const choice = { name: snapshot, source, tree: true, file: null, listedAs: null, item: null, path: null, bytes: 0 };
+    const placement = { path, stored: path.slice(1), companions: [], exclusive: false };
+    found.push({ ...(await exchangeOf(placement, path, choice, surroundings, signal)), copy });
+  }
   for (const choice of choices) {
     for (const placement of await placementsOf(choice, service, context, signal)) {
       for (const path of await narrowed(placement, choice, host.files, signal)) {
-        found.push(await exchangeOf(path, placement.path, choice, { host, mounts, suffix, id: names.id }, signal));
+        found.push(await exchangeOf(path, placement.path, choice, surroundings, signal));
       }
     }
   }
-  if (found.length === 0) throw new HoldfastError('PathNotFound', `Nothing of ${point.id} has a place.`, point.id);
+  if (found.length === 0)
+    throw new HoldfastError('PathNotFound', `Nothing of ${names.point} has a place.`, names.point);
   const units = await unitsOf(service, context, signal);
   return { service, host, exchanges: shareStages(nested(found)), units, checks };
 }
@@ -150,7 +180,7 @@ async function exchangeOf(
     if ((await files.status(companion, signal)) !== null) presentCompanions.push(companion);
   }
   const stageSuffix = `.holdfast-restore-${id.toLowerCase()}`;
-  const common = { ...placement, root, presentCompanions, choice, present };
+  const common = { ...placement, root, presentCompanions, choice, present, copy: null };
   if (mounts.includes(path)) {
     const kept = await freeName(`${path}/${suffix}`, files, signal);
     const stage = `${path}/${stageSuffix}`;
@@ -180,13 +210,14 @@ async function topmostMissing(path: string, { files }: Host, signal: AbortSignal
 export const parentOf = (path: string): string => path.slice(0, path.lastIndexOf('/')) || '/';
 
 /** Says of each exchange whether it lies in another one: in the outermost. One that lies in a path of the same item is
- *  dropped, since the item's tar has it there. */
+ *  dropped, since the item's tar has it there; so is one in a path that a snapshot holds, which has it of the same
+ *  moment as all around it. */
 function nested(all: readonly Exchange[]): readonly Exchange[] {
   const outermostFirst = all.toSorted((left, right) => left.path.length - right.path.length);
   return outermostFirst.flatMap((exchange) => {
     const outer = outermostFirst.find(({ path }) => path !== exchange.path && isBelow(exchange.path, path));
     if (outer === undefined) return [exchange];
-    return outer.choice.name === exchange.choice.name
+    return outer.choice.name === exchange.choice.name || outer.copy !== null
       ? []
       : [{ ...exchange, way: 'nested' as const, stage: outer.stage }];
   });

@@ -21,7 +21,8 @@ export interface Stages {
 }
 
 export interface StageParts {
-  readonly selected: SelectedPoint;
+  /** Null when snapshots hold all of it. */
+  readonly selected: SelectedPoint | null;
   readonly context: Pick<Context, 'format' | 'progress'>;
   readonly journal: Pick<JournalEntry, 'step'>;
 }
@@ -29,21 +30,31 @@ export interface StageParts {
 /** Restores all that will be exchanged into folders of our own beside it, proves it, and syncs it: a rename must not
  *  outlive the bytes that it names. Nothing of the present state is touched. */
 export async function stage({ host, exchanges }: InPlacePlan, parts: StageParts, signal: AbortSignal): Promise<Stages> {
-  const folders = [...new Set(exchanges.map((exchange) => exchange.stage))];
+  const read = exchanges.filter(({ copy }) => copy === null);
+  const folders = [...new Set(read.map((exchange) => exchange.stage))];
   for (const path of folders) {
     const made = { kind: 'path-made', host: host.name, path } as const;
     await parts.journal.step(made, () => host.files.makeFolder(path, 0o700, signal));
   }
   const items: RestoredItem[] = [];
   const ready: Staged[] = [];
-  const choices = [...new Set(exchanges.map(({ choice }) => choice))];
+  for (const exchange of exchanges) {
+    const { copy, choice, path } = exchange;
+    if (copy === null) continue;
+    await parts.journal.step(copy.step, () => copy.make(signal));
+    ready.push({ ...exchange, staged: copy.staged });
+    items.push({ name: choice.name, paths: [path], files: 0, bytes: 0, proof: 'a snapshot', warnings: [] });
+  }
+  const choices = [...new Set(read.map(({ choice }) => choice))];
   for (const [index, choice] of choices.entries()) {
-    const own = exchanges.filter((exchange) => exchange.choice === choice);
+    const own = read.filter((exchange) => exchange.choice === choice);
+    const { selected } = parts;
+    if (selected === null) throw new TypeError(`${choice.name} is in no point.`);
     const extracted = { files: 0, bytes: 0, proof: '', warnings: [] as readonly string[] };
     for (const [part, { folder, chosen, filled }] of readings(choice, own, index).entries()) {
       await host.files.makeFolder(folder, 0o700, signal);
       const { files, bytes, proof, warnings } = await extract(
-        { choice: chosen, host, stage: folder, ...parts },
+        { choice: chosen, host, stage: folder, ...parts, selected },
         signal,
       );
       extracted.files += files;

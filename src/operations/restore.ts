@@ -1,7 +1,8 @@
 import { HoldfastError } from '../domain/errors.ts';
 import { formatBytes } from '../domain/size.ts';
 import type { Context } from './context.ts';
-import { refuseInPlace, restoreInPlace } from './in-place.ts';
+import { restoreInPlace } from './in-place.ts';
+import { refuseInPlace } from './in-place-holders.ts';
 import { KEPT_DAYS } from './in-place-kept.ts';
 import { type InPlacePlan, planInPlace } from './in-place-plan.ts';
 import { type SelectedPoint, selectPoint } from './point-selection.ts';
@@ -79,12 +80,19 @@ async function inPlace(
   signal: AbortSignal,
 ): Promise<Answer> {
   const at = context.clock.now();
-  const plan = await planInPlace(chosen.choices, selected, { id: context.identifiers.next(at), at }, context, signal);
+  const names = { id: context.identifiers.next(at), at, service: selected.point.service, point: selected.point.id };
+  const plan = await planInPlace(chosen.choices, names, context, signal);
   const options = { live: target.live ?? false, withoutSafety: target.withoutSafety ?? false };
   await refuseInPlace(plan, options, signal);
   const answer = { ...answerFor(selected, chosen), target, dryRun, steps: inPlaceSteps(plan) };
   if (dryRun) return answer;
-  const { warnings, ...result } = await restoreInPlace(plan, options, selected, context, signal);
+  const {
+    warnings,
+    bad,
+    validation: _,
+    ...result
+  } = await restoreInPlace(plan, options, { point: selected.point.id, selected }, context, signal);
+  if (bad !== null) throw bad; // only a person can tell whether the data or the unit are to blame
   return { ...answer, ...result, warnings: [...answer.warnings, ...warningsOf(result.items), ...warnings] };
 }
 

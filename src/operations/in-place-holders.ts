@@ -1,0 +1,50 @@
+import { HoldfastError } from '../domain/errors.ts';
+import { type InPlacePlan, parentOf } from './in-place-plan.ts';
+import { userIdOf } from './restore-extract.ts';
+import { refuseFullDisk } from './restore-space.ts';
+
+/** What refuses a restore in place, looked at before anything is written.
+ *  @throws TargetBusy, NoSpace */
+export async function refuseInPlace(
+  plan: InPlacePlan,
+  { live }: { readonly live: boolean },
+  signal: AbortSignal,
+): Promise<void> {
+  const own = await Promise.all(plan.units.map((unit) => unit.processes(signal)));
+  await refuseHolders(plan, live, signal, new Set(own.flat()));
+  const { files } = plan.host;
+  for (const folder of new Set(plan.exchanges.map((exchange) => exchange.stage))) {
+    const choices = new Set(plan.exchanges.filter((exchange) => exchange.stage === folder).map(({ choice }) => choice));
+    await refuseFullDisk([...choices], { existing: parentOf(folder) }, files, signal);
+  }
+}
+
+/** A process that has the old data open goes on with them after a rename, and what it writes is in the kept state.
+ *  @param stopped processes that will be stopped before */
+export async function refuseHolders(
+  { host, exchanges }: InPlacePlan,
+  live: boolean,
+  signal: AbortSignal,
+  stopped: ReadonlySet<number> = new Set(),
+): Promise<void> {
+  for (const { path, present, presentCompanions, exclusive } of exchanges) {
+    if (live && !exclusive) continue;
+    const paths = present === null ? presentCompanions : [path, ...presentCompanions];
+    const holders = new Set<string>();
+    for (const held of paths) {
+      for (const holder of await host.files.holders(held, signal))
+        if (!stopped.has(Number(holder.split(' ', 1)[0]))) holders.add(holder);
+    }
+    if (holders.size === 0) continue;
+    const words = `${path} is held by ${[...holders].join(', ')}.`;
+    const hint = exclusive ? {} : { hint: 'End these processes, or restore beneath them with: --live' };
+    throw new HoldfastError('TargetBusy', words, path, hint);
+  }
+}
+
+/** Only root sees what the processes of other accounts hold. */
+export async function unseenHolders({ host, exchanges }: InPlacePlan, signal: AbortSignal): Promise<readonly string[]> {
+  const exclusive = exchanges.filter((exchange) => exchange.exclusive).map(({ path }) => path);
+  if (exclusive.length === 0 || (await userIdOf(host, signal)) === 0) return [];
+  return [`Whether a process of another account holds ${exclusive.join(', ')} could not be seen without root`];
+}
