@@ -51,6 +51,13 @@ test('a state folder that cannot be made is refused with words', async () => {
   await expect(makeStateFolder(join(folder, 'file', 'state'))).rejects.toMatchObject({ code: 'StateUnusable' });
 });
 
+test.each(['/proc/holdfast', '/proc/holdfast/state', '/sys/holdfast'])(
+  'a state folder where the system makes none, as in %s, is refused and not tried for ever',
+  async (path) => {
+    await expect(makeStateFolder(path)).rejects.toMatchObject({ code: 'StateUnusable', subject: path });
+  },
+);
+
 test('a state folder has one origin, another one has another', async () => {
   const origin = await originOf(folder);
   expect(origin).toMatch(/^[0-9a-f]{32}$/);

@@ -1,7 +1,8 @@
-import { link, mkdir, open, readFile, rm } from 'node:fs/promises';
+import { link, mkdir, open, readFile, rm, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { HoldfastError } from '../domain/errors.ts';
+import { makeFolders } from '../domain/make-folders.ts';
 import { stateError } from '../domain/state-error.ts';
 
 /** Where the catalog, the journal and the origin are kept (interface, section 5, "State").
@@ -28,9 +29,8 @@ function absolute(path: string, variable: string): string {
  *  @throws StateUnusable, NoSpace */
 export async function makeStateFolder(folder: string): Promise<void> {
   try {
-    const first = await mkdir(folder, { recursive: true, mode: 0o700 });
-    if (first === undefined) return;
-    for (let made = folder; made !== dirname(first); made = dirname(made)) await syncFolder(dirname(made));
+    const made = await makeFolders(folder, 0o700, { mkdir, stat });
+    for (const each of made.toReversed()) await syncFolder(dirname(each));
   } catch (error) {
     throw stateError(error, 'state folder', folder);
   }

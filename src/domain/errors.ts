@@ -41,6 +41,7 @@ export const ERRORS = {
   UnitMissing: { exit: 1, hint: 'Look whether its name in the configuration is right, and whether it is installed' },
   UnitFailed: { exit: 1, hint: 'Look at its log: journalctl -u UNIT, docker logs CONTAINER' },
   CheckFailed: { exit: 1, hint: 'Look at the logs of what is checked, and whether the check is right' },
+  PathUnusable: { exit: 1, hint: 'Look at the path, at who owns it and at how its disk is mounted' },
   NoSpace: { exit: 1, hint: 'Free space on that disk, or choose another one' },
   ToolMissing: { exit: 1, hint: 'Install it; see what else is missing with: holdfast doctor' },
   ProcessFailed: { exit: 1, hint: 'See the whole output of the program with: --verbose' },

@@ -41,6 +41,23 @@ describe('what was typed wrongly', () => {
   );
 });
 
+describe('a path where nothing can be made', () => {
+  test('is 1 with the path, for what is written by init, demo and repository init', () => {
+    const machine = aMachine();
+    machine.write('file', '');
+    machine.configure(`repositories:
+  nowhere: { engine: archive, path: /proc/holdfast }
+  below: { engine: archive, path: ./file/below }
+`);
+    for (const path of ['/proc/holdfast', machine.path('file')]) {
+      expect(failure(machine, 1, 'init', '--output', `${path}/x.yaml`)).toMatchObject({ code: 'PathUnusable' });
+      expect(failure(machine, 1, 'demo', '--keep', `${path}/x`)).toMatchObject({ code: 'PathUnusable' });
+    }
+    for (const name of ['nowhere', 'below'])
+      expect(failure(machine, 1, 'repository', 'init', name)).toMatchObject({ code: 'RepositoryUnusable' });
+  });
+});
+
 describe('what the configuration does not have', () => {
   test('is 78 without a configuration or with a wrong one', () => {
     const machine = aMachine();

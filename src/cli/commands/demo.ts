@@ -1,9 +1,10 @@
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { HoldfastError } from '../../domain/errors.ts';
 import { compareFacts } from '../../domain/facts.ts';
+import { makeFolders } from '../../domain/make-folders.ts';
 import { backup } from '../../operations/backup.ts';
 import { restore } from '../../operations/restore.ts';
 import { show } from '../../operations/show.ts';
@@ -47,7 +48,7 @@ export const demoCommand = (face: Face): Command =>
     });
 
 async function emptyFolder(path: string): Promise<string> {
-  await mkdir(path, { recursive: true });
+  await makeFolders(path, 0o777, { mkdir, stat }); // the umask of the caller applies
   if ((await readdir(path)).length === 0) return path;
   throw new HoldfastError('TargetExists', `${path} is not empty.`, path, {
     hint: 'Name a folder that is new or empty',

@@ -1,9 +1,10 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, stat, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { counted } from '../../domain/counted.ts';
 import { HoldfastError } from '../../domain/errors.ts';
+import { makeFolders } from '../../domain/make-folders.ts';
 import { proposal } from '../../domain/proposal.ts';
 import { inspectMachine } from '../../operations/init.ts';
 import type { Face } from '../face.ts';
@@ -44,7 +45,7 @@ export const initCommand = (face: Face): Command =>
 const optionFor = (path: string): string => (path === defaultOutput() ? '' : `--config ${path} `);
 
 async function writeNew(path: string, text: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolders(dirname(path), 0o777, { mkdir, stat }); // the umask of the caller applies
   try {
     await writeFile(path, text, { flag: 'wx', mode: 0o600 });
   } catch (cause) {

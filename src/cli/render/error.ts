@@ -7,6 +7,10 @@ function asHoldfastError(error: unknown): HoldfastError {
   const cause = firstCause(error);
   if (cause instanceof HoldfastError) return cause;
   const message = cause instanceof Error ? cause.message : String(cause);
+  if (cause instanceof Error && 'syscall' in cause && 'path' in cause) {
+    const code = 'code' in cause && cause.code === 'ENOSPC' ? 'NoSpace' : 'PathUnusable'; // errno(3): no defect of ours
+    return new HoldfastError(code, `${cause.path}: ${message}.`, String(cause.path), { cause });
+  }
   return new HoldfastError('Internal', `Something unexpected happened: ${message}`, 'holdfast', { cause });
 }
 

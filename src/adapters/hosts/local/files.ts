@@ -1,7 +1,8 @@
 import type { BigIntStats } from 'node:fs';
-import { lstat, mkdir, open, readdir, readFile, realpath, rename, rm, statfs } from 'node:fs/promises';
+import { lstat, mkdir, open, readdir, readFile, realpath, rename, rm, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { HoldfastError } from '../../../domain/errors.ts';
+import { makeFolders } from '../../../domain/make-folders.ts';
 import type { HostFiles, PathStatus } from '../../../ports/host.ts';
 import { explain } from './explain.ts';
 import { findHolders } from './holders.ts';
@@ -88,7 +89,7 @@ export const localFiles: HostFiles = {
   realPath: (path, signal) => act(path, signal, () => realpath(path)),
   list: (path, signal) => act(path, signal, () => readdir(path)),
   makeFolder: (path, mode, signal) =>
-    act(path, signal, async () => void (await mkdir(path, { recursive: true, mode }))),
+    act(path, signal, async () => void (await makeFolders(path, mode, { mkdir, stat }))),
   rename: (from, to, signal) => act(from, signal, () => renameDurably(from, to)),
   remove: (path, signal) =>
     act(path, signal, async () => {

@@ -1,5 +1,6 @@
-import { constants, link, mkdir, open, rename, rm } from 'node:fs/promises';
+import { constants, link, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { makeFolders as makeEach } from '../../../domain/make-folders.ts';
 
 /** Every change that is made to a repository's folder goes through this file. A name is durable when the folder that
  *  holds it was synced, a file's bytes when the file was (fsync(2)); what the functions sync stands at each of them. */
@@ -21,9 +22,8 @@ export async function makeFolder(path: string): Promise<void> {
 
 /** Creates a folder and those above it that are missing, all of their names durable; one that exists stays as it is. */
 export async function makeFolders(path: string): Promise<void> {
-  const first = await mkdir(path, { recursive: true, mode: FOLDER_MODE });
-  if (first === undefined) return;
-  for (let folder = path; folder.length >= first.length; folder = dirname(folder)) await syncFolder(dirname(folder));
+  const made = await makeEach(path, FOLDER_MODE, { mkdir, stat });
+  for (const folder of made.toReversed()) await syncFolder(dirname(folder));
 }
 
 /** Creates a file and syncs its bytes, not its name; EEXIST when something is there. */

@@ -1,9 +1,9 @@
 import { lstat, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { HoldfastError } from '../../../domain/errors.ts';
+import { HoldfastError, messageOf } from '../../../domain/errors.ts';
 import { proveKey } from './canary.ts';
 import { makeFolders, replaceFile } from './durable.ts';
-import { ifPresent } from './failures.ts';
+import { codeOf, ifPresent, saysAbsent } from './failures.ts';
 import type { Locks } from './locks.ts';
 import { MARKER, printMarker } from './marker.ts';
 import { RESTORE_SCRIPT, restoreScript } from './restore-script.ts';
@@ -19,7 +19,14 @@ export async function initializeRepository(
 ): Promise<{ readonly id: string }> {
   const { path, name } = settings;
   signal.throwIfAborted();
-  await makeFolders(path);
+  await makeFolders(path).catch((error: unknown) => {
+    if (!saysAbsent(error) && codeOf(error) !== 'EEXIST') throw error;
+    const words = `The folder ${path} cannot be made: ${messageOf(error)}.`;
+    throw new HoldfastError('RepositoryUnusable', words, path, {
+      cause: error,
+      hint: 'Look at the path of the repository in the configuration',
+    });
+  });
   await using _lock = await locks.acquire({ kind: 'repository' }, 'exclusive', 0, signal);
   if ((await ifPresent(lstat(join(path, MARKER)))) !== null) {
     const hint = `See what is in it with: holdfast repository check ${name}`;
