@@ -171,8 +171,16 @@ function words(issue: z.core.$ZodIssue, schema: z.core.$ZodType, whole: unknown)
   }
 }
 
-/** Everything that is wrong with a value, each thing at its place and in words; nothing when it passes. */
+/** Everything that is wrong with a value, each thing at its place and in words; nothing when it passes. Of a text that
+ *  breaks several rules the first is said: mending it mends the others, or they are said next. */
 export function explain(schema: z.core.$ZodType, value: unknown): Problem[] {
   const parsed = (schema as z.ZodType).safeParse(value, { jitless: true });
-  return parsed.success ? [] : parsed.error.issues.flatMap((issue) => words(issue, schema, value));
+  if (parsed.success) return [];
+  const all = parsed.error.issues.flatMap((issue) => words(issue, schema, value));
+  const said = new Set<string>();
+  return all.filter(({ path, at }) => {
+    if (at !== 'value' || typeof valueAt(value, path) !== 'string') return true;
+    const place = JSON.stringify(path);
+    return !said.has(place) && said.add(place);
+  });
 }

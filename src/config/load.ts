@@ -28,7 +28,7 @@ export interface Loaded {
 }
 
 export interface Checked {
-  readonly files: readonly string[];
+  readonly files: readonly string[]; // those that could not be read come last
   /** Errors and warnings in the order of the files. */
   readonly diagnostics: readonly Diagnostic[];
   /** Null when there is an error among the diagnostics. */
@@ -44,7 +44,9 @@ const LISTED = 20;
  *  @throws HoldfastError `ConfigurationMissing` when there is none */
 export async function checkConfiguration(place: Place): Promise<Checked> {
   const { texts, faults } = await readFiles(place);
-  return checkTexts(texts, faults);
+  const checked = checkTexts(texts, faults);
+  const unread = faults.filter(({ severity }) => severity === 'error').map(({ file }) => file);
+  return { ...checked, files: [...checked.files, ...unread] };
 }
 
 /** As {@link checkConfiguration}, of texts that were read already: the main file first, then those of `conf.d`. */

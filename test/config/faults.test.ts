@@ -536,6 +536,20 @@ plans:
 `,
     'plans.nightly.retention.anual: Unknown key "anual". Known here: latest, hourly, daily, weekly, monthly, yearly or within.',
   ],
+  'an empty pattern': [
+    `
+version: 1
+services: { wiki: { sources: { data: { files: [/srv/wiki], exclude: [▸''] } } } }
+`,
+    'services.wiki.sources.data.exclude[0]: A pattern is not empty and has no negation. Write \\! for a name that begins so.',
+  ],
+  'a name of archives that breaks each rule': [
+    `
+version: 1
+repositories: { disk: { engine: archive, path: /srv/b, layout: single, filename: ▸'.a/%Q.zip' } }
+`,
+    'repositories.disk.filename: Write the name of a file, without a folder.',
+  ],
   'a duration of nothing': [
     `
 version: 1

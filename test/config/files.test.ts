@@ -144,6 +144,16 @@ test.for<[string, (file: string) => Promise<unknown>, string]>([
   });
 });
 
+test('a check that could not read a file names it', async () => {
+  await mkdir(join(folder, 'conf.d/more.yaml'), { recursive: true });
+  const main = await write('holdfast.yaml', 'version: 1\n');
+  expect(await checkConfiguration(place(main))).toMatchObject({
+    files: [main, join(folder, 'conf.d/more.yaml')],
+    loaded: null,
+  });
+  expect(await checkConfiguration(place(join(folder, 'conf.d')))).toMatchObject({ files: [join(folder, 'conf.d')] });
+});
+
 test('endless input is read no further than the limit', async () => {
   expect(await readText('/dev/zero')).toMatchObject({ message: 'It is larger than 1 MiB, which no configuration is.' });
 });
