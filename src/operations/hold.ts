@@ -30,34 +30,50 @@ export interface HoldReport {
 /** `released`: beside the point itself, the later ones of its series that are within bounds of it. */
 export interface ReleaseReport extends HoldReport {
   readonly released: readonly PointSummary[];
+  /** Repositories in which the point was not held. */
+  readonly wasNotHeld: readonly string[];
 }
 
-/** Keeps a point whatever retention says, in every repository that has it. @throws as `pointsOf`; PointNotFound */
+/** Keeps a point whatever retention says, in every repository that has it. Why it was held before stays in the reason: a
+ *  person's words do not take away that it looked suspicious. @throws as `pointsOf`; PointNotFound */
 export async function hold(request: HoldRequest, context: Context, signal: AbortSignal): Promise<HoldReport> {
   const { named } = await pointsNamed(request, context, signal);
-  const held: Hold = { by: 'user', at: context.clock.now(), reason: request.reason ?? 'held by hand' };
+  const at = context.clock.now();
   const what = { verb: 'hold', plan: null, services: [...new Set(named.map(({ service }) => service))] };
   const perform = async () => {
+    const points: PointSummary[] = [];
     for (const point of named) {
+      const held: Hold = { by: 'user', at, reason: reasonOf(request.reason, point.held) };
       const repository = await context.repository(point.repository);
       // A removal that is under way must not take away what was said to be held.
       await using _ = await repository.lock({ kind: 'point', id: point.id }, 'shared', 0, signal);
       await repository.hold(point, held, signal);
       await context.catalog.setHold(point, held);
+      points.push({ ...point, held });
     }
-    return { outcome: 'passed' as const, points: named.map((point) => ({ ...point, held })) };
+    return { outcome: 'passed' as const, points };
   };
   return recorded(what, context, perform, ({ points }) => points.map(({ id, repository }) => ({ id, repository })));
 }
 
+const BEFORE = '; held by itself: ';
+
+/** @param given null keeps what a person said before */
+function reasonOf(given: string | null, before: Hold | null): string {
+  if (before?.by === 'user' && given === null) return before.reason;
+  const found = before?.by === 'user' ? before.reason.split(BEFORE).slice(1).join(BEFORE) : (before?.reason ?? '');
+  return `${given ?? 'held by hand'}${found === '' ? '' : `${BEFORE}${found}`}`;
+}
+
 /** Gives a point back to retention. One that was held as suspicious becomes what later ones are compared with: those of
- *  its series that are within bounds of it are released too (interface, section 10, line 12). */
+ *  its series that are within bounds of it are released too (interface, section 10, line 12). One that is not held stays
+ *  as it is. */
 export async function release(request: ReleaseRequest, context: Context, signal: AbortSignal): Promise<ReleaseReport> {
   const { named, all } = await pointsNamed(request, context, signal);
   const what = { verb: 'release', plan: null, services: [...new Set(named.map(({ service }) => service))] };
   const perform = async () => {
     const released: PointSummary[] = [];
-    for (const point of named) {
+    for (const point of named.filter(({ held }) => held !== null)) {
       const followers = point.held?.by === 'anomaly' ? await withinBounds(point, all, context, signal) : [];
       for (const each of [point, ...followers]) {
         await (await context.repository(each.repository)).release(each, signal);
@@ -65,7 +81,9 @@ export async function release(request: ReleaseRequest, context: Context, signal:
       }
       released.push(...followers.map((follower) => ({ ...follower, held: null })));
     }
-    return { outcome: 'passed' as const, points: named.map((point) => ({ ...point, held: null })), released };
+    const points = named.map((point) => ({ ...point, held: null }));
+    const wasNotHeld = named.filter(({ held }) => held === null).map(({ repository }) => repository);
+    return { outcome: 'passed' as const, points, released, wasNotHeld };
   };
   return recorded(what, context, perform, ({ points, released }) =>
     [...points, ...released].map(({ id, repository }) => ({ id, repository })),

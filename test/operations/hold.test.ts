@@ -74,3 +74,27 @@ test('a release leaves another series, and what a person holds, as they are', as
   expect(report.released).toEqual([]);
   expect(await holds(made)).toEqual(['-', '-', '-', 'user', '-', 'anomaly']);
 });
+
+test('a second hold keeps why the point was held before, and without a reason what was said', async () => {
+  using made = await ofSizes([1000, 1000, 100]);
+  const newest = (await made.first.list({}, signal)).points[0];
+  const found = `${newest?.held?.reason}`;
+  const holding = async (reason: string | null) => {
+    const { points } = await hold({ what: `${newest?.id}`, repository: null, reason }, made.context, signal);
+    return points[0]?.held?.reason;
+  };
+  expect(await holding('mine')).toBe(`mine; held by itself: ${found}`);
+  expect(await holding(null)).toBe(`mine; held by itself: ${found}`);
+  expect(await holding('ours')).toBe(`ours; held by itself: ${found}`);
+  expect((await made.first.list({}, signal)).points[0]?.held).toMatchObject({
+    by: 'user',
+    reason: `ours; held by itself: ${found}`,
+  });
+});
+
+test('a release says of a point that was not held that it was not', async () => {
+  using made = await ofSizes([1000]);
+  const [point] = (await made.first.list({}, signal)).points;
+  const report = await release({ what: `${point?.id}`, repository: null }, made.context, signal);
+  expect(report).toMatchObject({ points: [{ id: point?.id, held: null }], released: [], wasNotHeld: ['first'] });
+});

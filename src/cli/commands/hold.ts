@@ -34,7 +34,11 @@ export const releaseCommand = (face: Face): Command =>
     .action(async (what: string, { repository }: Options) => {
       await using application = await face.open({ writes: true });
       const report = await release({ what, repository: repository ?? null }, application, face.signal);
-      for (const point of [...report.points, ...report.released])
+      for (const point of report.points) {
+        const word = report.wasNotHeld.includes(point.repository) ? 'was not held' : 'released';
+        face.print(`${word}  ${point.id}  ${printable(point.service)} in ${printable(point.repository)}`);
+      }
+      for (const point of report.released)
         face.print(`released  ${point.id}  ${printable(point.service)} in ${printable(point.repository)}`);
       face.printJson({
         run: report.run,
