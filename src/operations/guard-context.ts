@@ -4,6 +4,7 @@ import type { GuardSettings } from '../domain/guard.ts';
 import { checkPoolName } from '../domain/pool-names.ts';
 import type { SettleSettings } from '../domain/settling.ts';
 import { unitReferencesOf } from '../domain/unit-reference.ts';
+import type { Snapshot } from '../ports/catalog.ts';
 import type { MountTable } from '../ports/occupancy.ts';
 import type { Snapshotter, StoredSnapshot } from '../ports/snapshotter.ts';
 import type { Unit } from '../ports/unit.ts';
@@ -90,6 +91,13 @@ export async function findSnapshot(
   }
   return onlyOne(found, name, 'snapshot');
 }
+
+/** Whose snapshot it is: by its record, since a subvolume that is gone leaves names that look like another one's.
+ *  @param records of the same pool */
+export const ownerOf = (
+  { name, subvolume }: Pick<StoredSnapshot, 'name' | 'subvolume'>,
+  records: readonly Pick<Snapshot, 'name' | 'subvolume'>[],
+): string | null => records.find((one) => one.name === name)?.subvolume ?? subvolume;
 
 const subjectOf = (pool: PoolDefinition, subvolume: string, snapshotter: Snapshotter): Subject => ({
   ...{ pool: pool.name, subvolume, snapshotter, definition: pool.subvolumes.get(subvolume) ?? UNDECLARED },

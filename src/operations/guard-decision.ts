@@ -1,5 +1,5 @@
 import { type Decision, decide } from '../domain/guard.ts';
-import type { GuardContext, Subject } from './guard-context.ts';
+import { type GuardContext, ownerOf, type Subject } from './guard-context.ts';
 import type { GuardRequest } from './guard-request.ts';
 
 /** Whether a snapshot is made, and why. `auto` looks how fresh the newest one is. */
@@ -11,12 +11,11 @@ export async function decisionOn(
 ): Promise<Decision> {
   const wanted = autoRollback ? 'always' : (when ?? settings.when); // there must be something to take back
   if (wanted === 'always') return decide(operation, wanted, settings, null, clock.now());
+  const records = (await catalog.snapshots({})).filter(({ pool }) => pool === snapshotter.pool);
   const stored = (await snapshotter.list(signal)).filter(
-    (one) => one.kind === 'snapshot' && one.subvolume === subvolume,
+    (one) => one.kind === 'snapshot' && ownerOf(one, records) === subvolume,
   );
-  const recorded = (await catalog.snapshots({ subvolume })).filter(({ name }) =>
-    stored.some((one) => one.name === name),
-  );
+  const recorded = records.filter((one) => one.subvolume === subvolume && stored.some(({ name }) => name === one.name));
   const newest = [...stored, ...recorded]
     .map(({ madeAt }) => madeAt)
     .toSorted(Temporal.Instant.compare)

@@ -10,6 +10,7 @@ import {
   type GuardContext,
   keyOf,
   neighbour,
+  ownerOf,
   type Subject,
   unitsOf,
 } from './guard-context.ts';
@@ -62,7 +63,7 @@ export async function planRollback(
   const replacements = [await replacementOf(wanted, wanted.snapshot, { at, id, count: 1 }, context, signal)];
   const leftAlone: { subvolume: string; reason: string }[] = [];
   const dependencies = dependenciesOf(wanted, context);
-  const stored = withDependencies && dependencies.length > 0 ? await wanted.snapshotter.list(signal) : [];
+  const stored = withDependencies && dependencies.length > 0 ? await ownedSnapshots(wanted, context, signal) : [];
   for (const name of dependencies) {
     const closest = closestBefore(name, wanted.snapshot, stored);
     if (!withDependencies) leftAlone.push({ subvolume: name, reason: 'only with --with-dependencies' });
@@ -114,6 +115,16 @@ function dependenciesOf(subject: Subject, context: GuardContext): readonly strin
   };
   follow(subject);
   return [...found];
+}
+
+/** The snapshots of a pool, newest first, each with its owner by record. */
+async function ownedSnapshots(
+  { pool, snapshotter }: Subject,
+  { catalog }: GuardContext,
+  signal: AbortSignal,
+): Promise<readonly StoredSnapshot[]> {
+  const records = (await catalog.snapshots({})).filter((one) => one.pool === pool);
+  return (await snapshotter.list(signal)).map((one) => ({ ...one, subvolume: ownerOf(one, records) }));
 }
 
 /** The newest snapshot of a subvolume that is not newer than another one. */

@@ -1,13 +1,10 @@
-import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import { describe, expect, onTestFinished, test } from 'vitest';
-import { available } from '../services/available.ts';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
 import { hasBtrfs } from '../services/btrfs.ts';
 import { aPoolMachine, type PoolMachine } from '../services/pool-machine.ts';
 import { type Json, type Machine, tool } from './holdfast.ts';
 
-const MAIN = resolve(import.meta.dirname, '../../src/main.ts');
 const SETTLE = 'guard: { settle: 1s, steady: 1s }\n';
 
 const state = ({ pool }: PoolMachine): string => readFileSync(join(pool.path, 'media', 'state.txt'), 'utf8');
@@ -194,47 +191,5 @@ describe.runIf(hasBtrfs())('rollback', () => {
     expect(machine.json(64, 'rollback')).toMatchObject({ error: { code: 'Usage' } });
     const words = ['rollback', '--snapshot', 'media-pre-x-20261121-143000', '--auto-confirm'];
     expect(machine.json(1, ...words)).toMatchObject({ error: { code: 'SnapshotMissing' } });
-  });
-});
-
-/** Runs Holdfast on a terminal of its own, made by script(1). `answers`: what is typed when a text is seen. */
-async function onTerminal(
-  { environment, folder }: Machine,
-  words: readonly string[],
-  answers: readonly (readonly [string, string])[],
-): Promise<{ readonly exitCode: number | null; readonly printed: string }> {
-  const line = [process.execPath, MAIN, ...words].map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ');
-  const child = spawn('script', ['--quiet', '--return', '--command', `exec ${line}`, '/dev/null'], {
-    ...{ cwd: folder, env: { ...environment, SHELL: '/bin/sh', TERM: 'xterm' }, stdio: ['pipe', 'pipe', 'ignore'] },
-  });
-  onTestFinished(() => void child.kill('SIGKILL'));
-  const waiting = [...answers];
-  let printed = '';
-  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
-    printed += text;
-    const [next] = waiting;
-    if (next === undefined || !printed.includes(next[0])) return;
-    waiting.shift();
-    child.stdin?.write(next[1]);
-  });
-  const { promise, resolve: end } = Promise.withResolvers<number | null>();
-  child.on('exit', end);
-  return { exitCode: await promise, printed };
-}
-
-describe.runIf(hasBtrfs() && available('script'))('on a terminal', () => {
-  test('the command has it, and Ctrl-C goes to the command: rolled back with --auto-rollback, else 130', async () => {
-    const made = aPoolMachine();
-    const asks = changing(made, 'test -t 0 && test -t 1 && read -r word </dev/tty && echo "heard $word"');
-    const asked = await onTerminal(made.machine, guarded(`echo ask-me; ${asks}`), [['ask-me', 'yes\n']]);
-    expect(asked).toMatchObject({ exitCode: 0, printed: expect.stringContaining('heard yes') });
-    const hangs = changing(made, 'echo sleeping; exec sleep 600');
-    const stopped = await onTerminal(made.machine, guarded(hangs), [['sleeping', '\u0003']]);
-    expect(stopped.exitCode, stopped.printed).toBe(130);
-    made.write('state.txt', 'before\n');
-    const back = await onTerminal(made.machine, guarded(hangs, '--auto-rollback'), [['sleeping', '\u0003']]);
-    expect(back.exitCode, back.printed).toBe(2);
-    expect(state(made)).toBe('before\n');
-    expect(outcomes(made.machine)).toEqual(['rolled_back', 'command_failed', 'success']);
   });
 });

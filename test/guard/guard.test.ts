@@ -339,6 +339,15 @@ test('--when auto passes over what is fresh, and never with --auto-rollback', as
   expect((await guarded(made, () => ended(0), { when: 'auto' })).report?.snapshot).not.toBeNull();
 });
 
+test('--when auto takes no snapshot of a subvolume that is gone for a fresh one of another', async () => {
+  using made = house();
+  const gone = { pool: 'main', name: 'media-old-manual-20261121-143000', subvolume: 'media-old' } as const;
+  made.pool.addSnapshot(gone.name);
+  const record = { type: 'manual', operation: null, outcome: 'success', sizeBytes: null } as const;
+  await made.catalog.recordSnapshot({ ...gone, ...record, madeAt: made.clock.now() });
+  expect((await guarded(made, () => ended(0), { when: 'auto' })).report?.snapshot).toBe(NAME);
+});
+
 test('two guards in one second on one subvolume have a snapshot each', async () => {
   using made = house();
   const both = await Promise.all([guarded(made, () => ended(0)), guarded(made, () => ended(0))]);

@@ -118,6 +118,23 @@ test('dependencies are taken back to their closest earlier snapshot, and none is
   expect(made.pool.files('config')).toEqual({ file: 'config then' });
 });
 
+test("a snapshot of a subvolume that is gone is nobody else's, whatever its name looks like", async () => {
+  using made = house();
+  made.declare('media', { dependsOn: ['config'] });
+  made.pool.addSubvolume('config');
+  const at = made.clock.now();
+  const gone = {
+    pool: 'main',
+    name: 'config-old-manual-20261121-143000',
+    subvolume: 'config-old',
+    madeAt: at,
+  } as const;
+  made.pool.addSnapshot(gone.name, { file: 'of another' });
+  await made.catalog.recordSnapshot({ ...gone, type: 'manual', operation: null, outcome: 'success', sizeBytes: null });
+  const found = await plan(made, { snapshot: await snapshotOf(made, 'media') }, true);
+  expect(found.leftAlone).toEqual([{ subvolume: 'config', reason: 'it has no snapshot that early' }]);
+});
+
 describe('a rollback by hand', () => {
   test('wants all to be good afterwards, also what was bad before', async () => {
     using made = house();

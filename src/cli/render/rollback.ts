@@ -1,5 +1,6 @@
 import { formatDuration } from '../../domain/duration.ts';
 import type { RollbackReport } from '../../operations/rollback.ts';
+import type { PathRollback } from '../../operations/rollback-path.ts';
 import type { RollbackPlan } from '../../operations/rollback-plan.ts';
 import { coloured } from './colour.ts';
 import { totalsForPeople } from './diff.ts';
@@ -51,3 +52,17 @@ export function rollbackForPeople({ outcome, recovery, replaced, problems, valid
     `rollback: ${coloured(outcome)} in ${formatDuration(recovery.durationMs / 1000)}`,
   ].join('\n');
 }
+
+export const pathRollbackAsJson = (done: PathRollback): object => ({
+  outcome: done.recovery.outcome,
+  recovery: recoveryAsJson(done.recovery),
+  replaced: [{ subvolume: done.subvolume, snapshot: done.snapshot, path: done.path, kept: done.kept }],
+  problems: done.problems,
+});
+
+export const pathRollbackForPeople = ({ path, snapshot, kept, problems, recovery }: PathRollback): string =>
+  [
+    `${printable(path)} is as in ${printable(snapshot)} again; ${kept === null ? 'nothing was there before' : `what was there is ${printable(kept)}`}`,
+    ...problems.map(printable),
+    `rollback: ${coloured(recovery.outcome)} in ${formatDuration(recovery.durationMs / 1000)}`,
+  ].join('\n');
