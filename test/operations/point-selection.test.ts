@@ -160,7 +160,24 @@ test('a time may be an instant, a local time, a day or a time ago', () => {
   expect(at('2h ago')).toBe('2026-11-20T10:00:00Z');
   expect(at('1d 12h')).toBe('2026-11-19T00:00:00Z');
   expect(at('2026-10-25 02:30')).toBe('2026-10-25T00:30:00Z'); // comes twice: the first
-  for (const text of ['', 'yesterday', '2026-13-01', '2026-02-30 10:00', '99999999999w', '-2h']) {
-    expect(() => at(text)).toThrow(/is no time/);
+  expect(at('now')).toBe('2026-11-20T12:00:00Z');
+  expect(at('today')).toBe('2026-11-20T22:59:59Z');
+  expect(at('Yesterday')).toBe('2026-11-19T22:59:59Z');
+  expect(at('yesterday 12:00')).toBe('2026-11-19T11:00:00Z');
+  expect(at('today 9:05')).toBe('2026-11-20T08:05:00Z');
+  expect(at('12:00')).toBe('2026-11-20T11:00:00Z');
+  expect(at('13:30')).toBe('2026-11-19T12:30:00Z'); // still to come today: it was yesterday
+  expect(at('-2h')).toBe('2026-11-20T10:00:00Z');
+  expect(at('3 days ago')).toBe('2026-11-17T12:00:00Z');
+  expect(at('90 minutes')).toBe('2026-11-20T10:30:00Z');
+  const wrong = ['', 'tomorrow', '2026-13-01', '2026-02-30 10:00', '25:00', '99999999999w', '-2h ago', '1 month ago'];
+  for (const text of wrong) {
+    expect(() => at(text)).toThrow(
+      expect.objectContaining({
+        code: 'Usage',
+        message: `"${text}" is no time.`,
+        hint: expect.stringContaining('yesterday 12:00'),
+      }),
+    );
   }
 });

@@ -62,7 +62,10 @@ export const restoreCommand = (face: Face): Command =>
   withRepositoryOptions(new Command('restore'))
     .description('Takes a service, an item or a path back. What was there is never destroyed. Without a target: asks.')
     .argument('[what]', 'a service, or a point')
-    .option('--at <time>', 'of a service: the newest point at or before this time, "2026-11-20 02:00" or "2h ago"')
+    .option(
+      '--at <time>',
+      'of a service: the newest point at or before this time: "2026-11-20 02:00", "yesterday 12:00", "2h ago"',
+    )
     .option('--item <name>', 'only this item or source; may be given again', gathered)
     .option('--path <sub>', 'only what is at or below this name, as `holdfast ls` prints it')
     .option('--to <dir>', 'into this folder')
