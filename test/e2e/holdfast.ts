@@ -17,6 +17,8 @@ export interface RunOptions {
   readonly cwd?: string;
   /** What stands on stdin; nothing when left out. */
   readonly input?: string;
+  /** Of `start`: in a session of its own, without the terminal that the tests themselves may have. */
+  readonly withoutTerminal?: boolean;
 }
 
 /** A command that runs: its signals, and how it ends. */
@@ -84,6 +86,7 @@ export function aMachine(): Machine {
       env: { ...environment, ...options.environment },
       cwd: options.cwd ?? folder,
       stdio: ['ignore', 'pipe', 'pipe'],
+      detached: options.withoutTerminal ?? false,
     });
     const printed = { stdout: '', stderr: '' };
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
