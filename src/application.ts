@@ -27,7 +27,7 @@ import type { Unit, UnitReference } from './ports/unit.ts';
 import { systemClock, ulids } from './process/clock.ts';
 import { systemOwners } from './process/owner.ts';
 import { configuredRepository, repositoryAt } from './repositories.ts';
-import { openSnapshotter } from './snapshotters.ts';
+import { openSnapshotter, treePoolNamed, treePoolOf } from './snapshotters.ts';
 import { machineValidators, serviceChecks, subvolumeValidators } from './validators.ts';
 
 /** What a program that prints a secret may take, in milliseconds. */
@@ -176,8 +176,8 @@ export async function openApplication(
   const configured = configuration ?? { version: 1 };
   const definitions = definitionsOf(configured, zone);
   const snapshotter = once(async (name): Promise<Snapshotter> => {
-    const definition = definitions.pools.get(name);
-    if (definition !== undefined) return openSnapshotter(definition, await host('local'), zone, face.signal);
+    const definition = definitions.pools.get(name) ?? treePoolNamed(name);
+    if (definition !== null) return openSnapshotter(definition, await host('local'), zone, face.signal);
     throw new HoldfastError('ConfigurationInvalid', `The configuration has no pool ${name}.`, name);
   });
   const mounts = openMountTable(() => host('local'));
@@ -237,6 +237,7 @@ export async function openApplication(
     mounts,
     ownPaths: [folder, ...(path === ':memory:' ? [] : [path]), ...localRepositories(configured)],
     snapshotter,
+    treePool: async (path, signal) => treePoolOf(path, definitions.pools.values(), await host('local'), zone, signal),
     repository: once(openRepository),
     source,
     settling: settleSettings(guardSettingsOf(configuration ?? { version: 1 })),

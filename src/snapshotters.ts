@@ -1,7 +1,9 @@
+import { dirname } from 'node:path';
 import { SNAPSHOTTERS } from './adapters/registry.ts';
 import { kindOf } from './adapters/snapshotters/pool/kind.ts';
 import { openPool } from './adapters/snapshotters/pool/pool.ts';
 import type { PoolDefinition } from './domain/definitions.ts';
+import { COPIES_FOLDER } from './operations/service-record.ts';
 import type { Host } from './ports/host.ts';
 import type { Snapshotter } from './ports/snapshotter.ts';
 
@@ -19,4 +21,43 @@ export async function openSnapshotter(
   const row = SNAPSHOTTERS.get(kind);
   if (row === undefined) throw new Error(`The registry has no kind ${kind} of snapshotter.`);
   return (await row.load())(pool);
+}
+
+/** The name of a pool that is the folder of a tree alone, as `reflink:/opt/mealie`: no declared pool has a colon. */
+const TREE_POOL = /^(btrfs|reflink):(\/.*)$/s;
+
+/** The pool that such a name means; null for any other name. */
+export function treePoolNamed(name: string): PoolDefinition | null {
+  const [, kind, path] = TREE_POOL.exec(name) ?? [];
+  if (path === undefined) return null;
+  return poolAt(path, name, kind === 'btrfs' ? 'btrfs' : 'reflink', []);
+}
+
+const poolAt = (
+  path: string,
+  name: string,
+  kind: PoolDefinition['kind'],
+  subvolumes: readonly string[],
+): PoolDefinition => ({
+  ...{ name, path, kind, snapshotsFolder: COPIES_FOLDER, share: null },
+  subvolumes: new Map(subvolumes.map((one) => [one, { units: [], checks: [], dependsOn: [], nested: null }])),
+});
+
+/** The name of the pool in which a path can be snapshotted where it lies: a declared one whose folder holds it, else one
+ *  that is its folder alone. Null for a mount point, and where the file system shares no contents between files.
+ *  @param path with no symbolic link in it */
+export async function treePoolOf(
+  path: string,
+  declared: Iterable<PoolDefinition>,
+  host: Host,
+  zone: string,
+  signal: AbortSignal,
+): Promise<string | null> {
+  const folder = dirname(path);
+  if (folder === path || (await host.files.mountsBelow(path, signal)).includes(path)) return null;
+  const real = (one: string): Promise<string | null> => host.files.realPath(one, signal).catch(() => null);
+  for (const { name, path: configured } of declared) if ((await real(configured)) === folder) return name;
+  const definition = poolAt(folder, folder, null, [path.slice(path.lastIndexOf('/') + 1)]);
+  const kind = await kindOf(await openPool(definition, host, zone, signal), definition, signal);
+  return kind === 'copy' ? null : `${kind}:${folder}`;
 }

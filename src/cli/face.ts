@@ -2,7 +2,7 @@ import type { Problem } from '../config/diagnostic.ts';
 import type { Loaded } from '../config/load.ts';
 import type { Configuration } from '../config/schema.ts';
 import type { CommandEnd } from '../operations/guard-command.ts';
-import type { GuardContext } from '../operations/guard-context.ts';
+import type { ServiceContext } from '../operations/service-context.ts';
 import type { Host } from '../ports/host.ts';
 import type { Progress } from '../ports/progress.ts';
 
@@ -18,7 +18,7 @@ export interface GlobalOptions {
 }
 
 /** What `open` gives a command: the context of the operations, and what only the faces need. */
-export interface Application extends GuardContext, AsyncDisposable {
+export interface Application extends ServiceContext, AsyncDisposable {
   /** Null for a command that was given a repository's location and needs no configuration. */
   readonly loaded: Loaded | null;
   /** Runs a command of the caller's with the caller's terminal; the environment is added to the caller's.

@@ -12,6 +12,7 @@ import { beginWaiting } from './begin.ts';
 import type { Context } from './context.ts';
 import { type EarlierPoints, earlierPoints } from './earlier-points.ts';
 import { refresh } from './refresh.ts';
+import { copiesOfGuards } from './service-record.ts';
 import { failedItem, storeItem } from './store-item.ts';
 import { whileStopped } from './units.ts';
 
@@ -22,6 +23,8 @@ export interface CaptureRequest {
   readonly plan: string | null;
   /** `regular` when left out. */
   readonly type?: PointHeader['type'];
+  /** A ULID that is known already, as guard's of a point that is also images and snapshots; made when left out. */
+  readonly id?: string;
   readonly timezone: string;
   readonly anomaly: AnomalyBounds;
   readonly lossAccepted: boolean;
@@ -51,7 +54,7 @@ export async function capture(
     const timestamp = now.round({ smallestUnit: 'second', roundingMode: 'floor' });
     const { origin, identifiers } = context;
     const { timezone, type = 'regular' } = request;
-    return { id: identifiers.next(now), service: service.name, plan, type, origin, timestamp, timezone };
+    return { id: request.id ?? identifiers.next(now), service: service.name, plan, type, origin, timestamp, timezone };
   };
   const begun = await beginWaiting(repository, header, request.lockWaitMs, context.clock, signal);
   await using draft = begun.draft;
@@ -85,13 +88,15 @@ export async function capture(
 /** Later than any kept state ends. */
 const END_OF_TIME = Temporal.Instant.from('9999-12-31T23:59:59Z');
 
-/** What belongs to Holdfast itself: its own folders, and the states that recoveries moved aside, which may lie in a source. */
+/** What belongs to Holdfast itself: its own folders, the states that recoveries moved aside and the snapshots that guard
+ *  made beside trees, which may lie in a source. */
 async function forbiddenPaths(
   { host }: ServiceDefinition,
   { catalog, forbiddenPaths: own }: Pick<Context, 'catalog' | 'forbiddenPaths'>,
 ): Promise<readonly string[]> {
   const kept = await catalog.keptStates({ endedBy: END_OF_TIME });
-  return [...own, ...kept.filter((state) => state.host === host).map(({ path }) => path)];
+  const copies = host === 'local' ? await copiesOfGuards(catalog) : [];
+  return [...own, ...kept.filter((state) => state.host === host).map(({ path }) => path), ...copies];
 }
 
 interface SourceCapture {

@@ -1,212 +1,208 @@
-import type { ServiceDefinition } from '../domain/definitions.ts';
-import { HoldfastError, messageOf } from '../domain/errors.ts';
+import { messageOf } from '../domain/errors.ts';
 import { type Decision, decide, guardExitCode, type SnapshotOutcome } from '../domain/guard.ts';
-import type { RecoveryPoint } from '../domain/recovery-point.ts';
-import { unitReferencesOf } from '../domain/unit-reference.ts';
-import type { Run } from '../ports/catalog.ts';
-import type { Unit, Images as UnitImages } from '../ports/unit.ts';
-import { backup, repositoriesOf } from './backup.ts';
-import { runOutcome } from './guard.ts';
-import { endOf, type RunCommand } from './guard-command.ts';
-import type { Checked, GuardContext } from './guard-context.ts';
+import type { Outcome } from '../domain/recovery-point.ts';
+import type { JournalEntry } from '../journal/entry.ts';
+import type { Unit } from '../ports/unit.ts';
+import { asCommand, endOf, type RunCommand } from './guard-command.ts';
 import { judge } from './guard-judgement.ts';
 import type { GuardRequest } from './guard-request.ts';
-import { restore } from './restore.ts';
-import type { RestoreReport } from './restore-request.ts';
-import { takeBaseline, type Validation } from './validate.ts';
+import { VERBS } from './guards.ts';
+import type { Expectation } from './rollback-expectation.ts';
+import { refuseTreesInUse, rollbackService, type ServiceRollback } from './rollback-service.ts';
+import { baselineOfService } from './rollback-service-expectation.ts';
+import { type ServiceContext, serviceNamed, unitsOfService } from './service-context.ts';
+import { makePoint, namePoint, type PlannedPoint, planPoint, removePoint, retainPoints } from './service-point.ts';
+import { poolOfService, rowOf, type ServicePoint, type ServiceRunDetail } from './service-record.ts';
+import { runningOf, type Stopped } from './units.ts';
+import type { Validation } from './validate.ts';
 
 export type GuardServiceRequest = Omit<GuardRequest, 'subvolume'> & { readonly service: string };
-
-/** Image identities by unit, then by container. */
-type Images = Readonly<Record<string, UnitImages>>;
 
 export interface GuardServiceReport {
   readonly service: string;
   readonly operation: string;
   readonly decision: Decision;
-  /** The id of the recovery point; null when none was needed. */
-  readonly point: string | null;
+  /** What the command stood before; null when none was needed. */
+  readonly point: ServicePoint | null;
   readonly outcome: SnapshotOutcome | 'unprotected';
   readonly commandExit: number | null;
   readonly commandError: string | null;
   readonly rolledBack: boolean;
   readonly validation: Validation | null;
-  readonly restored: RestoreReport | null;
+  readonly rollback: ServiceRollback | null;
+  /** Why the data could not be taken back, or null. */
   readonly rollbackError: string | null;
-  /** What has to be done by hand after the rollback. */
-  readonly problems: readonly string[];
   readonly exitCode: number;
   readonly durationMs: number;
 }
 
 /** Runs a command between a recovery point of a whole service and its checks, and takes the point back when they fail.
  *  Whatever throws before `run` is called has started nothing (exit code 4).
- *  @throws ServiceNotFound; Refused when something of the service could not be captured, and what `backup` throws */
+ *  @throws ServiceNotFound; Refused when something of the service could not be captured; TargetBusy */
 export async function guardService(
   request: GuardServiceRequest,
   run: RunCommand,
-  context: GuardContext,
+  context: ServiceContext,
   signal: AbortSignal,
 ): Promise<GuardServiceReport> {
-  const { operation, autoRollback, execute } = request;
+  const startedAt = context.clock.now();
   const fromMs = context.clock.monotonicMs();
   const elapsed = (): number => Math.round(context.clock.monotonicMs() - fromMs);
   const service = serviceNamed(request.service, context);
   const decision = await decisionOn(request, context);
-  const checked = await checkedService(service, context);
-  const validators =
-    decision.protect && execute
-      ? [...(await context.validators({ ...checked, checks: [] })), ...(await context.checks(service))]
-      : [];
-  const expected = { validators, baselines: await takeBaseline(validators, signal) };
-  const [point, images] = decision.protect
-    ? [await pointOf(service, context, signal), await imagesOf(checked.units, signal)]
-    : [null, {}];
-  const startedAt = context.clock.now();
-  const id = context.identifiers.next(startedAt);
-  const detail = { service: service.name, operation, point: point?.id ?? null, images };
-  const record = (more: Pick<Run, 'outcome'> & { readonly detail: object }): Promise<void> =>
+  const record = async (outcome: Outcome, detail: object): Promise<void> =>
     context.catalog.recordRun({
-      ...{ id, verb: 'guard', plan: null, services: [service.name], startedAt, durationMs: elapsed() },
-      ...{ outcome: more.outcome, detail: { ...detail, snapshot: point?.id ?? null, ...more.detail } },
+      ...{ id: runId, verb: 'guard', plan: null, services: [service.name], startedAt, durationMs: elapsed() },
+      ...{ outcome, detail },
     });
-  const common = { service: service.name, operation, decision, point: point?.id ?? null };
-  const none = { validation: null, restored: null, rollbackError: null, problems: [], rolledBack: false } as const;
-  // a crash from here on leaves this record, by which the point is found again
-  await record({ outcome: execute ? 'inconclusive' : 'passed', detail: { outcome: 'pending', commandExit: null } });
-  if (!execute) {
-    const rest = { outcome: 'pending', commandExit: null, commandError: null, exitCode: 0 } as const;
-    return { ...common, ...none, ...rest, durationMs: elapsed() };
+  const runId = context.identifiers.next(startedAt);
+  const { operation, execute } = request;
+  const common = { service: service.name, operation, decision };
+  if (!decision.protect) {
+    const environment = { HOLDFAST_OPERATION: operation, HOLDFAST_SERVICE: service.name };
+    const ended = execute ? await endOf(run, environment) : null;
+    const end = { commandExit: ended?.exitCode ?? null, interrupted: ended?.interrupted ?? null };
+    const exitCode = guardExitCode({ ...end, outcome: 'unprotected', inconclusive: false });
+    const told = { operation, snapshot: null, outcome: 'unprotected', commandExit: end.commandExit, rolledBack: false };
+    await record(outcomeOf(exitCode), told);
+    return {
+      ...{ ...common, ...UNTOUCHED, point: null, outcome: 'unprotected', commandExit: end.commandExit },
+      ...{ commandError: ended?.error ?? null, exitCode, durationMs: elapsed() },
+    };
   }
-  const ended = await endOf(run, { HOLDFAST_OPERATION: operation, HOLDFAST_SERVICE: service.name });
-  const judged = point === null ? null : await judge(ended, expected, context, signal);
-  const bad = judged?.bad ?? null;
-  const back =
-    point !== null && autoRollback && bad !== null
-      ? await takeBack(point, images, checked.units, context)
-      : { ...none, outcome: judged?.outcome ?? ('unprotected' as const) };
-  const end = {
-    ...{ outcome: back.outcome, commandExit: ended.exitCode, inconclusive: judged?.inconclusive ?? false },
-    interrupted: judged === null ? ended.interrupted : judged.interrupted,
-  };
-  const exitCode = guardExitCode(end);
-  const { outcome, rolledBack } = back;
-  await record({ outcome: runOutcome(exitCode), detail: { outcome, commandExit: ended.exitCode, rolledBack } });
-  return {
-    ...{ ...common, ...back, validation: judged?.validation ?? null, exitCode, durationMs: elapsed() },
-    ...{ commandExit: ended.exitCode, commandError: ended.error },
-  };
+  const planned = await planPoint(service, context, signal);
+  const units = await unitsOfService(service, context);
+  if (request.autoRollback) await refuseTreesInUse(planned.tree.trees, units, context, signal);
+  const guarded = { request, planned, units, id: runId, startedAt, record, run };
+  return { ...common, ...(await protectedRun(guarded, context, signal)), durationMs: elapsed() };
 }
 
-/** Takes a service back to a point: its newest one made by guard when none is named.
- *  @throws ServiceNotFound, PointNotFound, and what `restore` throws */
-export async function rollbackService(
-  { service: name, point }: { readonly service: string; readonly point: string | null },
-  context: GuardContext,
+const UNTOUCHED = { validation: null, rollback: null, rollbackError: null, rolledBack: false } as const;
+
+export const outcomeOf = (exitCode: number): Outcome =>
+  exitCode === 0 ? 'passed' : exitCode === 5 ? 'inconclusive' : 'failed';
+
+interface Guarded {
+  readonly request: GuardServiceRequest;
+  readonly planned: PlannedPoint;
+  readonly units: readonly Unit[];
+  readonly id: string;
+  readonly startedAt: Temporal.Instant;
+  readonly run: RunCommand;
+  record(outcome: Outcome, detail: ServiceRunDetail): Promise<void>;
+}
+
+async function protectedRun(
+  { request, planned, units, id, startedAt, run, record }: Guarded,
+  context: ServiceContext,
   signal: AbortSignal,
-): Promise<{ readonly restored: RestoreReport; readonly problems: readonly string[] }> {
-  const service = serviceNamed(name, context);
-  const runs = (await context.catalog.runs({ verb: 'guard', limit: Number.MAX_SAFE_INTEGER })).map(
-    ({ detail }) => detail as { readonly service?: string; readonly point?: string | null; readonly images?: Images },
-  );
-  const made = runs.find((one) => one.service === name && one.point && (point === null || one.point === point));
-  const what = point ?? made?.point;
-  if (!what)
-    throw new HoldfastError('PointNotFound', `guard made no recovery point of ${name}.`, name, {
-      hint: `Any point can be restored: holdfast restore ${name} --in-place`,
-    });
-  const restored = await restore({ what, target: { kind: 'in-place' } }, context, signal);
-  const { units } = await checkedService(service, context);
-  return { restored, problems: await changedImages(made?.images ?? {}, units, signal) };
+): Promise<Omit<GuardServiceReport, 'service' | 'operation' | 'decision' | 'durationMs'>> {
+  const { operation, autoRollback, execute } = request;
+  const { service } = planned;
+  const point = await namePoint(planned, { operation, id, at: startedAt }, units, context, signal);
+  const journalled = { service: service.name, operation, point: point.id };
+  await using entry = await (await context.journal()).begin({
+    ...{ verb: VERBS.guard, subject: service.name, detail: journalled },
+  });
+  const detail: ServiceRunDetail = {
+    ...{ ...point, point: point.id, snapshot: point.id, outcome: 'pending', commandExit: null },
+    ...{ rolledBack: false, removed: false },
+  };
+  // known before it is made: whatever a crash leaves of it is found by this record, and removed by it
+  await record('inconclusive', detail);
+  const sizeBytes = await make(planned, point, units, { entry, record, detail }, context, signal);
+  const row = rowOf(point, { madeAt: startedAt, outcome: 'pending', sizeBytes });
+  await context.catalog.recordSnapshot(row);
+  if (!execute) {
+    await entry.done();
+    await record('passed', detail);
+    return { ...UNTOUCHED, point, outcome: 'pending', commandExit: null, commandError: null, exitCode: 0 };
+  }
+  const expected = await baselineOfService(service.name, units, context, signal);
+  const before = await runningOf(units, signal);
+  const environment = {
+    ...{ HOLDFAST_OPERATION: operation, HOLDFAST_SERVICE: service.name, HOLDFAST_POINT: point.id },
+  };
+  const ended = await asCommand(service.name, journalled, context, () => endOf(run, environment));
+  const judged = await judge(ended, expected, context, signal);
+  const back =
+    autoRollback && judged.bad !== null
+      ? await takeBack(point, judged.bad, expected, before, context)
+      : { ...UNTOUCHED, outcome: judged.outcome };
+  const end = { outcome: back.outcome, commandExit: ended.exitCode, inconclusive: judged.inconclusive };
+  const exitCode = guardExitCode({ ...end, interrupted: judged.interrupted });
+  const { outcome, rolledBack } = back;
+  await context.catalog.recordSnapshot({ ...row, outcome });
+  await record(outcomeOf(exitCode), { ...detail, outcome, commandExit: ended.exitCode, rolledBack });
+  await entry.done();
+  await retainPoints(service.name, context);
+  return {
+    ...{ ...back, point, validation: judged.validation, commandExit: ended.exitCode },
+    ...{ commandError: ended.error, exitCode },
+  };
 }
 
-function serviceNamed(name: string, { services }: Pick<GuardContext, 'services'>): ServiceDefinition {
-  const service = services.get(name);
-  if (service !== undefined) return service;
-  throw new HoldfastError('ServiceNotFound', `The configuration has no service ${name}.`, name);
-}
-
-async function checkedService(
-  { name, host, units, checks }: ServiceDefinition,
-  context: Pick<GuardContext, 'unit'>,
-): Promise<Checked> {
-  const opened = await Promise.all(unitReferencesOf(units, host).map((reference) => context.unit(reference)));
-  return { name, host, units: opened, checks };
+/** Makes the point. What was made of one that is not whole is removed again.
+ *  @returns what it takes in the repository; null when snapshots hold all */
+async function make(
+  planned: PlannedPoint,
+  point: ServicePoint,
+  units: readonly Unit[],
+  {
+    entry,
+    record,
+    detail,
+  }: { readonly entry: JournalEntry; readonly detail: ServiceRunDetail } & Pick<Guarded, 'record'>,
+  context: ServiceContext,
+  signal: AbortSignal,
+): Promise<number | null> {
+  try {
+    const { archived } = await makePoint(planned, point, units, context, signal);
+    // a crash from here on leaves the point, and this entry to tell of it
+    await entry.forwardOnly();
+    return archived?.totalSize ?? null;
+  } catch (error) {
+    try {
+      await removePoint(point, context, new AbortController().signal);
+      await record('failed', { ...detail, removed: true });
+    } catch (second) {
+      throw new SuppressedError(second, error, 'What was made of the point could not be removed either.');
+    }
+    throw error;
+  }
 }
 
 async function decisionOn(
   { when, autoRollback, operation, service }: GuardServiceRequest,
-  { guard: settings, clock, catalog }: GuardContext,
+  { guard: settings, clock, catalog }: ServiceContext,
 ): Promise<Decision> {
-  const points = await catalog.points({ service });
-  const newest = points.find(({ outcome, held, foreign }) => outcome === 'passed' && held === null && !foreign);
-  const wanted = autoRollback ? 'always' : (when ?? settings.when);
-  return decide(operation, wanted, settings, newest?.timestamp ?? null, clock.now());
-}
-
-/** A point of all that the service is, in its first archive repository. A partial one could not take all of it back.
- *  @throws Refused */
-async function pointOf(service: ServiceDefinition, context: GuardContext, signal: AbortSignal): Promise<RecoveryPoint> {
-  let repository: string | null = null;
-  for (const name of repositoriesOf(service, [], null, context)) {
-    if ((await context.repository(name)).engine !== 'archive') continue;
-    repository = name;
-    break;
-  }
-  if (repository === null)
-    throw new HoldfastError(
-      'Refused',
-      `${service.name} has no archive repository for its recovery point.`,
-      service.name,
-    );
-  const request = { services: [service.name], plan: null, repositories: [repository], acceptLoss: [], lockWaitMs: 0 };
-  const { points, failures } = await backup(request, context, signal);
-  const [point] = points;
-  if (point?.outcome === 'passed') return point;
-  const failed = point?.items.filter(({ outcome }) => outcome === 'failed').map(({ name }) => name) ?? [];
-  const why = [...failures.map(({ message }) => message), ...failed.map((name) => `${name} failed`)].join('; ');
-  throw new HoldfastError('Refused', `Not all of ${service.name} could be captured: ${why}.`, service.name, {
-    hint: `See why with: holdfast backup ${service.name}`,
-  });
-}
-
-const imagesOf = async (units: readonly Unit[], signal: AbortSignal): Promise<Images> =>
-  Object.fromEntries(await Promise.all(units.map(async (unit) => [unit.name, await unit.images(signal)] as const)));
-
-/** Containers that no longer run the image they ran before: the data are those of the old one. */
-async function changedImages(before: Images, units: readonly Unit[], signal: AbortSignal): Promise<readonly string[]> {
-  const now = await imagesOf(units, signal);
-  return Object.entries(before).flatMap(([unit, containers]) =>
-    Object.entries(containers).flatMap(([container, { identity: image }]) =>
-      now[unit]?.[container]?.identity === image
-        ? []
-        : `${container} of ${unit} ran the image ${image} before; now ${now[unit]?.[container]?.identity ?? 'it is gone'}. By hand: give that image its tag back (docker tag ${image} NAME:TAG) and make the container again`,
-    ),
+  const wanted = autoRollback ? 'always' : (when ?? settings.when); // there must be something to take back
+  const archived = (await catalog.points({ service })).filter(
+    ({ outcome, held, foreign, type }) => outcome === 'passed' && held === null && !foreign && type === 'regular',
   );
+  const rows = (await catalog.snapshots({ subvolume: service })).filter(({ pool }) => pool === poolOfService(service));
+  const newest = [...archived.map(({ timestamp }) => timestamp), ...rows.map(({ madeAt }) => madeAt)]
+    .toSorted(Temporal.Instant.compare)
+    .at(-1);
+  return decide(operation, wanted, settings, newest ?? null, clock.now());
 }
 
-/** Data first; their units run again by then, and the images are looked at. */
 async function takeBack(
-  point: RecoveryPoint,
-  images: Images,
-  units: readonly Unit[],
-  context: GuardContext,
+  point: ServicePoint,
+  reason: 'command-failed' | 'validation-failed',
+  expected: Expectation,
+  startAgain: readonly Stopped[],
+  context: ServiceContext,
 ): Promise<
-  Pick<GuardServiceReport, 'restored' | 'rollbackError' | 'problems' | 'rolledBack'> & {
-    readonly outcome: SnapshotOutcome;
-  }
+  Pick<GuardServiceReport, 'rollback' | 'rollbackError' | 'rolledBack'> & { readonly outcome: SnapshotOutcome }
 > {
   const own = new AbortController().signal;
   try {
-    const restored = await restore({ what: point.id, target: { kind: 'in-place' } }, context, own);
-    const problems = await changedImages(images, units, own);
-    const outcome = problems.length === 0 && restored.outcome === 'passed' ? 'rolled_back' : 'rollback_failed';
-    return { outcome, restored, rollbackError: null, problems, rolledBack: true };
+    const rollback = await rollbackService(point, { reason, expected, startAgain }, context, own);
+    const outcome = rollback.outcome === 'success' ? 'rolled_back' : 'rollback_failed';
+    return { outcome, rollback, rollbackError: null, rolledBack: true };
   } catch (error) {
     const cause = error instanceof SuppressedError ? error.suppressed : error;
-    return {
-      ...{ outcome: 'rollback_failed', restored: null, rollbackError: messageOf(cause), problems: [] },
-      rolledBack: false,
-    };
+    return { outcome: 'rollback_failed', rollback: null, rollbackError: messageOf(cause), rolledBack: false };
   }
 }

@@ -2,7 +2,6 @@ import { messageOf } from '../domain/errors.ts';
 import { type Decision, guardExitCode, type SnapshotOutcome } from '../domain/guard.ts';
 import type { Outcome } from '../domain/recovery-point.ts';
 import type { Snapshot } from '../ports/catalog.ts';
-import type { Unit } from '../ports/unit.ts';
 import { asCommand, endOf, type RunCommand } from './guard-command.ts';
 import { checkedOf, findSubvolume, type GuardContext, type Subject } from './guard-context.ts';
 import { decisionOn } from './guard-decision.ts';
@@ -16,7 +15,7 @@ import type { Expectation } from './rollback-expectation.ts';
 import { planRollback } from './rollback-plan.ts';
 import { refuseUnsafe } from './snapshot.ts';
 import { retainSnapshots } from './snapshot-retention.ts';
-import type { Stopped } from './units.ts';
+import { runningOf, type Stopped } from './units.ts';
 import { takeBaseline, type Validation } from './validate.ts';
 
 export interface GuardReport {
@@ -128,11 +127,6 @@ async function protectedRun(
     ...{ ...common, ...back, rolledBack, commandExit: ended.exitCode, commandError: ended.error },
     ...{ validation: judged.validation, exitCode: guardExitCode(end) },
   };
-}
-
-async function runningOf(units: readonly Unit[], signal: AbortSignal): Promise<readonly Stopped[]> {
-  const all = await Promise.all(units.map(async (unit) => ({ unit, members: await unit.running(signal) })));
-  return all.filter(({ members }) => members.length > 0);
 }
 
 async function takeBack(

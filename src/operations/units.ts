@@ -53,6 +53,12 @@ function noneWhenMissing(error: unknown): readonly never[] {
   throw error;
 }
 
+/** Those that run, with what of them does: what has to run again after a change is taken back. */
+export async function runningOf(units: readonly Unit[], signal: AbortSignal): Promise<readonly Stopped[]> {
+  const all = await Promise.all(units.map(async (unit) => ({ unit, members: await unit.running(signal) })));
+  return all.filter(({ members }) => members.length > 0);
+}
+
 /** What is still to be done after the point of no return, in the declared order. */
 export const startsOf = (stopped: readonly Stopped[]): readonly ForwardStep[] =>
   stopped.map(({ unit, members }) => ({ kind: 'unit-started', unit: unit.reference, members }));

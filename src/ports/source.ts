@@ -93,6 +93,11 @@ export interface Source {
   capture(context: CaptureContext, signal: AbortSignal): Promise<Capture>;
   /** Which paths a restore in place of an item exchanges. */
   placements(roots: readonly Root[], signal: AbortSignal): Promise<readonly InPlacePath[]>;
+  /** The paths that a capture reads, where snapshots of them would hold all of it; none where not: a dump, a tree that
+   *  crosses mounts. Without any symbolic link. @throws SourceMissing */
+  snapshotRoots(signal: AbortSignal): Promise<readonly { readonly path: string; readonly folder: boolean }[]>;
+  /** Whether something in these paths is a database, which only a copy of one moment holds whole. */
+  holdsDatabases(signal: AbortSignal): Promise<boolean>;
   /** The first cell of what the live database answers, null when that is no row. What would change something fails.
    *  Ends within a minute. @throws Unsupported; SourceMissing; QueryFailed when the database refuses the query */
   query(sql: string, signal: AbortSignal): Promise<Cell>;

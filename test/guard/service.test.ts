@@ -1,11 +1,14 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { HoldfastError } from '../../src/domain/errors.ts';
 import { GUARD_DEFAULTS } from '../../src/domain/guard.ts';
 import { SETTLE_DEFAULTS } from '../../src/domain/settling.ts';
 import type { CommandEnd } from '../../src/operations/guard-command.ts';
-import type { GuardContext } from '../../src/operations/guard-context.ts';
-import { type GuardServiceRequest, guardService, rollbackService } from '../../src/operations/guard-service.ts';
+import { type GuardServiceRequest, guardService } from '../../src/operations/guard-service.ts';
+import { rollbackService } from '../../src/operations/rollback-service.ts';
+import type { ServiceContext } from '../../src/operations/service-context.ts';
+import { recordedPoint } from '../../src/operations/service-record.ts';
 import { memoryUnit } from '../fakes/unit.ts';
 import { memoryValidator } from '../fakes/validator.ts';
 import { type Fixture, fixture, signal } from '../operations/restore-fixture.ts';
@@ -13,17 +16,18 @@ import { memoryMounts } from './house.ts';
 
 const notHere = async (): Promise<never> => Promise.reject(new Error('This is not part of the test.'));
 
-async function house(): Promise<{ readonly made: Fixture; readonly context: GuardContext; readonly data: string }> {
+async function house(): Promise<{ readonly made: Fixture; readonly context: ServiceContext; readonly data: string }> {
   const made = await fixture();
   const data = join(made.folder, 'data');
   mkdirSync(data);
   writeFileSync(join(data, 'file'), 'then');
   made.addTree('data', [data]);
-  const context: GuardContext = {
+  const context: ServiceContext = {
     ...made.context,
     repository: async () => ({ ...made.repository, engine: 'archive' }),
     ...{ pools: new Map(), guard: GUARD_DEFAULTS, zone: 'UTC', mounts: memoryMounts([]), ownPaths: [] },
     ...{ settling: SETTLE_DEFAULTS, checks: async () => [], snapshotter: notHere, validators: async () => [] },
+    treePool: async () => null,
   };
   return { made, context, data };
 }
@@ -49,7 +53,7 @@ describe('a command that is guarded over a whole service', () => {
     const kept = readdirSync(made.folder).find((name) => name.includes('recovery-backup')) ?? '';
     expect(readFileSync(join(made.folder, kept, 'file'), 'utf8')).toBe('now');
     const [run] = await made.catalog.runs({ verb: 'guard', limit: 1 });
-    expect(run).toMatchObject({ outcome: 'failed', detail: { point: report.point, outcome: 'rolled_back' } });
+    expect(run).toMatchObject({ outcome: 'failed', detail: { point: report.point?.id, outcome: 'rolled_back' } });
   });
 
   test('is taken back when it makes a check fail', async () => {
@@ -75,7 +79,9 @@ describe('a command that is guarded over a whole service', () => {
     const report = await guardService({ ...request, autoRollback: false }, breaks(data), context, signal);
     expect(report).toMatchObject({ outcome: 'command_failed', exitCode: 1, rolledBack: false });
     expect(readFileSync(join(data, 'file'), 'utf8')).toBe('now');
-    await rollbackService({ service: 'mealie', point: null }, context, signal);
+    const { point } = await recordedPoint('mealie', null, context);
+    const how = { reason: 'manual-recovery', expected: null, startAgain: null } as const;
+    expect(await rollbackService(point, how, context, signal)).toMatchObject({ outcome: 'success' });
     expect(readFileSync(join(data, 'file'), 'utf8')).toBe('then');
   });
 
@@ -95,20 +101,51 @@ describe('a command that is guarded over a whole service', () => {
     });
   });
 
-  test('that changed an image is not fully back, which is told with what to do by hand', async () => {
-    const { made, context, data } = await house();
-    using _ = made;
+  async function withImages() {
+    const found = await house();
     const unit = memoryUnit();
-    unit.imagesNow = { mealie: { identity: 'sha256:old', reference: 'mealie:v1', member: 'mealie' } };
-    made.units.set(unit.name, unit);
-    const service = made.services.get('mealie');
-    if (service) made.services.set('mealie', { ...service, units: [{ systemd: unit.name }] });
-    const run = async () => {
-      unit.imagesNow = { mealie: { identity: 'sha256:new', reference: 'mealie:v1', member: 'mealie' } };
-      return breaks(data)();
+    const image = (identity: string) => ({ mealie: { identity, reference: 'mealie:v1', member: unit.name } });
+    unit.imagesNow = image('sha256:old');
+    found.made.units.set(unit.name, unit);
+    const service = found.made.services.get('mealie');
+    if (service) found.made.services.set('mealie', { ...service, units: [{ systemd: unit.name }] });
+    const deploy = async () => {
+      unit.imagesNow = image('sha256:new');
+      return breaks(found.data)();
     };
-    const report = await guardService(request, run, context, signal);
+    return { ...found, unit, deploy };
+  }
+
+  test('that changed an image runs of the old one again: data first, then images, then units', async () => {
+    const { made, context, data, unit, deploy } = await withImages();
+    using _ = made;
+    const seen: string[] = [];
+    unit.before = (method) => {
+      if (method === 'takeImagesBack' || method === 'start')
+        seen.push(`${method}: ${readFileSync(join(data, 'file'), 'utf8')}`);
+    };
+    const report = await guardService(request, deploy, context, signal);
+    expect(report).toMatchObject({ outcome: 'rolled_back', exitCode: 2, rolledBack: true });
+    expect(unit.imagesNow).toMatchObject({ mealie: { identity: 'sha256:old' } });
+    expect(seen).toEqual(['takeImagesBack: then', 'start: then']);
+    expect(unit.calls).toEqual([`stop ${unit.name}`, 'make mealie anew', `start ${unit.name}: ${unit.name}`]);
+    expect([...unit.kept.keys()]).toEqual([report.point?.id.toLowerCase()]);
+  });
+
+  test('whose image cannot be taken back ends with 3 and says what to do, and the unit runs', async () => {
+    const { made, context, data, unit, deploy } = await withImages();
+    using _ = made;
+    unit.before = (method) => {
+      if (method === 'takeImagesBack')
+        throw new HoldfastError('Unsupported', 'No way.', 'mealie', { hint: 'docker rm' });
+    };
+    const report = await guardService(request, deploy, context, signal);
     expect(report).toMatchObject({ outcome: 'rollback_failed', exitCode: 3, rolledBack: true });
-    expect(report.problems).toEqual([expect.stringMatching(/sha256:old before; now sha256:new/)]);
+    expect(report.rollback?.problem).toMatch(/No way\. By hand: docker rm/);
+    expect(readFileSync(join(data, 'file'), 'utf8')).toBe('then');
+    expect(await unit.running(signal)).toEqual([unit.name]);
+    expect(await made.catalog.recoveries({ limit: 1 })).toMatchObject([
+      { outcome: 'failed', reason: 'command-failed' },
+    ]);
   });
 });

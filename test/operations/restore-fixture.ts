@@ -185,6 +185,8 @@ function treeSource(name: string, roots: readonly string[], exclude: readonly st
       return { items: [{ ...item, completed }], [Symbol.asyncDispose]: async () => {} };
     },
     query: () => Promise.reject(new Error('it has no database')),
+    snapshotRoots: async () => [],
+    holdsDatabases: async () => false,
     placements: async (stored): Promise<readonly InPlacePath[]> =>
       stored.map((row) => ({ ...row, companions: [], exclusive: false })),
   };
@@ -215,6 +217,8 @@ function databaseSource(name: string, path: string): Source {
       return { items: [item], [Symbol.asyncDispose]: async () => {} };
     },
     query: () => Promise.reject(new Error('it has no database')),
+    snapshotRoots: async () => [],
+    holdsDatabases: async () => false,
     placements: async () => [
       { path, stored: '', companions: ['-wal', '-shm', '-journal'].map((end) => path + end), exclusive: true },
     ],

@@ -45,6 +45,8 @@ export function testSource(name: string): TestSource {
     },
     query: () => Promise.reject(new Error('it has no database')),
     placements: async () => [],
+    snapshotRoots: async () => [],
+    holdsDatabases: async () => false,
   };
   return source;
 }

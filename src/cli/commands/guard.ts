@@ -2,9 +2,11 @@ import { Command, Option } from 'commander';
 import { HoldfastError } from '../../domain/errors.ts';
 import { guard } from '../../operations/guard.ts';
 import type { RunCommand } from '../../operations/guard-command.ts';
+import { guardService } from '../../operations/guard-service.ts';
 import { EndsWith, firstCause } from '../exit-code.ts';
 import type { Face } from '../face.ts';
 import { guardAsJson, guardForPeople } from '../render/guard.ts';
+import { guardedServiceAsJson, guardedServiceForPeople } from '../render/guarded-service.ts';
 
 interface Options {
   readonly subvolume?: string;
@@ -21,10 +23,12 @@ const OWN_CODES = ['Usage', 'NotBuilt', 'AnswerNeeded', 'Interrupted', 'Terminat
 
 export const guardCommand = (face: Face): Command =>
   new Command('guard')
-    .description('Runs a command between a snapshot and checks. When they fail, the way back is one command, or none.')
+    .description(
+      'Runs a command between a recovery point and checks. When they fail, the way back is one command, or none.',
+    )
     .argument('[argv...]', 'behind --: the command, run without a shell')
     .option('--subvolume <name>', 'the subvolume that the command may change')
-    .option('--service <name>', 'the service that the command may change (not built yet)')
+    .option('--service <name>', 'the whole service that the command may change')
     .requiredOption('--operation <name>', 'what is done: stands in the name of the snapshot and in the history')
     .option('--auto-rollback', 'take the data back when the command or a check fails')
     .addOption(new Option('--when <when>', 'whether a snapshot is made').choices(['always', 'auto']))
@@ -32,11 +36,11 @@ export const guardCommand = (face: Face): Command =>
     .option('--command <line>', 'a line for /bin/sh -c, in place of the command behind --')
     .addHelpText(
       'after',
-      '\nExamples:\n  holdfast guard --subvolume media --operation upgrade --auto-rollback -- docker compose up -d\n  holdfast guard --subvolume media --operation upgrade --no-execute',
+      '\nExamples:\n  holdfast guard --subvolume media --operation upgrade --auto-rollback -- docker compose up -d\n  holdfast guard --subvolume media --operation upgrade --no-execute\n  holdfast guard --service immich --operation upgrade --auto-rollback -- docker compose up -d',
     )
     .action(async (argv: readonly string[], options: Options) => {
       const { operation, autoRollback = false, when = null, execute } = options;
-      const subvolume = subjectOf(options);
+      const subject = subjectOf(options);
       const [program = '', ...args] = commandOf(argv, options);
       if (autoRollback && when === 'auto')
         throw new HoldfastError(
@@ -51,11 +55,15 @@ export const guardCommand = (face: Face): Command =>
           started = true;
           return application.runInForeground({ program, args, environment, stdoutToStderr: face.globals().json });
         };
-        const request = { subvolume, operation, autoRollback, when, execute };
-        const report = await guard(request, run, application, face.signal);
-        if (execute) face.note(guardForPeople(report));
-        else if (report.snapshot !== null) face.print(report.snapshot);
-        else face.note(guardForPeople(report));
+        const request = { operation, autoRollback, when, execute };
+        if ('service' in subject) {
+          const report = await guardService({ ...request, ...subject }, run, application, face.signal);
+          tell(report.point?.id ?? null, guardedServiceForPeople(report), execute, face);
+          face.printJson(guardedServiceAsJson(report));
+          return face.exit(report.exitCode);
+        }
+        const report = await guard({ ...request, ...subject }, run, application, face.signal);
+        tell(report.snapshot, guardForPeople(report), execute, face);
         face.printJson(guardAsJson(report));
         face.exit(report.exitCode);
       } catch (error) {
@@ -66,14 +74,19 @@ export const guardCommand = (face: Face): Command =>
       }
     });
 
-function subjectOf({ subvolume, service }: Options): string {
-  if (service !== undefined)
-    throw new HoldfastError('NotBuilt', 'Guard over a whole service is not built yet.', service, {
-      hint: 'Guard the subvolume that it lives on: --subvolume NAME',
-    });
-  if (subvolume === undefined)
-    throw new HoldfastError('Usage', 'Say what the command may change: --subvolume NAME.', 'guard');
-  return subvolume;
+/** With --no-execute only the name of what was made goes to stdout: scripts read it. */
+function tell(made: string | null, text: string, execute: boolean, face: Face): void {
+  if (execute || made === null) face.note(text);
+  else face.print(made);
+}
+
+/** @throws Usage for none of them, or both */
+function subjectOf({ subvolume, service }: Options): { readonly subvolume: string } | { readonly service: string } {
+  if (service !== undefined && subvolume !== undefined)
+    throw new HoldfastError('Usage', 'Choose one of --service and --subvolume.', 'guard');
+  if (service !== undefined) return { service };
+  if (subvolume !== undefined) return { subvolume };
+  throw new HoldfastError('Usage', 'Say what the command may change: --subvolume NAME or --service NAME.', 'guard');
 }
 
 /** The program and its arguments; empty with --no-execute. @throws Usage for two commands, or none */

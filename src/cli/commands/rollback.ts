@@ -6,6 +6,7 @@ import type { Face } from '../face.ts';
 import { rollbackAsJson, rollbackForPeople, rollbackPlanAsJson, rollbackPreview } from '../render/rollback.ts';
 import { chooseSnapshot, offerDependencies } from './rollback-choice.ts';
 import { takePathBack } from './rollback-path.ts';
+import { takeServiceBack } from './rollback-service.ts';
 
 interface Options {
   readonly snapshot?: string;
@@ -15,6 +16,7 @@ interface Options {
   readonly autoConfirm?: boolean;
   readonly withDependencies?: boolean;
   readonly path?: string;
+  readonly point?: string;
 }
 
 export const rollbackCommand = (face: Face): Command =>
@@ -22,7 +24,8 @@ export const rollbackCommand = (face: Face): Command =>
     .description('Puts a snapshot in the place of the present state, which is kept. Without a name: asks which.')
     .option('--snapshot <name>', 'a snapshot or a kept state, recorded or made by hand')
     .option('--subvolume <name>', 'of this subvolume: its newest snapshot, or the one chosen on a terminal')
-    .option('--service <name>', 'a whole service (not built yet)')
+    .option('--service <name>', 'a whole service, to the newest point that guard made of it')
+    .option('--point <id>', 'with --service: to this one')
     .option('--last-good', 'with --subvolume: the newest whose change ended well')
     .option('--auto-confirm', 'do not ask')
     .option('--with-dependencies', 'take back what it depends on, too: to the closest earlier snapshots')
@@ -33,9 +36,14 @@ export const rollbackCommand = (face: Face): Command =>
     )
     .action(async (options: Options) => {
       const { autoConfirm = false, withDependencies = false, path } = options;
+      if (options.service !== undefined) {
+        refuseBeside(options);
+        const wanted = { service: options.service, point: options.point ?? null };
+        return takeServiceBack(wanted, autoConfirm, face);
+      }
       const given = whatOf(options);
       if (given === null && !face.interactive)
-        throw new HoldfastError('Usage', 'Say what to take back: --snapshot NAME or --subvolume NAME.', 'rollback', {
+        throw new HoldfastError('Usage', 'Say what to take back: --snapshot, --subvolume or --service.', 'rollback', {
           hint: 'holdfast snapshot list',
         });
       const { dryRun, yes } = face.globals();
@@ -66,15 +74,12 @@ export const rollbackCommand = (face: Face): Command =>
 function whatOf({
   snapshot,
   subvolume,
-  service,
   lastGood = false,
   path,
+  point,
   withDependencies = false,
 }: Options): RollbackRequest['what'] | null {
-  if (service !== undefined)
-    throw new HoldfastError('NotBuilt', 'Rollback of a whole service is not built yet.', service, {
-      hint: 'Take back the subvolume that it lives on: --subvolume NAME',
-    });
+  if (point !== undefined) throw new HoldfastError('Usage', '--point belongs to --service.', 'rollback');
   if (snapshot !== undefined && subvolume !== undefined)
     throw new HoldfastError('Usage', 'Choose one of --snapshot and --subvolume.', 'rollback');
   if (path !== undefined && (snapshot === undefined || withDependencies))
@@ -83,4 +88,11 @@ function whatOf({
     throw new HoldfastError('Usage', '--last-good belongs to --subvolume.', 'rollback');
   if (snapshot !== undefined) return { snapshot };
   return subvolume === undefined ? null : { subvolume, lastGood };
+}
+
+/** @throws Usage for what does not go with a service */
+function refuseBeside({ snapshot, subvolume, lastGood, path, withDependencies }: Options): void {
+  const others = { snapshot, subvolume, 'last-good': lastGood, path, 'with-dependencies': withDependencies };
+  const [other] = Object.entries(others).find(([, value]) => value !== undefined) ?? [];
+  if (other !== undefined) throw new HoldfastError('Usage', `--${other} does not go with --service.`, 'rollback');
 }

@@ -20,7 +20,7 @@ export const guardAsJson = (report: GuardReport): object => ({
   durationMs: report.durationMs,
 });
 
-const OUTCOMES: Readonly<Record<GuardReport['outcome'], string>> = {
+export const OUTCOMES: Readonly<Record<GuardReport['outcome'], string>> = {
   pending: 'the outcome is open',
   success: 'success',
   command_failed: 'the command failed',

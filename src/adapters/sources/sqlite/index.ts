@@ -47,6 +47,8 @@ export function source(name: string, settings: SqliteSettings, host: Host): Sour
       const companions = COMPANIONS.map((suffix) => path + suffix);
       return [{ path, stored: file, companions, exclusive: true }];
     },
+    snapshotRoots: async () => [],
+    holdsDatabases: async () => true,
     async query(sql, signal) {
       if (!host.capabilities.localPaths)
         throw new HoldfastError('Unsupported', `A SQLite database on host ${host.name} cannot be asked yet.`, name);

@@ -1,0 +1,178 @@
+import { HoldfastError } from '../domain/errors.ts';
+import { timeOfUlid } from '../domain/ulid.ts';
+import type { Recovery } from '../ports/catalog.ts';
+import type { Unit } from '../ports/unit.ts';
+import { type DiffTotals, totalsOf } from './diff.ts';
+import { type ImagesTaken, type InPlaceResult, restoreInPlace } from './in-place.ts';
+import { refuseInPlace } from './in-place-holders.ts';
+import { type InPlacePlan, planInPlace } from './in-place-plan.ts';
+import { refuseOccupied, refuseOwnPaths } from './occupancy.ts';
+import { type SelectedPoint, selectPoint } from './point-selection.ts';
+import { choose } from './restore-choice.ts';
+import type { RollbackOptions } from './rollback.ts';
+import { expectationOfService } from './rollback-service-expectation.ts';
+import { type ServiceContext, serviceNamed, unitsOfService } from './service-context.ts';
+import { labelOf, type ServicePoint } from './service-record.ts';
+import { heldTrees } from './service-trees.ts';
+import { waitForServiceCommands } from './service-wait.ts';
+
+/** What a rollback of a whole service would do, found out without touching anything. */
+export interface ServiceRollbackPlan {
+  readonly point: ServicePoint;
+  readonly plan: InPlacePlan;
+  /** Null when snapshots hold all. */
+  readonly selected: SelectedPoint | null;
+  /** In the order in which they start; each with whether it runs now. */
+  readonly units: readonly { readonly unit: Unit; readonly running: boolean }[];
+  readonly madeAt: Temporal.Instant;
+  /** What was written since into trees that a snapshot holds, and is in their kept states. What a repository has is not
+   *  compared. */
+  readonly written: readonly { readonly path: string; readonly totals: DiffTotals }[];
+  /** Containers that were made of another image since, or are gone. */
+  readonly images: readonly { readonly unit: Unit; readonly container: string; readonly image: string }[];
+}
+
+export interface ServiceRollback {
+  /** `failed`: the data are taken back, and something does not work with them. */
+  readonly outcome: Recovery['outcome'];
+  readonly point: string;
+  readonly kept: InPlaceResult['kept'];
+  readonly written: ServiceRollbackPlan['written'];
+  /** The id of the safety point, when one had to be made. */
+  readonly safetyPoint: string | null;
+  /** What does not work, or has to be done by hand. */
+  readonly problem: string | null;
+  readonly warnings: readonly string[];
+  readonly validation: InPlaceResult['validation'];
+  readonly durationMs: number;
+}
+
+/** @throws ServiceNotFound, PointNotFound, SnapshotMissing, UnitMissing, Refused */
+export async function planServiceRollback(
+  point: ServicePoint,
+  context: ServiceContext,
+  signal: AbortSignal,
+): Promise<ServiceRollbackPlan> {
+  const service = serviceNamed(point.service, context);
+  const at = context.clock.now();
+  const id = context.identifiers.next(at);
+  const selected =
+    point.repository === null
+      ? null
+      : await selectPoint({ what: point.id, repository: point.repository }, context, signal);
+  const choices = selected === null ? [] : (await choose({}, selected, context, signal)).choices;
+  const trees = await heldTrees(point.trees, id, context, signal);
+  const names = { id, at, service: service.name, point: point.id };
+  const found = await planInPlace(choices, names, context, signal, trees);
+  const units = await unitsOfService(service, context);
+  const images: { unit: Unit; container: string; image: string }[] = [];
+  const states: { unit: Unit; running: boolean }[] = [];
+  for (const unit of units) {
+    states.push({ unit, running: (await unit.running(signal)).length > 0 });
+    const now = await unit.images(signal);
+    for (const [container, { identity, reference }] of Object.entries(imagesIn(point, unit)))
+      if (now[container]?.identity !== identity) images.push({ unit, container, image: reference });
+  }
+  // a container that is made anew must be down, whatever the service says of a restore
+  const plan = {
+    ...found,
+    units: units.filter((unit) => found.units.length > 0 || images.some((one) => one.unit === unit)),
+  };
+  const written = await writtenSince(point, context, signal);
+  const madeAt = timeOfUlid(point.id);
+  return { point, plan, selected, units: states, images, written, madeAt };
+}
+
+async function writtenSince(
+  { trees }: ServicePoint,
+  context: ServiceContext,
+  signal: AbortSignal,
+): Promise<ServiceRollbackPlan['written']> {
+  const written: { path: string; totals: DiffTotals }[] = [];
+  const { files } = await context.host('local');
+  for (const tree of trees) {
+    if (!('pool' in tree) || (await files.status(tree.path, signal)) === null) continue;
+    const snapshotter = await context.snapshotter(tree.pool);
+    const name = tree.path.slice(tree.path.lastIndexOf('/') + 1);
+    written.push({ path: tree.path, totals: await totalsOf(snapshotter.diff(tree.name, null, signal, name)) });
+  }
+  return written;
+}
+
+const imagesIn = ({ images }: ServicePoint, { reference }: Unit): ServicePoint['images'][number]['images'] =>
+  images.find(({ unit }) => JSON.stringify(unit) === JSON.stringify(reference))?.images ?? {};
+
+/** Takes a whole service back to a point that guard made: data first, then images, then units, in one journalled
+ *  operation. The present state is kept. Until the last exchange a failure or a crash takes everything back.
+ *  @throws TargetBusy, StateBusy, RepositoryLocked and whatever kept it from the exchange: then all is as it was */
+export async function rollbackService(
+  point: ServicePoint,
+  options: RollbackOptions,
+  context: ServiceContext,
+  signal: AbortSignal,
+): Promise<ServiceRollback> {
+  return await performServiceRollback(await planServiceRollback(point, context, signal), options, context, signal);
+}
+
+export async function performServiceRollback(
+  { point, plan, selected, written }: ServiceRollbackPlan,
+  { reason, expected, startAgain }: RollbackOptions,
+  context: ServiceContext,
+  signal: AbortSignal,
+): Promise<ServiceRollback> {
+  const fromMs = context.clock.monotonicMs();
+  await waitForServiceCommands(point.service, context, signal);
+  await using _ =
+    selected === null ? null : await selected.repository.lock({ kind: 'point', id: point.id }, 'shared', 0, signal);
+  await refuseInPlace(plan, { live: false }, signal);
+  const paths = plan.exchanges.filter(({ present }) => present !== null);
+  await refuseTreesInUse(paths, plan.units, context, signal);
+  const images: ImagesTaken[] = plan.units
+    .map((unit) => ({ unit, label: labelOf(point), images: imagesIn(point, unit) }))
+    .filter((one) => Object.keys(one.images).length > 0);
+  const wanted = {
+    ...{ live: false, withoutSafety: false, reason, images, keptSeconds: context.guard.keptStates },
+    expected: expected ?? (await expectationOfService(point.service, plan.units, context, signal)),
+    ...(startAgain === null ? {} : { startAgain }),
+  };
+  const restored = { point: point.id, selected };
+  const { kept, safetyPoint, warnings, validation, bad } = await restoreInPlace(
+    plan,
+    wanted,
+    restored,
+    context,
+    signal,
+  );
+  return {
+    ...{
+      outcome: bad === null ? 'success' : 'failed',
+      point: point.id,
+      kept,
+      written,
+      safetyPoint,
+      warnings,
+      validation,
+    },
+    ...{ problem: bad?.message ?? null, durationMs: Math.round(context.clock.monotonicMs() - fromMs) },
+  };
+}
+
+/** Whoever would stay on the old data if these paths were exchanged (interface, section 10, line 1).
+ *  @throws TargetBusy, also for a mount of this machine, which would go on to show the old data; Refused for paths of
+ *  Holdfast's own */
+export async function refuseTreesInUse(
+  trees: readonly { readonly path: string }[],
+  units: readonly Unit[],
+  context: ServiceContext,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const { path } of trees) {
+    const { own } = await refuseOccupied(path, units, context, signal);
+    await refuseOwnPaths(path, own, context, signal);
+    const [mount] = own;
+    if (mount === undefined) continue;
+    throw new HoldfastError('TargetBusy', `${path} is also mounted at ${mount.point}.`, path, {
+      hint: `Unmount ${mount.point}: it would go on to show the old data`,
+    });
+  }
+}

@@ -1,0 +1,146 @@
+import type { ServiceDefinition } from '../domain/definitions.ts';
+import { HoldfastError, messageOf } from '../domain/errors.ts';
+import type { RecoveryPoint } from '../domain/recovery-point.ts';
+import { removableSnapshots } from '../domain/snapshot-retention.ts';
+import type { Repository } from '../ports/repository.ts';
+import type { Unit } from '../ports/unit.ts';
+import { anomalyOf, repositoriesOf, sourcesOf, unitsToStop } from './backup.ts';
+import { capture } from './capture.ts';
+import type { ServiceContext } from './service-context.ts';
+import { labelOf, poolOfService, type RecordedPoint, recordedPoints, type ServicePoint } from './service-record.ts';
+import { nameCopies, planTrees, removeCopies, type TreePlan, takeCopies } from './service-trees.ts';
+import { whileStopped } from './units.ts';
+
+/** What a point of a service will consist of, found out before anything is made. */
+export interface PlannedPoint {
+  readonly service: ServiceDefinition;
+  readonly tree: TreePlan;
+  /** Null when snapshots hold all. */
+  readonly repository: Repository | null;
+  /** Stopped while it is made, when the service wants that. */
+  readonly stopped: readonly Unit[];
+}
+
+/** @throws Refused when the service has no archive repository and needs one; SourceMissing, NoSpace */
+export async function planPoint(
+  service: ServiceDefinition,
+  context: ServiceContext,
+  signal: AbortSignal,
+): Promise<PlannedPoint> {
+  const sources = await sourcesOf(service, context);
+  const stopped = await unitsToStop(service, context);
+  const tree = await planTrees(service, sources, stopped.length > 0, context, signal);
+  const repository = tree.rest.length === 0 ? null : await archiveOf(service, context);
+  return { service, tree, repository, stopped };
+}
+
+/** The service's first archive repository. */
+async function archiveOf(service: ServiceDefinition, context: ServiceContext): Promise<Repository> {
+  for (const name of repositoriesOf(service, [], null, context)) {
+    const repository = await context.repository(name);
+    if (repository.engine === 'archive') return repository;
+  }
+  const words = `${service.name} has no archive repository for what no snapshot can hold of it.`;
+  throw new HoldfastError('Refused', words, service.name, { hint: 'Declare one, or a plan that has one' });
+}
+
+/** Makes what was planned and named: images are kept, trees snapshotted, the rest read into the repository. Left with an
+ *  error, what was made of it stays until {@link removePoint}.
+ *  @returns the id: that of the point in the repository, else `wanted`
+ *  @throws Refused when not all of it could be captured: it could not be taken back */
+export async function makePoint(
+  { service, tree, repository, stopped }: PlannedPoint,
+  point: ServicePoint,
+  units: readonly Unit[],
+  context: ServiceContext,
+  signal: AbortSignal,
+): Promise<{ readonly archived: RecoveryPoint | null }> {
+  for (const [index, { images }] of point.images.entries())
+    await units[index]?.keepImages(labelOf(point), images, signal);
+  const make = async (): Promise<RecoveryPoint | null> => {
+    await takeCopies(point.trees, context, signal);
+    return repository === null ? null : await archive(service, tree, repository, point.id, context, signal);
+  };
+  if (stopped.length === 0) return { archived: await make() };
+  const what = { verb: 'backup', subject: service.name, units: stopped };
+  const { result, problems } = await whileStopped(what, context, signal, make);
+  if (problems.length === 0) return { archived: result };
+  throw new HoldfastError('Refused', `${service.name} does not run as before: ${messageOf(problems[0])}`, service.name);
+}
+
+async function archive(
+  service: ServiceDefinition,
+  { rest }: TreePlan,
+  repository: Repository,
+  id: string,
+  context: ServiceContext,
+  signal: AbortSignal,
+): Promise<RecoveryPoint> {
+  const whole = rest.length === service.sources.length;
+  const sources = [];
+  for (const definition of rest) sources.push(await context.source(service, definition));
+  const request = {
+    ...{ service: { ...service, sources: rest }, sources, plan: null, id },
+    // what lacks the trees must never be taken for a backup of the service
+    type: whole ? ('regular' as const) : ('safety' as const),
+    ...{ timezone: Temporal.Now.timeZoneId(), anomaly: whole && anomalyOf(service, null, context) },
+    ...{ lossAccepted: false, lockWaitMs: context.guard.limit * 1000, anotherRepository: false },
+    ...{ units: [], onUnitProblem: () => {} },
+  };
+  const point = await capture(request, repository, context, signal);
+  await context.catalog.remember([point]);
+  const failed = point.items.filter(({ outcome }) => outcome !== 'passed').map(({ name }) => name);
+  if (point.outcome === 'passed' && failed.length === 0) return point;
+  const words = `Not all of ${service.name} could be captured: ${failed.join(', ')}.`;
+  throw new HoldfastError('Refused', words, service.name, { hint: `See why with: holdfast show ${point.id}` });
+}
+
+/** Names of a point that will be made now. */
+export const namePoint = async (
+  { service, tree, repository }: PlannedPoint,
+  { operation, id, at }: { readonly operation: string; readonly id: string; readonly at: Temporal.Instant },
+  units: readonly Unit[],
+  context: ServiceContext,
+  signal: AbortSignal,
+): Promise<ServicePoint> => ({
+  ...{ id, service: service.name, operation, repository: repository?.name ?? null },
+  trees: await nameCopies(tree, operation, at, context, signal),
+  images: await Promise.all(units.map(async (unit) => ({ unit: unit.reference, images: await unit.images(signal) }))),
+});
+
+/** Lets go of the snapshots and images of a point. What is in a repository stays: its own retention removes it. */
+export async function removePoint(point: ServicePoint, context: ServiceContext, signal: AbortSignal): Promise<void> {
+  for (const { unit } of point.images) await (await context.unit(unit)).releaseImages(labelOf(point), signal);
+  await removeCopies(point.trees, context, signal);
+}
+
+/** Removes points of a service that guard made and that nobody needs any more, by record: the newest, the young, those
+ *  whose outcome is open and the newest that ended well stay (interface, section 10, line 15). What cannot be removed is
+ *  told, and tried again after the next guard. */
+export async function retainPoints(service: string, context: ServiceContext): Promise<void> {
+  const signal = new AbortController().signal;
+  const { catalog, guard, clock, progress } = context;
+  try {
+    const points = new Map((await recordedPoints(service, context)).map((one) => [one.point.id, one]));
+    const pool = poolOfService(service);
+    const inUse = new Set((await context.journal()).open().map(({ detail }) => pointIn(detail)));
+    const rows = (await catalog.snapshots({ subvolume: service })).filter(
+      (row) => row.pool === pool && points.has(row.name) && !inUse.has(row.name),
+    );
+    for (const { name } of removableSnapshots(rows, guard.keep, clock.now()))
+      await forget(points.get(name) as RecordedPoint, context, signal);
+  } catch (error) {
+    progress({ type: 'warning', subject: service, text: `old points were not removed: ${messageOf(error)}` });
+  }
+}
+
+const pointIn = (detail: unknown): unknown => (detail as { readonly point?: unknown } | null)?.point;
+
+async function forget(
+  { point, run, detail }: RecordedPoint,
+  context: ServiceContext,
+  signal: AbortSignal,
+): Promise<void> {
+  await removePoint(point, context, signal);
+  await context.catalog.recordRun({ ...run, detail: { ...detail, removed: true } });
+}

@@ -1,0 +1,60 @@
+import { formatDuration } from '../domain/duration.ts';
+import { HoldfastError } from '../domain/errors.ts';
+import type { OpenEntry } from '../journal/journal.ts';
+import type { Context } from './context.ts';
+import { VERBS } from './guards.ts';
+
+const LOOK_AGAIN_MS = 500;
+
+/** What an entry says of the service that it works on. `paths`: a restore in place has them, one to a folder does not. */
+interface ServiceDetail {
+  readonly service?: unknown;
+  readonly paths?: unknown;
+}
+
+const detailOf = ({ detail }: OpenEntry): ServiceDetail => (detail as ServiceDetail | null) ?? {};
+
+const isGuardOrRestore = (entry: OpenEntry, service: string): boolean =>
+  detailOf(entry).service === service &&
+  (entry.verb === VERBS.guard || entry.verb === VERBS.command || detailOf(entry).paths !== undefined);
+
+/** Waits until guards and restores of a service have ended: what is read, removed or restored meanwhile would be of a
+ *  state that may be taken back (interface, section 10, line 17). Of what a crash left nothing is waited for.
+ *  @param what that waits, for people
+ *  @throws StateBusy after `guard.limit` */
+export const waitForService = (service: string, what: string, context: WaitPorts, signal: AbortSignal): Promise<void> =>
+  waitFor(service, what, (entry) => isGuardOrRestore(entry, service), context, signal);
+
+/** Waits until the commands of guards on a service have ended. @throws StateBusy */
+export const waitForServiceCommands = (service: string, context: WaitPorts, signal: AbortSignal): Promise<void> =>
+  waitFor(
+    service,
+    'rollback',
+    (entry) => entry.verb === VERBS.command && detailOf(entry).service === service,
+    context,
+    signal,
+  );
+
+type WaitPorts = Pick<Context, 'journal' | 'clock' | 'progress' | 'settling'>;
+
+async function waitFor(
+  service: string,
+  what: string,
+  stands: (entry: OpenEntry) => boolean,
+  { journal, clock, progress, settling }: WaitPorts,
+  signal: AbortSignal,
+): Promise<void> {
+  const opened = await journal();
+  const end = clock.monotonicMs() + settling.limitMs;
+  for (let told = false; ; told = true) {
+    const other = opened.open().find((entry) => entry.state === 'running' && stands(entry));
+    if (other === undefined) return;
+    const whose = `${other.verb} of ${service} (process ${other.owner.pid})`;
+    if (clock.monotonicMs() >= end) {
+      const words = `A ${whose} still runs after ${formatDuration(settling.limitMs / 1000)}, and ${what} waits for its end.`;
+      throw new HoldfastError('StateBusy', words, service);
+    }
+    if (!told) progress({ type: 'step', subject: service, text: `waiting for the ${whose}` });
+    await clock.sleep(LOOK_AGAIN_MS, signal);
+  }
+}
