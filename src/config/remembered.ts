@@ -1,10 +1,12 @@
-import { open, rename, rm, writeFile } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Loaded } from './load.ts';
 import { type Place, readFiles } from './locate.ts';
 
 /** In the state folder. It may be removed at any time. */
 const FILE = 'configuration.cache';
+/** What one write(2) puts into a file at once. */
+const LARGEST = 256 * 1024;
 
 interface Checked {
   readonly loaded: Loaded;
@@ -55,11 +57,14 @@ async function recall(path: string, key: string): Promise<Checked | null> {
 async function store(path: string, key: string, checked: Checked): Promise<void> {
   // what masking changes holds a secret, which gets no second place
   if (JSON.stringify(checked.masked) !== JSON.stringify(checked.loaded.configuration)) return;
-  const provisional = `${path}.${process.pid}`;
+  const text = Buffer.from(`${key}\n${JSON.stringify(checked)}\n`);
+  if (text.length > LARGEST) return;
   try {
-    await writeFile(provisional, `${key}\n${JSON.stringify(checked)}\n`, { mode: 0o600 });
-    await rename(provisional, path);
+    // In place and by one call, so that a kill leaves nothing beside it. Half of it, or another's longer end behind it, is
+    // no JSON.
+    await using file = await open(path, 'w', 0o600);
+    await file.write(text);
   } catch {
-    await rm(provisional, { force: true }).catch(() => {}); // the next start checks again
+    // the next start checks again
   }
 }

@@ -82,7 +82,8 @@ test('what is kept is read by this account alone, and nothing is left beside it'
 test('what was cut short or overwritten is checked anew', async () => {
   await takeAndRemember();
   const whole = await readFile(cache());
-  for (const damaged of [whole.subarray(0, -20), whole.subarray(0, 40), Buffer.alloc(whole.length)]) {
+  const ends = [whole.subarray(0, -20), whole.subarray(0, 40), Buffer.alloc(whole.length), Buffer.alloc(0)];
+  for (const damaged of [...ends, Buffer.concat([whole, Buffer.from('}\n')])]) {
     await writeFile(cache(), damaged);
     expect((await take()).loaded).toEqual(await loadConfiguration(place()));
   }
