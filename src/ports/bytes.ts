@@ -1,4 +1,19 @@
 /** A stream of bytes. Iterating it to the end is the only way to know that it is whole: whoever produces it throws
  *  at the end when it is not (a producer that failed, a hash that differs). Leaving the loop early releases it.
- *  A chunk belongs to the reader until it asks for the next one and is never changed afterwards. */
+ *  A chunk belongs to the reader and is never changed afterwards, unless the reader gives it back. */
 export type Bytes = AsyncIterable<Uint8Array>;
+
+const lenders = new WeakMap<Uint8Array, () => void>();
+
+/** Marks a chunk whose producer would like to fill its memory again: fresh memory costs more than what passes in it.
+ *  @returns the chunk */
+export function lend<Chunk extends Uint8Array>(chunk: Chunk, takeBack: () => void): Chunk {
+  lenders.set(chunk, takeBack);
+  return chunk;
+}
+
+/** Says that nobody looks at a chunk any more, nor at a part of it: only for a reader that knows. Most do not call it. */
+export function giveBack(chunk: Uint8Array): void {
+  lenders.get(chunk)?.();
+  lenders.delete(chunk);
+}

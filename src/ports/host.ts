@@ -31,6 +31,8 @@ export interface RunOptions {
   readonly input?: Bytes;
   /** Exit codes of any member that are no failure; [0] when left out. */
   readonly accept?: readonly number[];
+  /** For {@link Host.read}: much will come, so it is read in a thread of its own, in chunks of 4 MiB. */
+  readonly bulk?: boolean;
   /** Each line of stderr as it comes, without its newline, known secrets masked. Bytes that are not UTF-8 as U+FFFD. */
   readonly onStderr?: (line: string) => void;
   /** Called once per member when it ended, before its exit code is judged. */

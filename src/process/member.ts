@@ -10,7 +10,8 @@ import { readStderr } from './stderr.ts';
 
 export interface MemberSettings {
   readonly stdin: 'pipe' | 'ignore';
-  readonly stdout: 'pipe' | 'ignore';
+  /** A number: the open file that it gets. */
+  readonly stdout: 'pipe' | 'ignore' | number;
   /** Null for the caller's own. */
   readonly account: Account | null;
   readonly graceMs: number;
@@ -40,7 +41,7 @@ export function startMember(command: Command, settings: MemberSettings): Member 
     env: childEnvironment(entered?.command ?? command, settings.account),
     extendEnv: false,
     ...(asked.workingFolder === undefined ? {} : { cwd: asked.workingFolder }),
-    stdio: [settings.stdin, settings.stdout, 'pipe'],
+    stdio: [settings.stdin, settings.stdout as 'pipe' | 'ignore', 'pipe'], // any open file; the types of execa know 1 and 2
     buffer: false,
     encoding: 'buffer',
     reject: false,

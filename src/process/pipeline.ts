@@ -3,6 +3,7 @@ import { HoldfastError } from '../domain/errors.ts';
 import type { Bytes } from '../ports/bytes.ts';
 import type { Command, Finished, RunOptions } from '../ports/host.ts';
 import type { Account } from './account.ts';
+import type { BulkOutput } from './bulk-output.ts';
 import type { Enter } from './enter.ts';
 import { endedBadly, tookTooLong } from './failure.ts';
 import type { Member } from './member.ts';
@@ -49,11 +50,13 @@ export async function openPipeline(
   options: RunOptions,
   settings: PipelineSettings,
 ): Promise<Pipeline> {
-  const { signal, limitMs, input, accept = [0], onStderr, onFinished } = options;
+  const { signal, limitMs, input, accept = [0], onStderr, onFinished, bulk = false } = options;
   signal.throwIfAborted();
   const { startMember } = await import('./member.ts'); // read when the first program is started: most verbs start none
   const accounts = await Promise.all(commands.map((command) => prepare(command, settings, signal)));
   signal.throwIfAborted();
+  const output: BulkOutput | null = bulk ? await (await import('./bulk-output.ts')).openBulkOutput() : null;
+  const lastStdout = output?.file ?? (settings.discard ? 'ignore' : 'pipe');
 
   let failure: { readonly reason: unknown } | null = null;
   let stopped: Promise<unknown> = Promise.resolve();
@@ -62,6 +65,7 @@ export async function openPipeline(
     if (failure !== null) return;
     failure = { reason };
     stopped = Promise.all(members.map((member) => member.stop()));
+    output?.stop();
   }
   function tellStderr(line: string): void {
     try {
@@ -73,13 +77,14 @@ export async function openPipeline(
   const members = commands.map((command, place) =>
     startMember(command, {
       stdin: place > 0 || input !== undefined ? 'pipe' : 'ignore',
-      stdout: settings.discard && place === commands.length - 1 ? 'ignore' : 'pipe',
+      stdout: place === commands.length - 1 ? lastStdout : 'pipe',
       account: accounts[place] ?? null,
       graceMs: settings.graceMs,
       enter: settings.enter ?? null,
       onStderr: tellStderr,
     }),
   );
+  output?.handOver();
   const onAbort = (): void => stop(signal.reason);
   signal.addEventListener('abort', onAbort, { once: true });
   const late = (): void =>
@@ -126,13 +131,14 @@ export async function openPipeline(
   async function allEnded(): Promise<void> {
     await Promise.all([...judged, ...joints]);
     await stopped;
+    await output?.closed;
     clearTimeout(timer);
     signal.removeEventListener('abort', onAbort);
   }
   return {
     async *output() {
       try {
-        for await (const chunk of members.at(-1)?.stdout ?? []) {
+        for await (const chunk of output?.bytes() ?? members.at(-1)?.stdout ?? []) {
           if (failure !== null) return;
           yield chunk;
         }

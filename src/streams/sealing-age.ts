@@ -27,9 +27,17 @@ function chunkNonce(chunk: number, last: boolean): Uint8Array {
   return nonce;
 }
 
-function sealChunk(key: Uint8Array, chunk: number, last: boolean, plain: Uint8Array): Uint8Array[] {
+/** The sealed chunk in pieces; `plain` are its plain bytes in pieces. */
+function* sealChunk(
+  key: Uint8Array,
+  chunk: number,
+  last: boolean,
+  plain: readonly Uint8Array[],
+): Generator<Uint8Array> {
   const cipher = createCipheriv(CIPHER, key, chunkNonce(chunk, last), { authTagLength: TAG });
-  return [cipher.update(plain), cipher.final(), cipher.getAuthTag()];
+  for (const piece of plain) yield cipher.update(piece);
+  cipher.final(); // a stream cipher keeps nothing back
+  yield cipher.getAuthTag();
 }
 
 function openChunk(key: Uint8Array, chunk: number, last: boolean, sealed: Uint8Array, subject: string): Uint8Array {
@@ -79,17 +87,21 @@ export async function* sealAge(bytes: Bytes, recipients: readonly string[]): Byt
   const key = payloadKey(fileKey, nonce);
   yield Buffer.concat([header, nonce]);
   let chunk = 0;
-  let rest: Uint8Array = new Uint8Array(0);
+  let waiting: Uint8Array[] = []; // up to a whole chunk, since it may be the last one
+  let length = 0;
   for await (const piece of bytes) {
-    const all = rest.length === 0 ? piece : Buffer.concat([rest, piece]);
-    const sealed: Uint8Array[] = [];
     let at = 0;
-    for (; at + CHUNK < all.length; at += CHUNK)
-      sealed.push(...sealChunk(key, chunk++, false, all.subarray(at, at + CHUNK)));
-    rest = Uint8Array.from(all.subarray(at)); // a whole chunk may wait here, since it may be the last
-    if (sealed.length > 0) yield Buffer.concat(sealed);
+    while (length + piece.length - at > CHUNK) {
+      const step = CHUNK - length;
+      yield* sealChunk(key, chunk++, false, [...waiting, piece.subarray(at, at + step)]);
+      at += step;
+      waiting = [];
+      length = 0;
+    }
+    if (at < piece.length) waiting.push(piece.subarray(at));
+    length += piece.length - at;
   }
-  yield Buffer.concat(sealChunk(key, chunk, true, rest));
+  yield* sealChunk(key, chunk, true, waiting);
 }
 
 async function decrypterOf(identities: readonly Secret[], subject: string): Promise<Decrypter> {

@@ -31,8 +31,20 @@ async function writing<T>(path: string, work: Promise<T>): Promise<T> {
   }
 }
 
-async function writeWhole(file: FileHandle, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length; ) at += (await file.write(bytes, at, bytes.length - at)).bytesWritten;
+/** Bytes that are written at once, and pieces that writev(2) takes at once. */
+const BATCH_SIZE = 1024 ** 2;
+const BATCH_PIECES = 512;
+
+async function writeWhole(file: FileHandle, pieces: readonly Uint8Array[]): Promise<void> {
+  for (let rest = pieces; rest.length > 0; ) {
+    let { bytesWritten: written } = await file.writev(rest as Uint8Array[]);
+    const left: Uint8Array[] = [];
+    for (const piece of rest) {
+      if (written < piece.length) left.push(piece.subarray(written));
+      written = Math.max(0, written - piece.length);
+    }
+    rest = left;
+  }
 }
 
 /** Writes `bytes` to their end into a new file of mode 0600 and syncs it; the folder's entry is the caller's to sync.
@@ -47,21 +59,30 @@ export async function storeBytes(
   let size = 0;
   let unsynced = 0;
   let synced: Promise<void> = Promise.resolve();
+  let batch: Uint8Array[] = [];
+  let batched = 0;
+  async function flush(): Promise<void> {
+    const written = writeWhole(file, batch);
+    written.catch(() => {}); // seen when it is awaited, after the hash that is made meanwhile
+    for (const piece of batch) hash.update(piece);
+    await writing(path, written);
+    size += batched;
+    unsynced += batched;
+    batch = [];
+    batched = 0;
+    if (unsynced < SYNC_EVERY) return;
+    await writing(path, synced);
+    synced = file.datasync();
+    synced.catch(() => {});
+    unsynced = 0;
+  }
   try {
     for await (const chunk of bytes) {
-      const written = writeWhole(file, chunk);
-      written.catch(() => {}); // seen when it is awaited, after the hash that is made meanwhile
-      hash.update(chunk);
-      await writing(path, written); // only then the chunk is not ours any more
-      size += chunk.length;
-      unsynced += chunk.length;
-      if (unsynced >= SYNC_EVERY) {
-        await writing(path, synced);
-        synced = file.datasync();
-        synced.catch(() => {});
-        unsynced = 0;
-      }
+      batch.push(chunk);
+      batched += chunk.length;
+      if (batched >= BATCH_SIZE || batch.length >= BATCH_PIECES) await flush();
     }
+    await flush();
     await writing(path, synced);
     await writing(path, file.sync());
     await writing(path, file.close());

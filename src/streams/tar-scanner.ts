@@ -152,6 +152,17 @@ export function tarScanner(subject: string): TarScanner {
     else globals = parsed;
   }
 
+  /** Copies what is kept of a chunk: its memory may be used again, and with it a whole chunk would be kept. */
+  function detach(): void {
+    const { block } = sparse ?? {};
+    const kept = headers.map((bytes) => Uint8Array.from(bytes));
+    const copy = block && kept[headers.indexOf(block)];
+    const header = copy === undefined ? null : parseTarHeader(copy);
+    if (copy !== undefined && header !== null) sparse = { header, block: copy };
+    headers = kept;
+    long = { name: long.name && Uint8Array.from(long.name), linkName: long.linkName && Uint8Array.from(long.linkName) };
+  }
+
   /** Takes what was gathered: a header block, or the records or the sparse map that belong to it. */
   function take(bytes: Uint8Array): TarMember | null {
     headers.push(bytes);
@@ -219,6 +230,7 @@ export function tarScanner(subject: string): TarScanner {
           if (member !== null) found.push(member);
         }
       }
+      if (headers.length > 0) detach();
       return found;
     },
     end() {

@@ -6,6 +6,7 @@ import { formatPaxHeader, parsePaxRecords } from '../../src/streams/pax-records.
 import { tarFileMember } from '../../src/streams/tar-file-member.ts';
 import { parseTarHeader } from '../../src/streams/tar-header.ts';
 import { END_BLOCKS, withoutEndBlocks } from '../../src/streams/tar-rewrite.ts';
+import { tarScanner } from '../../src/streams/tar-scanner.ts';
 import { aFolder, aTar, chunksOf, collect, run, someBytes } from './sample.ts';
 
 const file = (name: string, size: number) => ({ name, size, mode: 0o640, mtime: 1_764_640_800, uid: 1000, gid: 100 });
@@ -62,4 +63,36 @@ test('bytes that are no header are none, and no bytes make a reader fail', () =>
     expect(() => parsePaxRecords(bytes)).not.toThrow();
   });
   fc.assert(any);
+});
+
+test('a tar is scanned alike in one piece and in pieces whose memory is used again', () => {
+  using own = aFolder();
+  mkdirSync(join(own.path, 'tree', 'f'.repeat(120)), { recursive: true });
+  writeFileSync(join(own.path, 'tree', 'f'.repeat(120), 'n'.repeat(150)), someBytes(3000));
+  run('sh', [
+    '-c',
+    'cd "$0" && truncate -s 1M tree/sparse && printf end >> tree/sparse && ln -s tree/sparse l',
+    own.path,
+  ]);
+  for (const format of ['gnu', 'posix']) {
+    const names = ['tree', 'l'];
+    const tar = run('tar', ['-C', own.path, '-c', `--format=${format}`, '--sparse', ...names], Buffer.alloc(0));
+    const entries = tarScanner('whole')
+      .write(tar)
+      .map(({ entry }) => entry);
+    expect(entries.length).toBe(5);
+    for (const size of [100, 512, 700, 1536]) {
+      const scanner = tarScanner('pieces');
+      const memory = new Uint8Array(size);
+      const found: unknown[] = [];
+      for (let at = 0; at < tar.length; at += size) {
+        const piece = tar.subarray(at, at + size);
+        memory.set(piece);
+        for (const { entry } of scanner.write(memory.subarray(0, piece.length))) found.push(entry);
+        memory.fill(0x41);
+      }
+      scanner.end();
+      expect(found).toEqual(entries);
+    }
+  }
 });

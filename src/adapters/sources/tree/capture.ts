@@ -30,6 +30,9 @@ export interface Tree {
   readonly fingerprinted: boolean;
 }
 
+/** From here on a thread that reads takes less time than it takes to start. */
+const BULK_BYTES = 32 * 1024 ** 2;
+
 /** Walks a tree and opens its capture: nothing of a file has been read yet.
  *  @throws SourceMissing; SourceFailed for what is mounted inside; Refused for what belongs to Holdfast itself */
 export async function captureTree(
@@ -111,7 +114,8 @@ async function* read(ready: Ready, naming: TreeNaming, signal: AbortSignal): Asy
   const command = { program: 'tar', args: args.tar({ copies: listed, roots, naming }) };
   const input = namesWithout(walked.names, copies.left, signal);
   let facts = {};
-  yield* countTree(host.read([command], { signal, input, ...listener.options }), (counted) => {
+  const bulk = walked.estimatedBytes >= BULK_BYTES;
+  yield* countTree(host.read([command], { signal, input, bulk, ...listener.options }), (counted) => {
     facts = counted;
   });
   listener.judge();
