@@ -10,6 +10,7 @@ import type { Context } from './context.ts';
 import { copyPoint } from './copy-point.ts';
 import { type Failure, failureOf, throwCommonFailure } from './failure.ts';
 import { recorded } from './recorded.ts';
+import { waitForService } from './service-wait.ts';
 
 export interface BackupRequest {
   /** All services, or all of the plan, when empty. */
@@ -99,6 +100,7 @@ async function backUpService(
   let sources: readonly Source[];
   let units: readonly Unit[];
   try {
+    await waitForService(service.name, 'backup', context, signal);
     sources = await sourcesOf(service, context);
     units = await unitsToStop(service, context);
   } catch (error) {

@@ -70,9 +70,13 @@ export async function refuseOtherRollback(
   throw new HoldfastError('StateBusy', words, first.subject, hint);
 }
 
-/** What to do about a guard that was cut short before its verdict: its snapshot stays `pending`. Null for other entries. */
+/** What to do about a guard that was cut short before its verdict: its point stays `pending`. Null for other entries. */
 export function adviceForLeftGuard({ verb, subject, detail, direction }: GuardEntry): string | null {
   if (verb !== VERBS.guard || direction === 'back') return null; // it was cut short before its snapshot
+  if ('service' in (detail as object)) {
+    const { service, point } = detail as { readonly service: string; readonly point: string };
+    return `guard of ${service} was cut short before its verdict. Back: holdfast rollback --service ${service} --point ${point}; or it is well: holdfast snapshot mark ${point} success`;
+  }
   const { snapshot } = detail as PoolDetail;
   return `guard ${subject} was cut short before its verdict. Back: holdfast rollback --snapshot ${snapshot}; or it is well: holdfast snapshot mark ${snapshot} success`;
 }

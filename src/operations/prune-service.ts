@@ -3,6 +3,7 @@ import type { Hold, PointSummary } from '../domain/recovery-point.ts';
 import type { Repository } from '../ports/repository.ts';
 import type { Context } from './context.ts';
 import { decideService, type PlannedPrune, type PruneRequest, scopeOf } from './prune-plan.ts';
+import { waitForService } from './service-wait.ts';
 
 type Step =
   | { readonly removed: true; readonly point: PointSummary }
@@ -22,6 +23,7 @@ export async function* pruneService(
   const going = planned.decisions.filter(({ action }) => action === 'remove').map(({ point }) => point);
   if (going.length === 0) return;
   if (question !== null && !confirmed) throw new HoldfastError('AnswerNeeded', question, service);
+  await waitForService(service, 'prune', context, signal);
   context.progress({ type: 'step', subject: service, text: `prune ${planned.repository}` });
   const repository = await context.repository(planned.repository);
   await using lock = await repository.lock({ kind: 'service', service }, 'exclusive', request.lockWaitMs, signal);

@@ -10,6 +10,7 @@ import { recorded } from './recorded.ts';
 import { type Chosen, choose } from './restore-choice.ts';
 import { type FolderPlan, planFolder, restoreToFolder } from './restore-folder.ts';
 import type { RestoredItem, RestoreReport, RestoreRequest, RestoreTarget } from './restore-request.ts';
+import { waitForService } from './service-wait.ts';
 
 type Answer = Omit<RestoreReport, 'run' | 'durationMs'>;
 
@@ -86,6 +87,7 @@ async function inPlace(
   await refuseInPlace(plan, options, signal);
   const answer = { ...answerFor(selected, chosen), target, dryRun, steps: inPlaceSteps(plan) };
   if (dryRun) return answer;
+  await waitForService(selected.point.service, 'restore', context, signal);
   const {
     warnings,
     bad,

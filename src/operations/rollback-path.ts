@@ -7,6 +7,7 @@ import type { HostFiles } from '../ports/host.ts';
 import { findSnapshot, type GuardContext, unitsOf } from './guard-context.ts';
 import { type PoolDetail, refuseOtherRollback, VERBS, waitForCommands } from './guards.ts';
 import { refuseOccupied, refuseOwnPaths } from './occupancy.ts';
+import { removeEndedKeptStates } from './snapshot.ts';
 import { startsOf, startUnits, stopUnits, untilHealthy } from './units.ts';
 
 export interface PathRollback {
@@ -88,6 +89,7 @@ export async function rollbackPath(
     );
   const recovery = recoveryOf(problems.length === 0 ? 'success' : 'failed');
   await context.catalog.recordRecovery(recovery);
+  await removeEndedKeptStates(context, signal);
   return { subvolume, snapshot: snapshot.name, path, kept, recovery, problems };
 }
 

@@ -15,6 +15,7 @@ import { type ServiceContext, serviceNamed, unitsOfService } from './service-con
 import { labelOf, type ServicePoint } from './service-record.ts';
 import { heldTrees } from './service-trees.ts';
 import { waitForServiceCommands } from './service-wait.ts';
+import { removeEndedKeptStates } from './snapshot.ts';
 
 /** What a rollback of a whole service would do, found out without touching anything. */
 export interface ServiceRollbackPlan {
@@ -143,6 +144,7 @@ export async function performServiceRollback(
     context,
     signal,
   );
+  await removeEndedKeptStates(context, signal);
   return {
     ...{
       outcome: bad === null ? 'success' : 'failed',

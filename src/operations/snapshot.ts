@@ -152,31 +152,39 @@ function refuseInUse(
 const forgetKept = (path: string, { catalog }: Pick<GuardContext, 'catalog'>): Promise<void> =>
   catalog.forgetKeptState({ host: 'local', path });
 
-/** Removes the kept states of pools whose time is over. One that cannot be removed keeps no other. Only what a recovery
- *  recorded goes; states of services in trees are not looked at. */
+/** Removes the kept states of this machine whose time is over: of subvolumes, of single paths and of services. One that
+ *  cannot be removed keeps no other. Only what a recovery recorded goes. */
 export async function removeEndedKeptStates(
-  context: Pick<GuardContext, 'pools' | 'snapshotter' | 'catalog' | 'clock' | 'progress'>,
+  context: Pick<GuardContext, 'pools' | 'snapshotter' | 'catalog' | 'clock' | 'progress' | 'host'>,
   signal: AbortSignal,
 ): Promise<readonly KeptState[]> {
   const removed: KeptState[] = [];
   const ended = await context.catalog.keptStates({ endedBy: context.clock.now() });
-  if (ended.length === 0) return [];
-  for (const pool of context.pools.keys()) {
-    const snapshotter = await context.snapshotter(pool);
-    for (const kept of ended) {
-      const name = nameIn(snapshotter, kept.path);
-      if (kept.host !== 'local' || name === null) continue;
-      try {
-        await snapshotter.remove(name, signal);
-        await context.catalog.forgetKeptState(kept);
-        removed.push(kept);
-      } catch (error) {
-        signal.throwIfAborted();
-        context.progress({ type: 'warning', subject: kept.path, text: `not removed: ${messageOf(error)}` });
-      }
+  for (const kept of ended) {
+    if (kept.host !== 'local') continue;
+    try {
+      await removeKept(kept.path, context, signal);
+      await context.catalog.forgetKeptState(kept);
+      removed.push(kept);
+    } catch (error) {
+      signal.throwIfAborted();
+      context.progress({ type: 'warning', subject: kept.path, text: `not removed: ${messageOf(error)}` });
     }
   }
   return removed;
+}
+
+async function removeKept(
+  path: string,
+  context: Pick<GuardContext, 'pools' | 'snapshotter' | 'host'>,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const pool of context.pools.keys()) {
+    const snapshotter = await context.snapshotter(pool);
+    const name = nameIn(snapshotter, path);
+    if (name !== null) return await snapshotter.remove(name, signal);
+  }
+  await (await context.host('local')).files.remove(path, signal);
 }
 
 /** The name of a kept state that lies directly in the pool; null for any other path. */

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { rollbackPath } from '../../src/operations/rollback-path.ts';
@@ -56,6 +56,21 @@ describe.runIf(hasBtrfs())('one path of a snapshot', () => {
       const taken = rollbackPath({ snapshot, path: 'folder' }, made.context, signal);
       await expect(taken).rejects.toMatchObject({ code: 'TargetBusy' });
       expect(readFileSync(join(media, 'folder', 'inner'), 'utf8')).toBe('now');
+    });
+  });
+
+  test('keeps its present state until that time is over, and only what was recorded goes then', async () => {
+    await withSnapshot(async (made, media, snapshot) => {
+      const first = await rollbackPath({ snapshot, path: 'folder' }, made.context, signal);
+      mkdirSync(join(media, 'folder.recovery-backup-20200101-000000'));
+      made.clock.advance({ hours: 29 * 24 });
+      const second = await rollbackPath({ snapshot, path: 'folder' }, made.context, signal);
+      expect(existsSync(first.kept ?? '')).toBe(true);
+      made.clock.advance({ hours: 2 * 24 });
+      const third = await rollbackPath({ snapshot, path: 'other' }, made.context, signal);
+      const there = [first, second, third].map(({ kept }) => existsSync(kept ?? ''));
+      expect(there).toEqual([false, true, true]);
+      expect(existsSync(join(media, 'folder.recovery-backup-20200101-000000'))).toBe(true);
     });
   });
 });
