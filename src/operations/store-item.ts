@@ -135,8 +135,8 @@ async function reuse(
   return stored === null ? null : { ...found.item, ...stored, exclude: [...item.exclude] };
 }
 
-/** Ends an item early that cannot fit. What it will take is known from how well it packed before; where that is not
- *  known it is only said, because it may pack well. */
+/** Ends an item early that cannot fit. What it will take is known from how well it packed before, or where it is gathered
+ *  plainly first; where that is not known it is only said, because it may pack well. */
 async function lookAtSpace(
   estimated: number | null,
   reference: EarlierItem | null,
@@ -148,7 +148,9 @@ async function lookAtSpace(
   if (estimated === null || repository.capabilities.local === null) return;
   const free = await (await host('local')).files.freeBytes(draft.workspace, signal);
   const plain = reference?.item.originalSize ?? 0;
-  const expected = reference !== null && plain > 0 ? Math.round((estimated * reference.item.size) / plain) : null;
+  const packed = reference !== null && plain > 0 ? Math.round((estimated * reference.item.size) / plain) : null;
+  const { gathers } = repository.capabilities;
+  const expected = gathers ? estimated + (packed ?? 0) : packed;
   const words = `${expected ?? estimated} bytes are expected, and ${repository.name} has ${free} left`;
   if (expected !== null && expected > free)
     throw new HoldfastError('NoSpace', `${subject}: ${words}.`, repository.name);

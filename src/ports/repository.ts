@@ -115,12 +115,14 @@ export interface Repository {
   readonly name: string;
   readonly engine: string;
   /** `reuse`: an unchanged item costs no bytes. `partial`: `--path` and `cat` do not read the whole item. `local`: the
-   *  folder on this machine that must not be inside a source, else null. `adopt`: foreign points may be pruned by age. */
+   *  folder on this machine that must not be inside a source, else null. `adopt`: foreign points may be pruned by age. `gathers`:
+   *  items lie plainly on its disk, beside what they become, until the point is committed. */
   readonly capabilities: {
     readonly reuse: boolean;
     readonly partial: boolean;
     readonly local: string | null;
     readonly adopt: boolean;
+    readonly gathers: boolean;
   };
 
   /** Creates an empty repository and proves that its key opens what it seals. Refuses one that exists. */

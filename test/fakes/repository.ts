@@ -292,7 +292,7 @@ export function memoryRepository(options: MemoryRepositoryOptions): MemoryReposi
   return {
     name,
     engine: 'memory',
-    capabilities: { reuse: true, partial: true, local: null, adopt },
+    capabilities: { reuse: true, partial: true, local: null, adopt, gathers: false },
     initialize: async (signal) => {
       enter('initialize', signal);
       if (initialized !== null) throw new HoldfastError('Refused', `The repository ${name} exists already.`, name);

@@ -95,6 +95,20 @@ describe.runIf(root && ['sqlite3', 'zstd', 'tar', 'diff'].every(available))('a d
     },
   );
 
+  test('under an archive that gathers its items plainly is seen before the first of them is read', () => {
+    using disk = smallDisk(house.path('tars'), 'size=24m');
+    house.passes('repository', 'init', 'tars');
+    house.tool('sh', '-c', 'yes packs well | head -c 8000000 > data/large'); // packs into a thousandth
+    disk.fill(6_000_000);
+    const { items } = JSON.parse(house.holdfast('backup', '--repository', 'tars', '--json').stdout).points[0];
+    expect(items).toMatchObject([
+      { name: 'files_data', outcome: 'failed', error: expect.stringMatching(/bytes are expected, and tars has/) },
+      { name: 'sqlite_db', outcome: 'passed' },
+    ]);
+    disk.free();
+    house.passes('backup', '--repository', 'tars');
+  });
+
   test('under the state stops a backup and a restore in place before anything is moved', () => {
     using disk = smallDisk(house.path('state'), 'size=1m');
     house.passes('repository', 'init', 'disk');

@@ -94,6 +94,7 @@ export function folderLayout(settings: ArchiveSettings, tools: Pick<ArchiveTools
 
   return {
     reuse: true,
+    gathers: false,
     draftFolder: (service, token) => `${service}/.draft-${token}`,
     openDraft: async (header, folder) => {
       await makeFolder(join(path, header.service)).catch((error: unknown) => {

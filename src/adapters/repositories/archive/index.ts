@@ -179,6 +179,7 @@ export function archiveRepository(settings: ArchiveSettings, given: ArchiveTools
     engine: 'archive',
     capabilities: {
       reuse: layout.reuse,
+      gathers: layout.gathers,
       partial: encryptionOf(sealing) !== 'gpg',
       local: path,
       adopt: settings.adopt,

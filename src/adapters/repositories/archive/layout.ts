@@ -31,6 +31,8 @@ export interface DraftStore {
 export interface Layout {
   /** Whether an item can be stored again without its bytes. */
   readonly reuse: boolean;
+  /** Whether a draft holds its items plainly until it is promoted. */
+  readonly gathers: boolean;
   /** Where a draft of this service is written; unique by the lock's token. */
   draftFolder(service: string, token: string): string;
   /** Creates the draft's folder. */

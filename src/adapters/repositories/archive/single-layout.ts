@@ -106,6 +106,7 @@ export function singleLayout(settings: ArchiveSettings, tools: Pick<ArchiveTools
 
   return {
     reuse: false,
+    gathers: true,
     draftFolder: (_service, token) => `.draft-${token}`,
     openDraft: async (header, folder) => {
       const { singleDraft } = await import('./single-draft.ts');
