@@ -31,17 +31,42 @@ const needed = (read: ReadPipeline | undefined): ReadPipeline => {
 };
 
 /** Seals a stream with gpg. Its own compression is off: the bytes are compressed already (4.2 s became 0.6).
- *  @throws ToolMissing, ProcessFailed */
+ *  @throws ConfigurationInvalid for a recipient whose key this account does not have; ToolMissing, ProcessFailed */
 export function sealGpg(bytes: Bytes, sealing: GpgSealing, read: ReadPipeline | undefined, signal: AbortSignal): Bytes {
   const run = needed(read);
   const options = [...COMMON, '--compress-algo', 'none'];
   if (sealing.kind === 'gpg') {
     const recipients = sealing.recipients.flatMap((recipient) => ['--recipient', recipient]);
     const args = [...options, '--trust-model', 'always', ...recipients, '--encrypt'];
-    return run(pipeline(args), { signal, input: bytes });
+    return sealedFor(pipeline(args), bytes, run, signal);
   }
   const args = [...options, ...PASSPHRASE, '--cipher-algo', 'AES256', '--symmetric'];
   return run(pipeline(args), { signal, input: withPassphrase(sealing.passphrase, bytes) });
+}
+
+/** gpg's last words are about the data; what is wrong with a recipient it says before. */
+const SAYS_SKIPPED = /^gpg: (.+): skipped: /;
+
+async function* sealedFor(
+  command: ReturnType<typeof pipeline>,
+  input: Bytes,
+  run: ReadPipeline,
+  signal: AbortSignal,
+): Bytes {
+  const skipped = new Set<string>();
+  const onStderr = (line: string): void => {
+    const [, recipient] = SAYS_SKIPPED.exec(line) ?? [];
+    if (recipient !== undefined) skipped.add(recipient);
+  };
+  try {
+    yield* run(command, { signal, input, onStderr });
+  } catch (cause) {
+    const [first] = skipped;
+    if (first === undefined) throw cause;
+    const message = `gpg has no key that can seal for ${[...skipped].join(', ')}.`;
+    const hint = 'Import it with: gpg --import FILE. The keys of this account: gpg --list-keys';
+    throw new HoldfastError('ConfigurationInvalid', message, first, { cause, hint });
+  }
 }
 
 /** What gpg says when the key is not there or is not the right one (GnuPG 2.2, LC_ALL=C). */
