@@ -9,8 +9,15 @@ export interface RepositoryChoice {
 
 /** `--repository NAME|LOCATION`: a location holds a slash, and needs no configuration (interface, section 10, line 19). */
 export const withRepositoryOptions = (command: Command): Command =>
+  withKeyOptions(
+    command.option(
+      '--repository <name|location>',
+      'only this repository; a location (/srv/backups) needs no configuration',
+    ),
+  );
+
+export const withKeyOptions = (command: Command): Command =>
   command
-    .option('--repository <name|location>', 'only this repository; a location (/srv/backups) needs no configuration')
     .option('--identity <file>', 'with a location: the age identity that opens it')
     .option('--passphrase-file <file>', 'with a location: the GPG passphrase that opens it');
 

@@ -50,7 +50,8 @@ services: { files: { sources: { data: { files: [./data] } } } }
       const location = ['--repository', machine.path('disk')];
       const there = [...location, ...seal.keys(machine)];
 
-      const [{ id, service }, ...more] = machine.json(0, 'list', ...location).points;
+      const [{ id, service }, ...more] = machine.json(0, 'list', ...there).points;
+      expect(machine.json(0, 'list', ...location).points).toHaveLength(1); // names, sizes and times need no key
       expect([service, more]).toEqual(['files', []]);
       const { manifest } = machine.json(0, 'show', 'files', ...there);
       expect(manifest.configuration.services.files.sources.data.files).toEqual([machine.path('data')]);

@@ -79,11 +79,12 @@ async function demonstrate(folder: string, face: Face): Promise<readonly DemoSte
     return ['a folder of files and a SQLite database', made];
   });
   const before = await picture(service.files);
-  await using application = await face.open({
+  await using opened = await face.open({
     configuration: join(folder, 'holdfast.yaml'),
     state: join(folder, 'state'),
     writes: true,
   });
+  const application = { ...opened, progress: sparingly(face) };
   const { signal } = face;
 
   const { point, rows } = await step('back up', async () => {
@@ -139,6 +140,13 @@ async function demonstrate(folder: string, face: Face): Promise<readonly DemoSte
     return ['the service is where it was', null];
   });
   return steps;
+}
+
+/** A line for each step is what a person follows; what happens in a step is for `--verbose`. */
+function sparingly(face: Face): Application['progress'] {
+  return (event) => {
+    if (event.type === 'warning' || face.globals().verbose) face.progress(event);
+  };
 }
 
 /** Counts the restored copy, as a drill does, and compares with what was counted in the same instant as the capture. */

@@ -5,15 +5,15 @@ import { gathered } from '../arguments.ts';
 import type { Face } from '../face.ts';
 import { listAsJson, listForPeople } from '../render/list.ts';
 import { snapshotsAsJson, snapshotsForPeople } from '../render/snapshot.ts';
-import { isLocation } from '../repository-option.ts';
+import { isLocation, type RepositoryChoice, withKeyOptions } from '../repository-option.ts';
 
-interface Options {
+interface Options extends Omit<RepositoryChoice, 'repository'> {
   readonly repository?: readonly string[];
   readonly snapshots?: boolean;
 }
 
 export const listCommand = (face: Face): Command =>
-  new Command('list')
+  withKeyOptions(new Command('list'))
     .description('Recovery points, newest first.')
     .argument('[service]', 'all services when left out')
     .option('--repository <name|location>', 'only this one; may be given again', gathered)
@@ -22,12 +22,18 @@ export const listCommand = (face: Face): Command =>
       'after',
       '\nExamples:\n  holdfast list\n  holdfast list wishlist --json\n  holdfast list --repository /srv/backups',
     )
-    .action(async (service: string | undefined, { repository = [], snapshots = false }: Options) => {
-      await using application = await face.open({ locations: repository.filter(isLocation) });
-      const report = await list({ service: service ?? null, repositories: repository }, application, face.signal);
-      const stored = snapshots ? await listSnapshots({}, application, face.signal) : null;
-      const now = application.clock.now();
-      face.print(listForPeople(report, now));
-      if (stored !== null) face.print(`\n${snapshotsForPeople(stored, now)}`);
-      face.printJson({ ...listAsJson(report), ...(stored === null ? {} : snapshotsAsJson(stored)) });
-    });
+    .action(
+      async (
+        service: string | undefined,
+        { repository = [], snapshots = false, identity, passphraseFile }: Options,
+      ) => {
+        const keys = { identity, passphraseFile }; // a list opens nothing, but the same options serve all who read
+        await using application = await face.open({ locations: repository.filter(isLocation), keys });
+        const report = await list({ service: service ?? null, repositories: repository }, application, face.signal);
+        const stored = snapshots ? await listSnapshots({}, application, face.signal) : null;
+        const now = application.clock.now();
+        face.print(listForPeople(report, now));
+        if (stored !== null) face.print(`\n${snapshotsForPeople(stored, now)}`);
+        face.printJson({ ...listAsJson(report), ...(stored === null ? {} : snapshotsAsJson(stored)) });
+      },
+    );

@@ -59,7 +59,7 @@ export function progressOn(options: ProgressOptions): Progress & { clear(): void
     if (!stream.isTTY || item === undefined || nowMs() - drawnMs < REDRAW_MS) return;
     const more = items.size > 1 ? `  (and ${items.size - 1} more)` : '';
     const line = `${printable(subject ?? '')}  ${rateLine(item, nowMs())}${more}`;
-    stream.write(`\r\u001b[K${line.slice(0, Math.max(20, (stream.columns ?? 80) - 1))}`);
+    stream.write(`\r\u001b[K${line.slice(0, Math.max(20, (stream.columns || 80) - 1))}`);
     drawn = true;
     drawnMs = nowMs();
   };
