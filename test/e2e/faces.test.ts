@@ -126,6 +126,28 @@ describe.runIf(available('sqlite3'))('the face of a command', () => {
     expect(readFileSync(join(kept[0].path, 'soup.txt'), 'utf8')).toBe('spoiled');
   });
 
+  test('what a restore of one path set aside in the source is not carried along, and goes when its time is over', () => {
+    const machine = aMachine();
+    aServiceOn(machine);
+    machine.passes('backup');
+    machine.write('data/deep/er/bread.txt', 'spoiled');
+    const { kept } = machine.json(0, 'restore', 'notes', '--in-place', '--path', machine.path('data/deep'), '--yes');
+    expect(kept[0].path).toMatch(`${machine.path('data/deep')}.recovery-backup-`);
+    const [{ id }] = machine.json(0, 'backup').points;
+    const inPoint = machine.passes('ls', id, 'files_data');
+    expect(inPoint).toContain('bread.txt');
+    expect(inPoint).not.toContain('recovery-backup');
+    // by record: what only looks like one is the user's own
+    machine.write('data/mine.recovery-backup-20200101-000000/file', 'mine');
+    const [later] = machine.json(0, 'backup').points;
+    expect(machine.passes('ls', later.id, 'files_data')).toContain('mine.recovery-backup-20200101-000000');
+    tool('sqlite3', machine.path('state/catalog.db'), "update kept_states set until_at = '2020-01-01T00:00:00Z'");
+    expect(machine.json(0, 'prune')).toMatchObject({ removedStates: [{ path: kept[0].path }] });
+    expect(readdirSync(machine.path('data')).filter((name) => name.includes('recovery-backup'))).toEqual([
+      'mine.recovery-backup-20200101-000000',
+    ]);
+  });
+
   test('dry runs write nothing, and a verb that has none does nothing', () => {
     const machine = aMachine();
     aServiceOn(machine, 'plans: { nightly: { services: [notes], repositories: [disk], retention: { latest: 1 } } }\n');
@@ -223,7 +245,8 @@ describe.runIf(['sqlite3', 'zstd'].every(available))('the demo', () => {
   test('needs no configuration and leaves nothing', () => {
     const machine = aMachine();
     mkdirSync(machine.path('tmp'));
-    const { exitCode, stdout } = machine.run(['demo'], { environment: { TMPDIR: machine.path('tmp') } });
+    const { exitCode, stdout, stderr } = machine.run(['demo'], { environment: { TMPDIR: machine.path('tmp') } });
+    expect(stderr).toBe(''); // a line for each step is enough
     expect([exitCode, stdout]).toEqual([0, expect.stringContaining('What was destroyed is back, and identical.')]);
     expect(readdirSync(machine.path('tmp'))).toEqual([]);
     expect(existsSync(machine.path('state'))).toBe(false);

@@ -43,6 +43,7 @@ export const pruneAsJson = ({
   durationMs,
   services,
   removed,
+  removedStates,
   passedOver,
   failures,
 }: PruneReport): object => ({
@@ -51,6 +52,7 @@ export const pruneAsJson = ({
   durationMs,
   services: services.map(serviceAsJson),
   removed: removed.map(({ id, service, repository }) => ({ id, service, repository })),
+  removedStates: removedStates.map(({ host, path }) => ({ host, path })),
   passedOver: passedOver.map(({ point, reason }) => ({ point: point.id, repository: point.repository, reason })),
   failures: failures.map(failureAsJson),
 });
