@@ -25,6 +25,8 @@ export interface RunOptions {
 export interface Running {
   kill(signal: NodeJS.Signals): void;
   readonly ended: Promise<Ended>;
+  /** So far. */
+  printed(): Pick<Ended, 'stdout' | 'stderr'>;
 }
 
 /** A machine of its own for the program: a folder with a configuration, a HOME and a state folder that no other test
@@ -99,7 +101,7 @@ export function aMachine(): Machine {
     child.on('error', reject);
     child.on('close', (exitCode) => end({ exitCode, ...printed }));
     onTestFinished(() => void child.kill('SIGKILL'));
-    return { kill: (signal) => void child.kill(signal), ended };
+    return { kill: (signal) => void child.kill(signal), ended, printed: () => ({ ...printed }) };
   }
   return {
     ...{ folder, configuration, environment, path, write, run, start },
