@@ -39,6 +39,20 @@ export interface RunOptions {
   readonly onFinished?: (finished: Finished) => void;
 }
 
+export type SessionOptions = Pick<RunOptions, 'signal' | 'limitMs' | 'onStderr'>;
+
+/** One program that is spoken to: its stdin stays open, and its stdout comes line by line. Hold it with `await using`:
+ *  leaving the block ends the program (TERM, then KILL) unless it has ended. One caller at a time reads. */
+export interface Session extends AsyncDisposable {
+  /** Passes text to its stdin; resolves when that has room again. Nothing is thrown when the program has ended: the
+   *  next `line` or `end` tells why. */
+  write(text: string): Promise<void>;
+  /** The next line without its newline, UTF-8, at most 16 MiB; null when it ended well. @throws as {@link Host.run} */
+  line(): Promise<string | null>;
+  /** Closes stdin and waits until it ended; lines that were not read are dropped. @throws as {@link Host.run} */
+  end(): Promise<Finished>;
+}
+
 /** `lstat` of one path. Times in nanoseconds since 1970. */
 export interface PathStatus {
   readonly type: 'file' | 'directory' | 'link' | 'other';
@@ -92,6 +106,8 @@ export interface Host {
   read(pipeline: readonly Command[], options: RunOptions): Bytes;
   /** Feeds `options.input` to the first member and waits for all; the last member's stdout is discarded. */
   feed(pipeline: readonly Command[], options: RunOptions): Promise<readonly Finished[]>;
+  /** Starts one program that is spoken to. @throws as {@link run}, now or when it is read */
+  session(command: Command, options: SessionOptions): Promise<Session>;
   /** The first version number that `program --version` prints; read once per host. @throws ToolMissing */
   version(program: string, signal: AbortSignal): Promise<string>;
 }

@@ -25,6 +25,13 @@ export const tookTooLong = (programs: readonly string[], limitMs: number): Holdf
 export const printedTooMuch = (program: string, limit: number): HoldfastError =>
   new HoldfastError('ProcessFailed', `${program} printed more than ${limit / 1024 ** 2} MiB and was stopped.`, program);
 
+export const lineTooLong = (program: string, limit: number): HoldfastError =>
+  new HoldfastError(
+    'ProcessFailed',
+    `${program} printed a line of more than ${limit / 1024 ** 2} MiB and was stopped.`,
+    program,
+  );
+
 const missing = (program: string, why: string): HoldfastError =>
   new HoldfastError('ToolMissing', `${program} ${why}.`, program);
 

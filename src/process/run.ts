@@ -1,5 +1,5 @@
 import type { Bytes } from '../ports/bytes.ts';
-import type { Command, Finished, RunOptions } from '../ports/host.ts';
+import type { Command, Finished, RunOptions, Session, SessionOptions } from '../ports/host.ts';
 import { type Account, lookUp, parseAccount } from './account.ts';
 import type { Enter } from './enter.ts';
 import { needsRoot, printedTooMuch, saidNoVersion } from './failure.ts';
@@ -79,6 +79,16 @@ export async function runCommand(
   const [finished] = await pipeline.finished();
   if (finished === undefined) throw new RangeError('a pipeline of one member has one end');
   return { ...finished, stdout: Buffer.concat(chunks).toString('utf8') };
+}
+
+/** Starts a program that is spoken to. @throws ToolMissing, ProcessFailed, now or when it is read */
+export async function startSession(
+  command: Command,
+  options: SessionOptions,
+  settings: ProcessSettings = {},
+): Promise<Session> {
+  const { openSession } = await import('./session.ts'); // most verbs speak to no program
+  return await openSession(command, options, settingsOf(settings, false));
 }
 
 /** The first version number in what `program --version` prints, on either output and with any exit code.

@@ -353,6 +353,72 @@ export function hostContract(name: string, fixture: () => Promise<HostFixture>):
     });
   });
 
+  describe(`${name}: sessions`, () => {
+    test('a program that is spoken to answers line by line, and ends well when all is said', async () => {
+      await using made = await fixture();
+      const echo = shell('while IFS= read -r line; do printf "heard %s\\n" "$line"; done; printf "last"');
+      await using session = await made.host.session(echo, { signal: never() });
+      await session.write('one\n');
+      expect(await session.line()).toBe('heard one');
+      await session.write('zwö\nthree\n');
+      expect(await session.line()).toBe('heard zwö');
+      expect(await session.line()).toBe('heard three');
+      expect(await session.end()).toMatchObject({ program: 'sh', exitCode: 0 });
+    });
+
+    test('lines that came before the end are all told, then that it ended', async () => {
+      await using made = await fixture();
+      await using session = await made.host.session(shell('printf "a\\n\\nb"'), { signal: never() });
+      expect([await session.line(), await session.line(), await session.line()]).toEqual(['a', '', 'b']);
+      expect(await session.line()).toBeNull();
+      expect(await session.end()).toMatchObject({ exitCode: 0 });
+    });
+
+    test('a program that fails in the middle of a talk is a failure, and what is said to it afterwards is lost', async () => {
+      await using made = await fixture();
+      const failing = shell('read -r line; echo "got $line"; echo "no such thing" >&2; exit 3');
+      await using session = await made.host.session(failing, { signal: never() });
+      await session.write('hello\n');
+      expect(await session.line()).toBe('got hello');
+      await expect(session.line()).rejects.toMatchObject({ message: 'sh ended with 3: no such thing' });
+      await session.write('x'.repeat(MEGABYTE));
+      await expect(session.end()).rejects.toMatchObject({ code: 'ProcessFailed' });
+    });
+
+    test('leaving a session ends its program, which never takes what it heard for the whole', async () => {
+      await using made = await fixture();
+      const seconds = uniqueSeconds();
+      const script = `read -r line; echo ready; sleep ${seconds} & cat > /dev/null && echo whole > ${made.folder}/whole`;
+      {
+        await using session = await made.host.session(shell(script), { signal: never() });
+        await session.write('half\nmore');
+        expect(await session.line()).toBe('ready');
+        await until(made.host, seconds, 'running');
+      }
+      await until(made.host, seconds, 'gone');
+      expect(await made.host.files.status(`${made.folder}/whole`, never())).toBeNull();
+    });
+
+    test('an abort ends a session with the reason of its signal', async () => {
+      await using made = await fixture();
+      const [aborting, reason] = [new AbortController(), new Error('enough')];
+      await using session = await made.host.session(shell('echo ready; cat'), { signal: aborting.signal });
+      expect(await session.line()).toBe('ready');
+      const waiting = session.line();
+      aborting.abort(reason);
+      await expect(waiting).rejects.toBe(reason);
+    });
+
+    test('a session with a program that is not there is ToolMissing', async () => {
+      await using made = await fixture();
+      const talk = async (): Promise<unknown> => {
+        await using session = await made.host.session({ program: 'no-such-program', args: [] }, { signal: never() });
+        return await session.line();
+      };
+      await expect(talk()).rejects.toMatchObject({ code: 'ToolMissing', subject: 'no-such-program' });
+    });
+  });
+
   test(`${name}: memory does not grow with the bytes that pass`, async () => {
     await using made = await fixture();
     /** The highest resident set in bytes while so many bytes pass to a reader that is busy when they begin to come. */

@@ -51,6 +51,7 @@ export const changing = (host: Host, change: (command: Command) => Command): Hos
   run: (command, options) => host.run(change(command), options),
   read: (commands, options) => host.read(commands.map(change), options),
   feed: (commands, options) => host.feed(commands.map(change), options),
+  session: (command, options) => host.session(change(command), options),
 });
 
 export interface Program extends AsyncDisposable {

@@ -1,6 +1,13 @@
 import type { Host } from '../../../ports/host.ts';
 import { type EngineEnvironment, engineProgram } from '../../../process/container-engine.ts';
-import { feedPipeline, type ProcessSettings, readPipeline, readVersion, runCommand } from '../../../process/run.ts';
+import {
+  feedPipeline,
+  type ProcessSettings,
+  readPipeline,
+  readVersion,
+  runCommand,
+  startSession,
+} from '../../../process/run.ts';
 import { enterContainer } from './enter.ts';
 import { containerFiles } from './files.ts';
 
@@ -28,6 +35,7 @@ export async function dockerHost(
     run,
     read: (pipeline, options) => readPipeline(pipeline, options, settings),
     feed: (pipeline, options) => feedPipeline(pipeline, options, settings),
+    session: (command, options) => startSession(command, options, settings),
     version: async (wanted, aborted) => {
       const version = versions.get(wanted) ?? (await readVersion(wanted, { signal: aborted }, settings));
       versions.set(wanted, version);
