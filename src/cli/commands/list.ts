@@ -32,8 +32,10 @@ export const listCommand = (face: Face): Command =>
         const report = await list({ service: service ?? null, repositories: repository }, application, face.signal);
         const stored = snapshots ? await listSnapshots({}, application, face.signal) : null;
         const now = application.clock.now();
+        // ten thousand rows: what is not asked for is not made
+        if (face.globals().json)
+          return face.printJson({ ...listAsJson(report), ...(stored === null ? {} : snapshotsAsJson(stored)) });
         face.print(listForPeople(report, now));
         if (stored !== null) face.print(`\n${snapshotsForPeople(stored, now)}`);
-        face.printJson({ ...listAsJson(report), ...(stored === null ? {} : snapshotsAsJson(stored)) });
       },
     );

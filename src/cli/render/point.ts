@@ -6,11 +6,11 @@ import { printable, table } from './table.ts';
 
 /** `2026-11-21 02:00:04`, in the machine's time zone. */
 export const timeForPeople = (at: Temporal.Instant, zone = Temporal.Now.timeZoneId()): string =>
-  at.toZonedDateTimeISO(zone).toPlainDateTime().toString({ smallestUnit: 'second' }).replace('T', ' ');
+  at.toString({ timeZone: zone, smallestUnit: 'second' }).slice(0, -'+00:00'.length).replace('T', ' ');
 
 /** `3h ago`; a time that lies in the future says so. */
 export function ageForPeople(at: Temporal.Instant, now: Temporal.Instant): string {
-  const seconds = now.since(at).total('seconds');
+  const seconds = (now.epochMilliseconds - at.epochMilliseconds) / 1000;
   return seconds < 0 ? `in ${formatDuration(-seconds)}` : `${formatDuration(seconds)} ago`;
 }
 
