@@ -10,8 +10,8 @@ import { type Bytes, lend } from '../ports/bytes.ts';
 
 /** Bytes that are read before they are given on: a frame of the stored file (streams/frames.ts), which so needs no copy. */
 const CHUNK_SIZE = 4 * 1024 ** 2;
-/** Buffers that the thread has ahead of the reader. */
-const AHEAD = 2;
+/** Buffers that the thread fills ahead of the reader. */
+const AHEAD = 1;
 
 /** What a program prints, read in a thread of its own. Node's own stream of a child hands out 64 KiB at a time on the
  *  main thread, which for 1 GB is 1.3 s of it; here the main thread sees each 4 MiB once. */

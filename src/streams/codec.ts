@@ -11,7 +11,7 @@ const gzip = promisify(zlib.gzip);
 const gunzip = promisify(zlib.gunzip);
 
 /** Frames that are packed or unpacked at the same time on libuv's pool: more only take memory. */
-export const FRAMES_IN_FLIGHT = Math.min(availableParallelism() + 2, 10);
+export const FRAMES_IN_FLIGHT = Math.min(availableParallelism() + 1, 10);
 
 /** Room for one gzip member of a frame that does not compress (zlib's deflateBound is below it). */
 const GZIP_CHUNK = FRAME_SIZE + 64 * 1024;
