@@ -36,7 +36,7 @@ module.exports = {
       name: 'adapters-stand-alone',
       comment:
         'an adapter may import domain, ports, process, streams and its own folder, never another adapter; ' +
-        'sources share how trees and databases are read, units how containers are spoken of, validators how something is ' +
+        'sources share how trees and databases are read and servers reached, units how containers are spoken of, validators how something is ' +
         'tried, which are no adapters',
       severity: 'error',
       from: { path: '^src/adapters/([^/]+/[^/]+)/' },
@@ -45,7 +45,7 @@ module.exports = {
         pathNot: [
           '^src/(domain|ports|process|streams)/',
           '^src/adapters/$1/',
-          '^src/adapters/sources/(tree|online-backup)/',
+          '^src/adapters/sources/(tree|online-backup|server)/',
           '^src/adapters/snapshotters/pool/',
           '^src/adapters/units/engine/',
           '^src/adapters/validators/probe/',

@@ -23,6 +23,7 @@ import type { Host } from './ports/host.ts';
 import type { MountTable } from './ports/occupancy.ts';
 import type { Repository } from './ports/repository.ts';
 import type { Snapshotter } from './ports/snapshotter.ts';
+import type { SourceTools } from './ports/source.ts';
 import type { Unit, UnitReference } from './ports/unit.ts';
 import { systemClock, ulids } from './process/clock.ts';
 import { systemOwners } from './process/owner.ts';
@@ -145,11 +146,6 @@ export async function openApplication(
     if (row === undefined) throw notBuilt(`units of kind ${reference.kind}`, unitNameOf(reference));
     return (await row.load())(reference, await host(reference.host), clientEnvironment(process.env));
   };
-  const source: Context['source'] = async (service, { name, kind, settings }) => {
-    const row = SOURCES.get(kind);
-    if (row === undefined) throw notBuilt(`sources of kind ${kind}`, `${service.name}.${name}`);
-    return (await row.load()).source(name, settings, await host(service.host));
-  };
   const readSecret = secretReader({
     environment: process.env,
     run: async ([program = '', ...args]) => {
@@ -158,6 +154,18 @@ export async function openApplication(
     },
     warn: (text) => face.progress({ type: 'warning', subject: 'secrets', text }),
   });
+  const source: Context['source'] = async (service, { name, kind, settings }) => {
+    const row = SOURCES.get(kind);
+    if (row === undefined) throw notBuilt(`sources of kind ${kind}`, `${service.name}.${name}`);
+    const tools: SourceTools = {
+      secret: readSecret,
+      container: async (container) => {
+        if (service.host !== 'local') throw notBuilt('containers on another host', `${service.name}.${name}`);
+        return await host(`container ${container}`);
+      },
+    };
+    return (await row.load()).source(name, settings, await host(service.host), tools);
+  };
   const path = catalogPath(configuration, folder);
   const openedCatalog = once(openCatalog);
   async function recordRecovery(recovery: Recovery): Promise<void> {

@@ -7,6 +7,7 @@ import { localHost } from '../src/adapters/hosts/local/index.ts';
 import { byKey, SOURCES } from '../src/adapters/registry.ts';
 import * as files from '../src/adapters/sources/files/index.ts';
 import * as sqlite from '../src/adapters/sources/sqlite/index.ts';
+import type { SourceTools } from '../src/ports/source.ts';
 import { type SourceFixture, sourceContract } from './contracts/source.ts';
 import { changing, listing, output, temporaryFolder, told } from './sources/support.ts';
 
@@ -81,13 +82,18 @@ async function sqliteFixture(): Promise<SourceFixture> {
 sourceContract('files', filesFixture);
 sourceContract('sqlite', sqliteFixture);
 
+const NO_TOOLS: SourceTools = {
+  secret: () => Promise.reject(new Error('no secret is configured')),
+  container: () => Promise.reject(new Error('no container is configured')),
+};
+
 test('every kind of source that is listed can be loaded and says its own kind', async () => {
   for (const [kind, row] of SOURCES) {
     const { format, source } = await row.load();
     expect(format.kind).toBe(kind);
-    const made = source('name', kind === 'files' ? { files: ['/a'] } : { sqlite: '/a' }, localHost());
+    const made = source('name', kind === 'files' ? { files: ['/a'] } : { sqlite: '/a' }, localHost(), NO_TOOLS);
     expect(made).toMatchObject({ kind, name: 'name', itemNames: [`${kind}_name`] });
-    expect(() => source('name', { unknown: true }, localHost())).toThrow();
+    expect(() => source('name', { unknown: true }, localHost(), NO_TOOLS)).toThrow();
   }
 });
 

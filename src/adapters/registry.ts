@@ -1,12 +1,12 @@
 import type * as z from 'zod';
 import type { Host } from '../ports/host.ts';
-import type { ItemFormat, Source } from '../ports/source.ts';
+import type { ItemFormat, Source, SourceTools } from '../ports/source.ts';
 import type { Unit, UnitReference } from '../ports/unit.ts';
 import type { Validator } from '../ports/validator.ts';
 
 /** What a source's folder exports from its `index.ts`. */
 interface SourceModule<Settings> {
-  source(name: string, settings: Settings, host: Host): Source;
+  source(name: string, settings: Settings, host: Host, tools: SourceTools): Source;
   readonly format: ItemFormat;
 }
 
@@ -29,7 +29,7 @@ function sourceRow<Schema extends z.ZodType>(
 ): SourceRow {
   const loaded = async (): Promise<SourceModule<unknown>> => {
     const [{ source, format }, settingsSchema] = await Promise.all([load(), schema()]);
-    return { format, source: (name, settings, host) => source(name, settingsSchema.parse(settings), host) };
+    return { format, source: (name, settings, ...rest) => source(name, settingsSchema.parse(settings), ...rest) };
   };
   return { kind, schema, load: loaded };
 }

@@ -5,6 +5,10 @@ export interface Facts {
   readonly tables?: Readonly<Record<string, number>>;
   /** Tables that were beyond the budget: said, and not compared. */
   readonly uncounted?: readonly string[];
+  /** Large objects of PostgreSQL. */
+  readonly largeObjects?: number;
+  /** Versions of extensions by name. A dump has only the names, so they are said and not compared. */
+  readonly extensions?: Readonly<Record<string, string>>;
   readonly entries?: number;
   readonly keys?: number;
   readonly documents?: Readonly<Record<string, number>>;
@@ -28,7 +32,7 @@ export interface Difference {
 }
 
 /** Every count under a name of its own: `files`, `tables public.users`, `documents vault`. */
-function flat({ tables = {}, documents = {}, uncounted: _, ...counts }: Facts): Map<string, number> {
+function flat({ tables = {}, documents = {}, uncounted: _, extensions: __, ...counts }: Facts): Map<string, number> {
   const named = (kind: string, rows: Readonly<Record<string, number>>): [string, number][] =>
     Object.entries(rows).map(([name, count]) => [`${kind} ${name}`, count]);
   return new Map([...Object.entries(counts), ...named('tables', tables), ...named('documents', documents)]);

@@ -4,6 +4,8 @@ import { HoldfastError } from './errors.ts';
 const facts = z.object({
   tables: z.record(z.string(), z.number()).exactOptional(),
   uncounted: z.array(z.string()).readonly().exactOptional(),
+  largeObjects: z.number().exactOptional(),
+  extensions: z.record(z.string(), z.string()).exactOptional(),
   entries: z.number().exactOptional(),
   keys: z.number().exactOptional(),
   documents: z.record(z.string(), z.number()).exactOptional(),

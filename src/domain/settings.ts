@@ -73,6 +73,7 @@ export const environmentSetting = z.record(
   z.union([secretReference, z.string()]).register(roles, { environment: true }),
 );
 
+export const portSetting = z.int().min(1, 'A port is 1 to 65535.').max(65_535, 'A port is 1 to 65535.');
 export const webAddressSetting = z.string().regex(/^https?:\/\/[^\s/]\S*$/i, 'Write an address: http://… or https://…');
 export const hostAndPortSetting = z
   .string()

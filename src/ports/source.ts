@@ -1,6 +1,9 @@
 import type { Facts } from '../domain/facts.ts';
 import type { Root, Tool } from '../domain/manifest.ts';
+import type { Secret } from '../domain/secret.ts';
+import type { SecretSetting } from '../domain/settings.ts';
 import type { Bytes } from './bytes.ts';
+import type { Host } from './host.ts';
 
 /** What is known of an item once its bytes have passed. */
 export interface Captured {
@@ -75,6 +78,36 @@ export interface InPlacePath {
   readonly exclusive: boolean;
 }
 
+/** What a source is given beside its settings. */
+export interface SourceTools {
+  /** Read at the first call. `purpose` stands in the error: `password of source db`. @throws SecretMissing */
+  secret(setting: SecretSetting, purpose: string): Promise<Secret>;
+  /** A container of the service's host, as a host. @throws ToolMissing without an engine, Unsupported */
+  container(name: string): Promise<Host>;
+}
+
+/** How items go back into a server that runs. Names of databases are the server's own, whatever characters they have. */
+export interface Databases {
+  /** The database that an item belongs into; null for an item that is none: roles, the configuration of a directory. */
+  databaseOf(item: string): string | null;
+  exists(database: string, signal: AbortSignal): Promise<boolean>;
+  /** Makes a database and fills it with an item. When that fails, also by an abort, the database is gone again.
+   *  @returns what was left out, for people: owners and grants of roles that are missing
+   *  @throws TargetExists when there is one of that name; what `bytes` throws */
+  fill(database: string, bytes: Bytes, signal: AbortSignal): Promise<readonly string[]>;
+  /** Applies an item that is no database. What is there already stays as it is. @returns what was left out */
+  apply(bytes: Bytes, signal: AbortSignal): Promise<readonly string[]>;
+  /** Counts as the capture does. */
+  facts(database: string, signal: AbortSignal): Promise<Facts>;
+  /** Gives `database` the name `kept` and `staged` the name `database`; talks with both are ended, and none begins in
+   *  between. Whatever part of it was done before: repeated, it ends the same. A missing `database` is no error. */
+  swapIn(database: string, staged: string, kept: string, signal: AbortSignal): Promise<void>;
+  /** Takes {@link swapIn} back, as much of it as was done. */
+  swapBack(database: string, staged: string, kept: string, signal: AbortSignal): Promise<void>;
+  /** Removes a database that a restore made; none of that name is no error. */
+  drop(database: string, signal: AbortSignal): Promise<void>;
+}
+
 /** One value of a database, as it is printed where it is no number. */
 export type Cell = string | number | bigint | null;
 
@@ -86,11 +119,13 @@ export type Cell = string | number | bigint | null;
 export interface Source {
   readonly name: string;
   readonly kind: string;
-  /** `inPlace`: {@link Source.placements} answers. `sql`: {@link Source.query} does. Read before anything is stopped. */
+  /** `inPlace`: {@link Source.placements} answers, or {@link Source.databases} is there. `sql`: {@link Source.query} does. Read before anything is stopped. */
   readonly capabilities: { readonly tree: boolean; readonly inPlace: boolean; readonly sql: boolean };
   /** The names of the items that a capture would have: what fails as a whole is reported under these. */
   readonly itemNames: readonly string[];
   capture(context: CaptureContext, signal: AbortSignal): Promise<Capture>;
+  /** How items go back into the server; null where they are paths ({@link Source.placements}). */
+  readonly databases: Databases | null;
   /** Which paths a restore in place of an item exchanges. */
   placements(roots: readonly Root[], signal: AbortSignal): Promise<readonly InPlacePath[]>;
   /** The paths that a capture reads, where snapshots of them would hold all of it; none where not: a dump, a tree that

@@ -187,6 +187,7 @@ function treeSource(name: string, roots: readonly string[], exclude: readonly st
     query: () => Promise.reject(new Error('it has no database')),
     snapshotRoots: async () => [],
     holdsDatabases: async () => false,
+    databases: null,
     placements: async (stored): Promise<readonly InPlacePath[]> =>
       stored.map((row) => ({ ...row, companions: [], exclusive: false })),
   };
@@ -219,6 +220,7 @@ function databaseSource(name: string, path: string): Source {
     query: () => Promise.reject(new Error('it has no database')),
     snapshotRoots: async () => [],
     holdsDatabases: async () => false,
+    databases: null,
     placements: async () => [
       { path, stored: '', companions: ['-wal', '-shm', '-journal'].map((end) => path + end), exclusive: true },
     ],

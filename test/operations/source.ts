@@ -44,6 +44,7 @@ export function testSource(name: string): TestSource {
       return { items: [itemOf(source)], [Symbol.asyncDispose]: dispose };
     },
     query: () => Promise.reject(new Error('it has no database')),
+    databases: null,
     placements: async () => [],
     snapshotRoots: async () => [],
     holdsDatabases: async () => false,

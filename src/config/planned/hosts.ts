@@ -1,6 +1,6 @@
 import * as z from 'zod';
-import { pathSetting } from '../../domain/settings.ts';
-import { planned, portSetting } from './planned.ts';
+import { pathSetting, portSetting } from '../../domain/settings.ts';
+import { planned } from './planned.ts';
 
 /** A host over SSH. `local` always exists. */
 export const hostSchema = planned('hosts over SSH', 'A machine that is reached over SSH', () =>

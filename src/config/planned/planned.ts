@@ -8,5 +8,3 @@ export function planned<T extends z.ZodType>(what: string, description: string, 
   (schema as z.ZodType).register(roles, { planned: what });
   return schema;
 }
-
-export const portSetting = z.int().min(1, 'A port is 1 to 65535.').max(65_535, 'A port is 1 to 65535.');

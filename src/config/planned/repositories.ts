@@ -1,6 +1,6 @@
 import * as z from 'zod';
-import { environmentSetting, pathSetting, secretSetting, sizeSetting } from '../../domain/settings.ts';
-import { planned, portSetting } from './planned.ts';
+import { environmentSetting, pathSetting, portSetting, secretSetting, sizeSetting } from '../../domain/settings.ts';
+import { planned } from './planned.ts';
 
 const text = z.string().min(1, 'Must not be empty.');
 

@@ -32,6 +32,7 @@ export function source(name: string, settings: FilesSettings, host: Host): Sourc
         host,
         signal,
       ),
+    databases: null,
     placements: async (roots) => roots.map(({ path, stored }) => ({ path, stored, companions: [], exclusive: false })),
     async snapshotRoots(signal) {
       if (settings.crossMounts === true || !host.capabilities.localPaths) return [];

@@ -41,6 +41,7 @@ export function source(name: string, settings: SqliteSettings, host: Host): Sour
         throw error;
       }
     },
+    databases: null,
     async placements(_roots, signal): Promise<readonly InPlacePath[]> {
       const there = await host.files.status(settings.sqlite, signal);
       const path = there === null ? settings.sqlite : await host.files.realPath(settings.sqlite, signal);
