@@ -116,7 +116,9 @@ export function containerEngine(subject: string, host: Host, environment: Engine
     async keptUnder(label, signal) {
       const ended = await ask(args.keptUnder(label), signal, LOOK_LIMIT_MS);
       if (ended.exitCode !== 0) throw failed(subject, 'has images that could not be listed', ended.stderrTail);
-      return ended.stdout.split('\n').filter((line) => line !== '');
+      // podman also prints the other names of an image that the filter found
+      const own = args.keptName(label, '');
+      return ended.stdout.split('\n').filter((line) => line.replace(/^localhost\//, '').startsWith(own));
     },
     health(container) {
       const health = healthOf(container, restarts.get(container.Id) ?? null);
