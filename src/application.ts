@@ -17,7 +17,7 @@ import { unitNameOf } from './domain/unit-reference.ts';
 import { type Journal, openEntries, openJournal } from './journal/journal.ts';
 import type { Context } from './operations/context.ts';
 import { settleSettings } from './operations/guard-context.ts';
-import { adviceForLeftGuard } from './operations/guards.ts';
+import { recordFinishedRecovery, recordFoundSnapshot, withAdvice } from './operations/left-guards.ts';
 import type { Recovery, Snapshot } from './ports/catalog.ts';
 import type { Host } from './ports/host.ts';
 import type { MountTable } from './ports/occupancy.ts';
@@ -171,15 +171,10 @@ export async function openApplication(
   async function recordRecovery(recovery: Recovery): Promise<void> {
     if (configuration === null)
       throw new HoldfastError('ConfigurationMissing', 'The catalog is not known without a configuration.', 'catalog');
-    await (await openedCatalog(path)).recordRecovery(recovery);
+    await recordFinishedRecovery(recovery, await openedCatalog(path));
   }
-  /** One that is recorded already is left as it is: its outcome is known better there. */
-  async function recordNewSnapshot(snapshot: Snapshot): Promise<void> {
-    const catalog = await openedCatalog(path);
-    const known = await catalog.snapshots({ subvolume: snapshot.subvolume });
-    if (known.some(({ pool, name }) => pool === snapshot.pool && name === snapshot.name)) return;
-    await catalog.recordSnapshot(snapshot);
-  }
+  const recordNewSnapshot = async (snapshot: Snapshot): Promise<void> =>
+    recordFoundSnapshot(snapshot, await openedCatalog(path));
   const zone = Temporal.Now.timeZoneId();
   const configured = configuration ?? { version: 1 };
   const definitions = definitionsOf(configured, zone);
@@ -205,14 +200,13 @@ export async function openApplication(
 
   /** A crash left steps open: a command that writes puts them right first, one that reads only says so. */
   async function lookAtJournal(): Promise<void> {
-    const path = join(folder, 'journal.db');
-    if (!existsSync(path) || openEntries(path, owners).every(({ state }) => state === 'running')) return;
+    const own = join(folder, 'journal.db');
+    if (!existsSync(own) || openEntries(own, owners).every(({ state }) => state === 'running')) return;
     if (!request.writes) return face.note('A run that was cut short left open steps: holdfast doctor');
-    for (const { entry, outcome, detail } of await (await openedJournal()).repair({ force: false }, face.signal))
+    const repairs = await (await openedJournal()).repair({ force: false }, face.signal);
+    for (const { entry, outcome, detail, advice } of await withAdvice(repairs, await openedCatalog(path)))
       if (outcome !== 'skipped')
-        face.note(
-          adviceForLeftGuard(entry) ?? `${entry.verb} ${entry.subject}, cut short earlier: ${outcome}, ${detail}`,
-        );
+        face.note(advice ?? `${entry.verb} ${entry.subject}, cut short earlier: ${outcome}, ${detail}`);
   }
 
   if (request.setDamagedCatalogAside) {

@@ -5,9 +5,10 @@ import { newestFirst } from '../domain/proof.ts';
 import type { PointSummary } from '../domain/recovery-point.ts';
 import { formatBytes } from '../domain/size.ts';
 import { unitReferencesOf } from '../domain/unit-reference.ts';
-import type { OpenEntry, Repair } from '../journal/journal.ts';
+import type { OpenEntry } from '../journal/journal.ts';
 import { unitsToStop } from './backup.ts';
 import type { Context } from './context.ts';
+import { type AdvisedRepair, withAdvice } from './left-guards.ts';
 import { refresh } from './refresh.ts';
 import { freeBytesOf } from './repository-check.ts';
 
@@ -38,7 +39,7 @@ export interface DoctorReport {
   /** `failed` when any row is. */
   readonly outcome: 'passed' | 'failed';
   readonly rows: readonly DoctorRow[];
-  readonly repairs: readonly Repair[];
+  readonly repairs: readonly AdvisedRepair[];
 }
 
 /** Below this the state folder, or a repository, has no room to work with. */
@@ -121,10 +122,10 @@ async function lookAtJournals(
   repair: boolean,
   context: Context,
   signal: AbortSignal,
-): Promise<{ readonly rows: readonly DoctorRow[]; readonly repairs: readonly Repair[] }> {
+): Promise<{ readonly rows: readonly DoctorRow[]; readonly repairs: readonly AdvisedRepair[] }> {
   try {
     const journal = await context.journal();
-    const repairs = repair ? await journal.repair({ force: false }, signal) : [];
+    const repairs = repair ? await withAdvice(await journal.repair({ force: false }, signal), context.catalog) : [];
     const open = journal.open();
     const rows = open.map(rowOfEntry);
     return { rows: rows.length === 0 ? [ok('journal', 'nothing is open')] : rows, repairs };

@@ -14,8 +14,6 @@ export interface PoolDetail {
   readonly snapshot: string;
 }
 
-type GuardEntry = Pick<OpenEntry, 'verb' | 'subject' | 'detail' | 'direction'>;
-
 const LOOK_AGAIN_MS = 500;
 
 const worksOn = ({ detail }: OpenEntry, pool: string, subvolumes: readonly string[]): boolean => {
@@ -68,15 +66,4 @@ export async function refuseOtherRollback(
       : `A rollback of ${first.subject} was cut short and is not put right yet.`;
   const hint = first.state === 'running' ? {} : { hint: 'Put it right with: holdfast unlock' };
   throw new HoldfastError('StateBusy', words, first.subject, hint);
-}
-
-/** What to do about a guard that was cut short before its verdict: its point stays `pending`. Null for other entries. */
-export function adviceForLeftGuard({ verb, subject, detail, direction }: GuardEntry): string | null {
-  if (verb !== VERBS.guard || direction === 'back') return null; // it was cut short before its snapshot
-  if ('service' in (detail as object)) {
-    const { service, point } = detail as { readonly service: string; readonly point: string };
-    return `guard of ${service} was cut short before its verdict. Back: holdfast rollback --service ${service} --point ${point}; or it is well: holdfast snapshot mark ${point} success`;
-  }
-  const { snapshot } = detail as PoolDetail;
-  return `guard ${subject} was cut short before its verdict. Back: holdfast rollback --snapshot ${snapshot}; or it is well: holdfast snapshot mark ${snapshot} success`;
 }

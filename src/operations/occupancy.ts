@@ -8,28 +8,56 @@ import type { GuardContext } from './guard-context.ts';
 /** Names at most so many of what stands in the way. */
 const NAMED = 8;
 
+/** How long somebody must stay to be in the way. A container that starts holds, for a moment, a copy of every mount of
+ *  the machine; backups and health checks pass through. In milliseconds. */
+const PASSING_MS = 2000;
+const LOOK_AGAIN_MS = 100;
+
+type Looks = Pick<GuardContext, 'mounts' | 'clock'>;
+
 /** Looks who would stay on the old data if a folder were exchanged now (interface, section 10, line 1). What a declared
- *  unit owns goes away when it is stopped; a mount of this machine can be made again.
+ *  unit owns goes away when it is stopped; a mount of this machine can be made again; who only passes through is no reason.
  *  @param units whose processes are no reason
  *  @throws TargetBusy naming every process, and every mount that only others see */
 export async function refuseOccupied(
   path: string,
   units: readonly Unit[],
-  { mounts }: Pick<GuardContext, 'mounts'>,
+  context: Looks,
   signal: AbortSignal,
 ): Promise<Occupancy> {
-  const found = await mounts.occupancy(path, signal);
+  let found: Occupancy | undefined;
+  const reasons = await whatStays(context, signal, async () => {
+    found = await context.mounts.occupancy(path, signal);
+    return reasonsIn(found, units, signal);
+  });
+  if (reasons.length === 0 && found !== undefined) return found;
+  throw new HoldfastError('TargetBusy', `${path} is used by ${list(reasons)}, which no declared unit owns.`, path, {
+    hint: 'End or unmount it, or declare its unit in the subvolume: it would go on with the old data',
+  });
+}
+
+async function reasonsIn(found: Occupancy, units: readonly Unit[], signal: AbortSignal): Promise<readonly string[]> {
   const owned = new Set((await Promise.all(units.map((unit) => unit.processes(signal)))).flat());
   const strangers = found.occupants.filter(({ pid }) => !owned.has(pid)).map(describe);
   const foreign = found.foreign
     .filter(({ occupants }) => !occupants.some(({ pid }) => owned.has(pid)))
     .map(({ point, occupants }) => `a mount at ${point} that ${list(occupants.map(describe))} sees`);
   const inner = found.inner.map((point) => `another file system mounted at ${point}`);
-  const reasons = [...strangers, ...foreign, ...inner];
-  if (reasons.length === 0) return found;
-  throw new HoldfastError('TargetBusy', `${path} is used by ${list(reasons)}, which no declared unit owns.`, path, {
-    hint: 'End or unmount it, or declare its unit in the subvolume: it would go on with the old data',
-  });
+  return [...strangers, ...foreign, ...inner];
+}
+
+/** Looks again until nothing is found, or it has stayed long enough. */
+async function whatStays(
+  { clock }: Looks,
+  signal: AbortSignal,
+  look: () => Promise<readonly string[]>,
+): Promise<readonly string[]> {
+  const end = clock.monotonicMs() + PASSING_MS;
+  for (;;) {
+    const found = await look();
+    if (found.length === 0 || clock.monotonicMs() >= end) return found;
+    await clock.sleep(LOOK_AGAIN_MS, signal);
+  }
 }
 
 /** What Holdfast itself needs must not be exchanged with the data: the journal of the exchange would go with them.
@@ -65,15 +93,17 @@ async function existing(path: string, files: HostFiles, signal: AbortSignal): Pr
 export async function usersOf(
   path: string,
   units: readonly Unit[],
-  { mounts }: Pick<GuardContext, 'mounts'>,
+  context: Looks,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
-  const { occupants, foreign, own } = await mounts.occupancy(path, signal);
-  const processes = new Map<number, string>();
-  for (const unit of units) for (const pid of await unit.processes(signal)) processes.set(pid, unit.name);
-  const nameOf = (one: Occupant): string => processes.get(one.pid) ?? describe(one);
-  const names = [...occupants.map(nameOf), ...foreign.flatMap((mount) => mount.occupants.map(nameOf))];
-  return [...new Set([...names, ...own.map(({ point }) => `the mount ${point}`)])];
+  return whatStays(context, signal, async () => {
+    const { occupants, foreign, own } = await context.mounts.occupancy(path, signal);
+    const processes = new Map<number, string>();
+    for (const unit of units) for (const pid of await unit.processes(signal)) processes.set(pid, unit.name);
+    const nameOf = (one: Occupant): string => processes.get(one.pid) ?? describe(one);
+    const names = [...occupants.map(nameOf), ...foreign.flatMap((mount) => mount.occupants.map(nameOf))];
+    return [...new Set([...names, ...own.map(({ point }) => `the mount ${point}`)])];
+  });
 }
 
 const describe = ({ pid, name }: Occupant): string => `process ${pid} (${name})`;

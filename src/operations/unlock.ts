@@ -1,6 +1,6 @@
-import type { Repair } from '../journal/journal.ts';
 import type { Context } from './context.ts';
 import { type Failure, failureOf } from './failure.ts';
+import { type AdvisedRepair, withAdvice } from './left-guards.ts';
 
 export interface UnlockRequest {
   /** All when empty. */
@@ -12,7 +12,7 @@ export interface UnlockRequest {
 export interface UnlockReport {
   /** `failed`: a journal could not be put right, or a repository could not be looked at. */
   readonly outcome: 'passed' | 'failed';
-  readonly repairs: readonly Repair[];
+  readonly repairs: readonly AdvisedRepair[];
   /** What was removed from each repository, in words. */
   readonly repositories: readonly { readonly name: string; readonly removed: readonly string[] }[];
   readonly failures: readonly Failure[];
@@ -22,10 +22,10 @@ export interface UnlockReport {
  *  drafts. What a running process holds stays. */
 export async function unlock(
   { repositories, force }: UnlockRequest,
-  context: Pick<Context, 'journal' | 'repository' | 'repositoryNames'>,
+  context: Pick<Context, 'journal' | 'repository' | 'repositoryNames' | 'catalog'>,
   signal: AbortSignal,
 ): Promise<UnlockReport> {
-  const repairs = await (await context.journal()).repair({ force }, signal);
+  const repairs = await withAdvice(await (await context.journal()).repair({ force }, signal), context.catalog);
   const unlocked: { name: string; removed: readonly string[] }[] = [];
   const failures: Failure[] = [];
   for (const name of repositories.length > 0 ? repositories : context.repositoryNames) {

@@ -7,7 +7,8 @@ import { GUARD_DEFAULTS, type GuardSettings } from '../../src/domain/guard.ts';
 import { SETTLE_DEFAULTS } from '../../src/domain/settling.ts';
 import { type Journal, openJournal } from '../../src/journal/journal.ts';
 import type { GuardContext } from '../../src/operations/guard-context.ts';
-import type { Catalog } from '../../src/ports/catalog.ts';
+import { recordFinishedRecovery, recordFoundSnapshot } from '../../src/operations/left-guards.ts';
+import type { Catalog, Recovery, Snapshot } from '../../src/ports/catalog.ts';
 import type { Host } from '../../src/ports/host.ts';
 import type { MountTable, Occupancy } from '../../src/ports/occupancy.ts';
 import type { ProgressEvent } from '../../src/ports/progress.ts';
@@ -66,6 +67,7 @@ export interface GuardHouseOptions {
   /** A real one in place of the one in memory. */
   readonly snapshotter?: Snapshotter;
   readonly mounts?: MountTable;
+  readonly catalog?: Catalog;
   /** By the names of their references. */
   readonly units?: Map<string, MemoryUnit>;
 }
@@ -77,7 +79,7 @@ export function guardHouse(options: GuardHouseOptions = {}): GuardHouse {
   const memory = memorySnapshotter({ clock, atomic: options.atomic ?? true });
   const pool = options.snapshotter ?? memory;
   const mounts = memoryMounts(calls);
-  const catalog = memoryCatalog();
+  const catalog = options.catalog ?? memoryCatalog();
   const subvolumes = new Map<string, SubvolumeDefinition>();
   const units = options.units ?? new Map<string, MemoryUnit>();
   const events: ProgressEvent[] = [];
@@ -87,12 +89,9 @@ export function guardHouse(options: GuardHouseOptions = {}): GuardHouse {
   const ports = {
     host: async () => localHost(),
     unit: openFrom(units),
-    recordRecovery: catalog.recordRecovery,
+    recordRecovery: (recovery: Recovery) => recordFinishedRecovery(recovery, catalog),
     snapshotter: async () => pool,
-    recordNewSnapshot: async (snapshot: Parameters<Catalog['recordSnapshot']>[0]) => {
-      const known = await catalog.snapshots({});
-      if (!known.some(({ name }) => name === snapshot.name)) await catalog.recordSnapshot(snapshot);
-    },
+    recordNewSnapshot: (snapshot: Snapshot) => recordFoundSnapshot(snapshot, catalog),
     mounts: mountTable,
   };
   const open = (): Journal =>

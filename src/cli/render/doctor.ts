@@ -1,21 +1,18 @@
 import type { DoctorReport } from '../../operations/doctor.ts';
-import { adviceForLeftGuard } from '../../operations/guards.ts';
+import type { AdvisedRepair } from '../../operations/left-guards.ts';
 import { coloured } from './colour.ts';
 import { printable, table } from './table.ts';
 
-type Repair = DoctorReport['repairs'][number];
-
-export const repairAsJson = ({ entry, outcome, detail }: Repair): object => ({
+export const repairAsJson = ({ entry, outcome, detail, advice }: AdvisedRepair): object => ({
   verb: entry.verb,
   subject: entry.subject,
   begunAt: entry.begunAt.toString(),
   outcome,
   detail,
-  advice: adviceForLeftGuard(entry),
+  advice,
 });
 
-export function repairForPeople({ entry, outcome, detail }: Repair): string {
-  const advice = adviceForLeftGuard(entry);
+export function repairForPeople({ entry, outcome, detail, advice }: AdvisedRepair): string {
   const next = advice === null ? [] : [`  next: ${printable(advice)}`];
   return [`${coloured(outcome)}: ${entry.verb} ${printable(entry.subject)}: ${printable(detail)}`, ...next].join('\n');
 }

@@ -1,0 +1,74 @@
+import type { OpenEntry, Repair } from '../journal/journal.ts';
+import type { Catalog, Recovery, Snapshot } from '../ports/catalog.ts';
+import { type PoolDetail, VERBS } from './guards.ts';
+
+/** A recovery that was brought to its end. When it was a guard's own, its snapshot is not open any more. */
+export async function recordFinishedRecovery(
+  recovery: Recovery,
+  catalog: Pick<Catalog, 'recordRecovery' | 'snapshots' | 'recordSnapshot'>,
+): Promise<void> {
+  await catalog.recordRecovery(recovery);
+  if (recovery.subject.kind !== 'subvolume') return;
+  const records = await catalog.snapshots({ subvolume: recovery.subject.name });
+  const snapshot = records.find(({ name }) => name === recovery.restored);
+  if (snapshot !== undefined) await settle(snapshot, recovery, catalog);
+}
+
+/** A snapshot that was made and perhaps not recorded. One that is known keeps what is known of it, unless the guard ended
+ *  between its recovery and its verdict. */
+export async function recordFoundSnapshot(
+  snapshot: Snapshot,
+  catalog: Pick<Catalog, 'snapshots' | 'recordSnapshot' | 'recoveries'>,
+): Promise<void> {
+  const records = await catalog.snapshots({ subvolume: snapshot.subvolume });
+  const known = records.find(({ pool, name }) => pool === snapshot.pool && name === snapshot.name);
+  if (known === undefined) return catalog.recordSnapshot(snapshot);
+  const recoveries = await catalog.recoveries({ limit: LOOKED_AT });
+  const own = recoveries.find(({ restored, subject }) => restored === known.name && subject.name === known.subvolume);
+  if (own !== undefined) await settle(known, own, catalog);
+}
+
+/** Newest first: the recovery of a guard that was cut short is among the last ones. */
+const LOOKED_AT = 100;
+
+async function settle(
+  snapshot: Snapshot,
+  { reason, outcome, kept }: Recovery,
+  catalog: Pick<Catalog, 'recordSnapshot'>,
+): Promise<void> {
+  const own = reason !== 'manual-recovery' && kept.length > 0; // without a kept state nothing was exchanged
+  if (!own || snapshot.outcome !== 'pending') return;
+  await catalog.recordSnapshot({ ...snapshot, outcome: outcome === 'success' ? 'rolled_back' : 'rollback_failed' });
+}
+
+/** A repair, and what a person should do about it, or null. */
+export interface AdvisedRepair extends Repair {
+  readonly advice: string | null;
+}
+
+/** What to do about guards that were cut short before their verdict: their points are open still. To be asked after the
+ *  repairs, since these tell the catalog what was found. */
+export async function withAdvice(
+  repairs: readonly Repair[],
+  catalog: Pick<Catalog, 'snapshots'>,
+): Promise<readonly AdvisedRepair[]> {
+  const advised: AdvisedRepair[] = [];
+  for (const repair of repairs) {
+    const left = repair.entry.verb === VERBS.guard && repair.outcome === 'finished';
+    advised.push({ ...repair, advice: left ? await adviceOn(repair.entry, catalog) : null });
+  }
+  return advised;
+}
+
+async function adviceOn({ subject, detail }: OpenEntry, catalog: Pick<Catalog, 'snapshots'>): Promise<string> {
+  if ('service' in (detail as object)) {
+    const { service, point } = detail as { readonly service: string; readonly point: string };
+    return `guard of ${service} was cut short before its verdict. Back: holdfast rollback --service ${service} --point ${point}; or it is well: holdfast snapshot mark ${point} success`;
+  }
+  const { pool, snapshot } = detail as PoolDetail;
+  const records = await catalog.snapshots({ subvolume: subject });
+  const record = records.find((one) => one.pool === pool && one.name === snapshot);
+  if (record === undefined) return `guard ${subject} was cut short before its snapshot, so its command was not started`;
+  if (record.outcome !== 'pending') return `guard ${subject} was cut short; ${snapshot}: ${record.outcome}`;
+  return `guard ${subject} was cut short before its verdict. Back: holdfast rollback --snapshot ${snapshot}; or it is well: holdfast snapshot mark ${snapshot} success`;
+}
