@@ -23,6 +23,8 @@ export interface BackupRequest {
   readonly acceptLoss: readonly string[];
   /** How long another run on the same service is waited for. */
   readonly lockWaitMs: number;
+  /** Items of a service that are stored side by side; 2 when left out. */
+  readonly jobs?: number | undefined;
 }
 
 /** Outcome: `passed` when every item of every service is in every repository and nothing is held; `partial` when there
@@ -123,6 +125,7 @@ async function backUpService(
           anomaly: anomalyOf(service, plan, context),
           lossAccepted: request.acceptLoss.includes(service.name),
           anotherRepository: index < repositories.length - 1,
+          jobs: request.jobs,
         };
         point = await capture(wanted, repository, context, signal);
         made = { point, repository };

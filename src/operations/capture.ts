@@ -1,19 +1,18 @@
 import { anomaliesOf, POINTS_BEFORE_ANOMALIES } from '../domain/anomaly.ts';
 import { clockProblem } from '../domain/clock-guard.ts';
 import type { AnomalyBounds, ServiceDefinition } from '../domain/definitions.ts';
-import { HoldfastError, messageOf } from '../domain/errors.ts';
+import { HoldfastError } from '../domain/errors.ts';
 import type { Item, Manifest } from '../domain/manifest.ts';
 import type { Hold, RecoveryPoint } from '../domain/recovery-point.ts';
-import { rereadsAlways } from '../domain/reuse.ts';
-import type { Draft, PointHeader, Repository } from '../ports/repository.ts';
+import type { PointHeader, Repository } from '../ports/repository.ts';
 import type { Source } from '../ports/source.ts';
 import type { Unit } from '../ports/unit.ts';
 import { beginWaiting } from './begin.ts';
+import { captureSources } from './capture-sources.ts';
 import type { Context } from './context.ts';
 import { type EarlierPoints, earlierPoints } from './earlier-points.ts';
 import { refresh } from './refresh.ts';
 import { copiesOfGuards } from './service-record.ts';
-import { failedItem, storeItem } from './store-item.ts';
 import { whileStopped } from './units.ts';
 
 export interface CaptureRequest {
@@ -31,6 +30,8 @@ export interface CaptureRequest {
   readonly lockWaitMs: number;
   /** Another repository can still take the point: a failure of this one gives the point up. */
   readonly anotherRepository: boolean;
+  /** Items that are stored side by side; 2 when left out. */
+  readonly jobs?: number | undefined;
   /** Stopped while the sources are read. */
   readonly units: readonly Unit[];
   /** Called with what is wrong with the units although the sources were read. */
@@ -66,11 +67,8 @@ export async function capture(
   const forbidden = await forbiddenPaths(service, context);
   const items: Item[] = [];
   const read = async (): Promise<void> => {
-    for (const [index, source] of request.sources.entries()) {
-      const reread = rereadsAlways(service.sources[index]?.settings);
-      const parts = { request, repository, draft, earlier, forbidden, reread };
-      items.push(...(await captureSource(source, parts, context, signal)));
-    }
+    const parts = { request, repository, draft, earlier, forbidden };
+    items.push(...(await captureSources(parts, context, signal)));
   };
   if (request.units.length === 0) await read();
   else {
@@ -97,54 +95,6 @@ async function forbiddenPaths(
   const kept = await catalog.keptStates({ endedBy: END_OF_TIME });
   const copies = host === 'local' ? await copiesOfGuards(catalog) : [];
   return [...own, ...kept.filter((state) => state.host === host).map(({ path }) => path), ...copies];
-}
-
-interface SourceCapture {
-  readonly request: CaptureRequest;
-  readonly repository: Repository;
-  readonly draft: Draft;
-  readonly earlier: EarlierPoints;
-  readonly forbidden: readonly string[];
-  readonly reread: boolean;
-}
-
-async function captureSource(
-  source: Source,
-  { request, repository, draft, earlier, forbidden, reread }: SourceCapture,
-  context: Context,
-  signal: AbortSignal,
-): Promise<readonly Item[]> {
-  const { lossAccepted, anotherRepository } = request;
-  const options = { draft, repository, earlier, reread, lossAccepted, giveUpOnRepositoryFailure: anotherRepository };
-  const from = context.clock.monotonicMs();
-  const readAt = context.clock.now().toString({ smallestUnit: 'millisecond' });
-  const items: Item[] = [];
-  let repositoryError: unknown = null;
-  try {
-    const wanted = { workspace: draft.workspace, forbidden, quiescent: request.units.length > 0 };
-    await using captured = await source.capture(wanted, signal);
-    for (const item of captured.items) {
-      try {
-        items.push(await storeItem(item, options, context, signal));
-      } catch (error) {
-        repositoryError = error;
-        throw error;
-      }
-    }
-  } catch (error) {
-    signal.throwIfAborted();
-    if (repositoryError !== null) throw repositoryError;
-    const { name, kind } = source;
-    const seen = { size: 0, durationMs: Math.round(context.clock.monotonicMs() - from), readAt };
-    const missing = source.itemNames.filter((item) => items.every((row) => row.name !== item));
-    for (const item of missing) {
-      items.push(failedItem({ name: item, source: name, kind, tool: null }, error, seen));
-      context.progress({ type: 'item-finished', subject: item, outcome: 'failed', detail: messageOf(error) });
-    }
-    // Everything is stored and only the clean-up failed: what it left behind has to be known.
-    if (missing.length === 0) context.progress({ type: 'warning', subject: name, text: messageOf(error) });
-  }
-  return items;
 }
 
 function refuseNothing(service: string, items: readonly Item[]): void {

@@ -14,6 +14,8 @@ export interface EarlierItem {
 export interface EarlierPoints {
   /** How many points that are not held there are. */
   readonly unheld: number;
+  /** What the newest point that is not held has; nothing when there is none. */
+  latest(): Promise<readonly Item[]>;
   /** The item as the newest point that is not held has it. */
   reference(name: string): Promise<EarlierItem | null>;
   /** The item as the newest point has it that stored it whole; null when a check of any point failed that holds what
@@ -79,6 +81,10 @@ export function earlierPoints(
 
   return {
     unheld: points.filter(({ held }) => held === null).length,
+    async latest() {
+      const newest = points.find(({ held }) => held === null);
+      return newest === undefined ? [] : ((await read(newest))?.manifest?.items ?? []);
+    },
     reference: (name) => {
       const candidates = having(name, (outcome) => outcome !== 'failed');
       return newest(name, candidates, ({ held }) => held === null);

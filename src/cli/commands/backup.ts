@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { backup } from '../../operations/backup.ts';
 import { planBackup } from '../../operations/backup-plan.ts';
-import { duration, gathered } from '../arguments.ts';
+import { count, duration, gathered } from '../arguments.ts';
 import { EXIT_OF_BACKUP } from '../exit-code.ts';
 import type { Face } from '../face.ts';
 import { backupAsJson, backupForPeople, plannedBackupForPeople } from '../render/backup.ts';
@@ -11,6 +11,7 @@ interface Options {
   readonly repository?: readonly string[];
   readonly acceptLoss?: readonly string[];
   readonly lockWait?: number;
+  readonly jobs?: number;
 }
 
 export const backupCommand = (face: Face): Command =>
@@ -21,6 +22,7 @@ export const backupCommand = (face: Face): Command =>
     .option('--repository <name>', 'into this one; may be given again', gathered)
     .option('--accept-loss <service>', 'take what lost its files, this once; may be given again', gathered)
     .option('--lock-wait <duration>', 'wait for another run on the same service', duration)
+    .option('--jobs <n>', 'items of a service that are stored side by side; 2 when left out', count)
     .addHelpText(
       'after',
       '\nExamples:\n  holdfast backup\n  holdfast backup wishlist --repository local\n  holdfast backup --plan nightly --json',
@@ -34,6 +36,7 @@ export const backupCommand = (face: Face): Command =>
         repositories: options.repository ?? [],
         acceptLoss: options.acceptLoss ?? [],
         lockWaitMs: (options.lockWait ?? 0) * 1000,
+        jobs: options.jobs,
       };
       if (dryRun) {
         const planned = await planBackup(request, application);

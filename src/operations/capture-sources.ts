@@ -1,0 +1,107 @@
+import { messageOf } from '../domain/errors.ts';
+import type { Item } from '../domain/manifest.ts';
+import { rereadsAlways } from '../domain/reuse.ts';
+import type { Draft, Repository } from '../ports/repository.ts';
+import type { CapturedStream, CapturedTree, Source } from '../ports/source.ts';
+import type { CaptureRequest } from './capture.ts';
+import type { Context } from './context.ts';
+import type { EarlierPoints } from './earlier-points.ts';
+import { type Slots, slots } from './slots.ts';
+import { failedItem, storeItem } from './store-item.ts';
+
+/** Items that are stored side by side on one host. */
+const JOBS = 2;
+/** How fast an item is taken to be of which no earlier point says how long it took, in bytes per millisecond. */
+const GUESSED_SPEED = 50_000;
+
+export interface CaptureParts {
+  readonly request: CaptureRequest;
+  readonly repository: Repository;
+  readonly draft: Draft;
+  readonly earlier: EarlierPoints;
+  readonly forbidden: readonly string[];
+}
+
+/** Stores the items of all sources, some side by side, those first that took longest the last time. Rows come in the
+ *  order of the sources; a failed item is a row and stops no other.
+ *  @throws what the repository threw, when another one can still take the point: then the others are ended */
+export async function captureSources(
+  parts: CaptureParts,
+  context: Context,
+  signal: AbortSignal,
+): Promise<readonly Item[]> {
+  const { request, earlier } = parts;
+  const giveUp = new AbortController();
+  const surroundings = { slots: slots(request.jobs ?? JOBS), latest: await earlier.latest(), giveUp };
+  const working = AbortSignal.any([signal, giveUp.signal]);
+  const captures = request.sources.map((source, index) =>
+    captureSource(source, index, { ...parts, ...surroundings }, context, working),
+  );
+  const ended = await Promise.allSettled(captures);
+  working.throwIfAborted();
+  return ended.flatMap((one) => {
+    if (one.status === 'rejected') throw one.reason;
+    return one.value;
+  });
+}
+
+interface Surroundings extends CaptureParts {
+  readonly slots: Slots;
+  /** Items of the newest point: what they took. */
+  readonly latest: readonly Item[];
+  /** Aborted with what the repository threw. */
+  readonly giveUp: AbortController;
+}
+
+async function captureSource(
+  source: Source,
+  index: number,
+  { request, repository, draft, earlier, forbidden, slots, latest, giveUp }: Surroundings,
+  context: Context,
+  signal: AbortSignal,
+): Promise<readonly Item[]> {
+  const { lossAccepted, anotherRepository } = request;
+  const reread = rereadsAlways(request.service.sources[index]?.settings);
+  const options = { draft, repository, earlier, reread, lossAccepted, giveUpOnRepositoryFailure: anotherRepository };
+  const tookMs = (name: string): number | undefined => latest.find((item) => item.name === name)?.durationMs;
+  const own = latest.filter((item) => item.source === source.name);
+  const longestMs = Math.max(0, ...own.map(({ durationMs }) => durationMs));
+  const from = context.clock.monotonicMs();
+  const readAt = context.clock.now().toString({ smallestUnit: 'millisecond' });
+  const items: Item[] = [];
+  async function store(item: CapturedStream | CapturedTree): Promise<Item> {
+    const expectedMs = tookMs(item.name) ?? (item.estimatedBytes ?? 0) / GUESSED_SPEED;
+    return await slots.run(expectedMs, async () => {
+      signal.throwIfAborted();
+      return await storeItem(item, options, context, signal);
+    });
+  }
+  try {
+    const wanted = { workspace: draft.workspace, forbidden, quiescent: request.units.length > 0 };
+    await using captured = await slots.run(longestMs, async () => {
+      signal.throwIfAborted();
+      return await source.capture(wanted, signal);
+    });
+    const storing = captured.items.map((item) =>
+      store(item).catch((error: unknown) => {
+        giveUp.abort(error); // after the signal's own reason it changes nothing
+        throw error;
+      }),
+    );
+    // What a capture made is removed once nobody reads it any more.
+    for (const one of await Promise.allSettled(storing)) if (one.status === 'fulfilled') items.push(one.value);
+    signal.throwIfAborted();
+  } catch (error) {
+    signal.throwIfAborted();
+    const { name, kind } = source;
+    const seen = { size: 0, durationMs: Math.round(context.clock.monotonicMs() - from), readAt };
+    const missing = source.itemNames.filter((item) => items.every((row) => row.name !== item));
+    for (const item of missing) {
+      items.push(failedItem({ name: item, source: name, kind, tool: null }, error, seen));
+      context.progress({ type: 'item-finished', subject: item, outcome: 'failed', detail: messageOf(error) });
+    }
+    // Everything is stored and only the clean-up failed: what it left behind has to be known.
+    if (missing.length === 0) context.progress({ type: 'warning', subject: name, text: messageOf(error) });
+  }
+  return items;
+}
