@@ -87,10 +87,17 @@ export function historyTables(database: Kysely<CatalogTables>): History {
     async forgetSnapshot({ pool, name }) {
       await database.deleteFrom('snapshots').where('pool', '=', pool).where('name', '=', name).execute();
     },
-    async snapshots({ subvolume }) {
+    async snapshots({ subvolume, pool, names }) {
       let query = database.selectFrom('snapshots').selectAll().orderBy('made_at', 'desc').orderBy('name');
       if (subvolume !== undefined) query = query.where('subvolume', '=', subvolume);
-      return (await query.execute()).map(snapshotOfRow);
+      if (pool !== undefined) query = query.where('pool', '=', pool);
+      if (names === undefined) return (await query.execute()).map(snapshotOfRow);
+      const rows: SnapshotRow[] = [];
+      for (let start = 0; start < names.length; start += BATCH)
+        rows.push(...(await query.where('name', 'in', names.slice(start, start + BATCH)).execute()));
+      return rows
+        .toSorted((a, b) => byText(b.made_at, a.made_at) || byText(a.name, b.name)) // each batch is, all are not
+        .map(snapshotOfRow);
     },
 
     async recordSamples(samples) {
@@ -123,6 +130,8 @@ export function historyTables(database: Kysely<CatalogTables>): History {
     },
   };
 }
+
+const byText = (one: string, other: string): number => Number(one > other) - Number(one < other);
 
 const rowOfRun = ({ startedAt, durationMs, services, detail, id, verb, plan, outcome }: Run): RunRow => ({
   id,

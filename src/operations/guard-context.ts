@@ -79,7 +79,7 @@ export async function findSnapshot(
     const snapshotter = await context.snapshotter(pool.name);
     const snapshot = (await snapshotter.list(signal)).find((one) => one.name === name);
     if (snapshot === undefined) continue;
-    const recorded = (await context.catalog.snapshots({})).find((one) => one.pool === pool.name && one.name === name);
+    const [recorded] = await context.catalog.snapshots({ pool: pool.name, names: [name] });
     const owner = recorded?.subvolume ?? snapshot.subvolume;
     if (owner === null) {
       const words = `The name ${name} does not tell whose snapshot it is.`;

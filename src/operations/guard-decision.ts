@@ -11,10 +11,9 @@ export async function decisionOn(
 ): Promise<Decision> {
   const wanted = autoRollback ? 'always' : (when ?? settings.when); // there must be something to take back
   if (wanted === 'always') return decide(operation, wanted, settings, null, clock.now());
-  const records = (await catalog.snapshots({})).filter(({ pool }) => pool === snapshotter.pool);
-  const stored = (await snapshotter.list(signal)).filter(
-    (one) => one.kind === 'snapshot' && ownerOf(one, records) === subvolume,
-  );
+  const listed = (await snapshotter.list(signal)).filter(({ kind }) => kind === 'snapshot');
+  const records = await catalog.snapshots({ pool: snapshotter.pool, names: listed.map(({ name }) => name) });
+  const stored = listed.filter((one) => ownerOf(one, records) === subvolume);
   const recorded = records.filter((one) => one.subvolume === subvolume && stored.some(({ name }) => name === one.name));
   const newest = [...stored, ...recorded]
     .map(({ madeAt }) => madeAt)

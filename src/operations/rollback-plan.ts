@@ -89,12 +89,12 @@ async function newestOf(
   signal: AbortSignal,
 ): Promise<Subject & { readonly snapshot: StoredSnapshot }> {
   const subject = await findSubvolume(subvolume, context, signal);
-  const records = await context.catalog.snapshots({ subvolume });
-  const good = new Set(
-    records.flatMap(({ pool, name, outcome }) => (pool === subject.pool && outcome === 'success' ? name : [])),
-  );
+  const listed = await subject.snapshotter.list(signal);
+  const names = listed.map(({ name }) => name);
+  const records = await context.catalog.snapshots({ subvolume, pool: subject.pool, names });
+  const good = new Set(records.flatMap(({ name, outcome }) => (outcome === 'success' ? name : [])));
   const owners = new Map(records.map(({ name, subvolume: owner }) => [name, owner]));
-  const snapshot = (await subject.snapshotter.list(signal)).find(
+  const snapshot = listed.find(
     ({ name, kind, subvolume: owner }) =>
       kind === 'snapshot' && (owners.get(name) ?? owner) === subvolume && (!lastGood || good.has(name)),
   );
@@ -123,8 +123,9 @@ async function ownedSnapshots(
   { catalog }: GuardContext,
   signal: AbortSignal,
 ): Promise<readonly StoredSnapshot[]> {
-  const records = (await catalog.snapshots({})).filter((one) => one.pool === pool);
-  return (await snapshotter.list(signal)).map((one) => ({ ...one, subvolume: ownerOf(one, records) }));
+  const listed = await snapshotter.list(signal);
+  const records = await catalog.snapshots({ pool, names: listed.map(({ name }) => name) });
+  return listed.map((one) => ({ ...one, subvolume: ownerOf(one, records) }));
 }
 
 /** The newest snapshot of a subvolume that is not newer than another one. */

@@ -17,8 +17,8 @@ export async function retainSnapshots(
     const inUse = new Set(
       (await journal()).open().map(({ detail }) => (detail as { readonly snapshot?: unknown } | null)?.snapshot),
     );
-    const recorded = (await catalog.snapshots({ subvolume })).filter(
-      (one) => one.pool === pool && one.type === 'pre-operation' && names.has(one.name) && !inUse.has(one.name),
+    const recorded = (await catalog.snapshots({ subvolume, pool, names: [...names] })).filter(
+      (one) => one.type === 'pre-operation' && !inUse.has(one.name),
     );
     for (const { name } of removableSnapshots(recorded, guard.keep, clock.now())) {
       await snapshotter.remove(name, signal);

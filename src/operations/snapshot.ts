@@ -110,7 +110,7 @@ export async function markSnapshot(
   { catalog }: Pick<GuardContext, 'catalog'>,
 ): Promise<Snapshot> {
   checkPoolName(name);
-  const [record, ...others] = (await catalog.snapshots({})).filter((one) => one.name === name);
+  const [record, ...others] = await catalog.snapshots({ names: [name] });
   if (record === undefined)
     throw new HoldfastError('SnapshotMissing', `No snapshot ${name} was recorded.`, name, {
       hint: 'Only what guard or `snapshot create` made has an outcome: holdfast history',

@@ -74,6 +74,12 @@ export interface Sample {
   readonly value: number;
 }
 
+export interface SnapshotQuery {
+  readonly subvolume?: string;
+  readonly pool?: string;
+  readonly names?: readonly string[];
+}
+
 /** What this machine remembers: fast, and rebuilt from the repositories when lost, because they are right and it is not.
  *  What every implementation owes (test/contracts/catalog.ts proves it): a call that resolved is durable; each call is
  *  atomic; two processes may use it at once. A point is known by its repository and location: a folder that was copied
@@ -119,8 +125,8 @@ export interface Catalog extends AsyncDisposable {
   /** One with this pool and name is replaced. */
   recordSnapshot(snapshot: Snapshot): Promise<void>;
   forgetSnapshot(snapshot: Pick<Snapshot, 'pool' | 'name'>): Promise<void>;
-  /** Newest first. */
-  snapshots(query: { readonly subvolume?: string }): Promise<readonly Snapshot[]>;
+  /** Newest first. `names`: these alone, so that what is on the disk is looked up without reading the whole history. */
+  snapshots(query: SnapshotQuery): Promise<readonly Snapshot[]>;
 
   recordSamples(samples: readonly Sample[]): Promise<void>;
   /** Oldest first, `since` included. */

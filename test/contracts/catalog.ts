@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Manifest } from '../../src/domain/manifest.ts';
 import { type RecoveryPoint, summaryOf } from '../../src/domain/recovery-point.ts';
-import type { Catalog, Recovery, Run, Sample, Snapshot } from '../../src/ports/catalog.ts';
+import type { Catalog, Recovery, Run, Sample, Snapshot, SnapshotQuery } from '../../src/ports/catalog.ts';
 
 export interface CatalogFixture extends AsyncDisposable {
   readonly catalog: Catalog;
@@ -343,6 +343,22 @@ export function catalogContract(name: string, fixture: () => Promise<CatalogFixt
       ['second', 'a'],
       ['main', 'b'],
     ]);
+  });
+
+  owes('snapshots are looked up by their names, however many, each once and newest first', async ({ catalog }) => {
+    await catalog.recordSnapshot(aSnapshot('a', 0));
+    await catalog.recordSnapshot(aSnapshot('b', 1, { subvolume: 'other' }));
+    await catalog.recordSnapshot(aSnapshot('a', 2, { pool: 'second' }));
+    await catalog.recordSnapshot(aSnapshot('c', 3));
+    const many = Array.from({ length: 5000 }, (_, index) => `absent-${index}`);
+    const names = ['a', 'b', ...many, 'c'];
+    const shown = async (query: SnapshotQuery): Promise<string[]> =>
+      (await catalog.snapshots(query)).map(({ pool, name }) => `${pool}/${name}`);
+    expect(await shown({ names })).toEqual(['main/c', 'second/a', 'main/b', 'main/a']);
+    expect(await shown({ pool: 'main', names })).toEqual(['main/c', 'main/b', 'main/a']);
+    expect(await shown({ pool: 'main', subvolume: 'subvol7-containers', names: ['a', 'b'] })).toEqual(['main/a']);
+    expect(await shown({ pool: 'second' })).toEqual(['second/a']);
+    expect(await shown({ names: [] })).toEqual([]);
   });
 
   owes('samples are listed oldest first from a time on, and forgotten before one', async ({ catalog }) => {

@@ -133,9 +133,11 @@ export function memoryCatalog(): Catalog {
 
     recordSnapshot: async (snapshot) => void snapshots.set(JSON.stringify([snapshot.pool, snapshot.name]), snapshot),
     forgetSnapshot: async ({ pool, name }) => void snapshots.delete(JSON.stringify([pool, name])),
-    snapshots: async ({ subvolume }) =>
+    snapshots: async ({ subvolume, pool, names }) =>
       [...snapshots.values()]
         .filter((snapshot) => subvolume === undefined || snapshot.subvolume === subvolume)
+        .filter((snapshot) => pool === undefined || snapshot.pool === pool)
+        .filter((snapshot) => names === undefined || names.includes(snapshot.name))
         .toSorted((a, b) => Temporal.Instant.compare(b.madeAt, a.madeAt) || byText(a.name, b.name)),
 
     recordSamples: async (more) => {
