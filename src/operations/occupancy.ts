@@ -11,7 +11,7 @@ const NAMED = 8;
 /** How long somebody must stay to be in the way. A container that starts holds, for a moment, a copy of every mount of
  *  the machine; backups and health checks pass through. In milliseconds. */
 const PASSING_MS = 2000;
-const LOOK_AGAIN_MS = 100;
+const LOOK_AGAIN_MS = 250;
 
 type Looks = Pick<GuardContext, 'mounts' | 'clock'>;
 

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { localHost } from '../../src/adapters/hosts/local/index.ts';
@@ -21,19 +22,15 @@ afterEach(async () => {
   }
 });
 
-/** A process of nobody: not a child of this one, as those are never in the way. Answers with its PID. */
-async function stranger(folder: string, script: string): Promise<number> {
+const SLEEP = 'mv "$1" "$2"; exec sleep 600';
+
+/** A process of nobody: not a child of this one, as those are never in the way. It does `script`, then `stay`, which moves
+ *  the file "$1" with its PID to "$2". Answers with the PID. */
+async function stranger(folder: string, script: string, stay: string): Promise<number> {
   const ready = join(folder, 'ready');
   // setsid --fork: the shell that is left has no parent here
-  const child = spawn('setsid', [
-    '--fork',
-    'sh',
-    '-c',
-    `${script}; echo $$ > "$1"; mv "$1" "$2"; exec sleep 600`,
-    'sh',
-    `${ready}~`,
-    ready,
-  ]);
+  const shell = ['sh', '-c', `${script}; echo $$ > "$1"; ${stay}`, 'sh', `${ready}~`, ready];
+  const child = spawn('setsid', ['--fork', ...shell]);
   await once(child, 'exit');
   await expect.poll(() => existsSync(ready), { timeout: 10_000 }).toBe(true);
   return Number(readFileSync(ready, 'utf8'));
@@ -102,59 +99,74 @@ describe.runIf(hasBtrfs())('on a real BTRFS file system', () => {
     });
   });
 
-  const holding: readonly [string, string][] = [
-    ['an open file', 'exec 3< media/file'],
-    ['its working folder', 'cd media/folder'],
+  const back = async ({ context }: GuardHouse, name: string | null) => {
+    const wanted = { what: { snapshot: name ?? '' }, withDependencies: false };
+    const plan = await planRollback(wanted, context, signal);
+    return rollback(plan, { reason: 'manual-recovery', expected: null, startAgain: null }, context, signal);
+  };
+  /** Neither a guard that would take back starts its command, nor does a rollback by hand change anything. */
+  async function refusesBoth(made: GuardHouse, disk: BtrfsPool, inTheWay: string): Promise<void> {
+    let started = false;
+    const command = async () => {
+      started = true;
+      return change(disk)();
+    };
+    const busy = { code: 'TargetBusy', message: expect.stringContaining(inTheWay) };
+    await expect(guard(request, command, made.context, signal)).rejects.toMatchObject(busy);
+    expect([started, readdirSync(join(disk.path, 'snapshots'))]).toEqual([false, []]);
+    const without = { ...request, autoRollback: false, execute: false };
+    const { snapshot } = await guard(without, command, made.context, signal);
+    await expect(back(made, snapshot)).rejects.toMatchObject(busy);
+    expect(readdirSync(disk.path).toSorted()).toEqual(['media', 'snapshots']);
+    expect([read(disk.path, 'media', 'file'), made.journal.open()]).toEqual(['then', []]);
+  }
+
+  // of each only this one thing is on the subvolume
+  const holding: readonly [string, string, string][] = [
+    ['an open file', 'exec 3< media/file', SLEEP],
+    ['an open file that is removed', 'echo > media/gone; exec 3< media/gone; rm media/gone', SLEEP],
+    ['its working folder', 'cd media/folder', SLEEP],
+    [
+      'its root',
+      '',
+      `exec perl -e 'chroot "media/folder" or die; rename @ARGV; sleep 600' ../beside/ready~ ../beside/ready`,
+    ],
+    ['its program', 'cp "$(command -v sleep)" media/program', 'mv "$1" "$2"; exec media/program 600'],
   ];
-  test.each(holding)('a process with %s there keeps the command from being started, by name', async (_, script) => {
+  test.each(holding)('a process with %s there is in the way, by name', async (_, script, stay) => {
     await withPool(async (made, disk) => {
-      const pid = await stranger(disk.beside, `cd "${disk.path}"; ${script}`);
+      const pid = await stranger(disk.beside, `cd "${disk.path}"; ${script}`, stay);
       try {
-        let started = false;
-        const command = async () => {
-          started = true;
-          return change(disk)();
-        };
-        const refused = guard(request, command, made.context, signal);
-        await expect(refused).rejects.toMatchObject({ code: 'TargetBusy', message: expect.stringContaining(`${pid}`) });
-        expect(started).toBe(false);
-        expect(readdirSync(join(disk.path, 'snapshots'))).toEqual([]);
+        const own = async () => (await readlink(`/proc/${pid}/exe`)).split('/').at(-1) ?? '';
+        await expect.poll(own, { timeout: 10_000 }).toMatch(/^(sleep|perl|program)$/);
+        await refusesBoth(made, disk, `process ${pid} (${await own()})`);
       } finally {
         process.kill(pid, 'SIGKILL');
+        await expect.poll(() => existsSync(`/proc/${pid}/root`), { timeout: 10_000 }).toBe(false);
       }
     });
   });
 
-  test('a mount that only another mount namespace sees refuses a rollback, by the name of who sees it', async () => {
-    await withPool(async (made, disk) => {
-      const { snapshot } = await guard({ ...request, execute: false }, change(disk), made.context, signal);
-      const ready = join(disk.beside, 'ready');
-      const script = `mount --make-rprivate /; mkdir "$1"; mount --bind "$2" "$1"; touch "$3"; exec sleep 600`;
-      const point = join(disk.beside, 'private');
-      const child = spawn('unshare', [
-        '--mount',
-        'setsid',
-        'sh',
-        '-c',
-        script,
-        'sh',
-        point,
-        join(disk.path, 'media'),
-        ready,
-      ]);
-      children.push(child);
-      await expect.poll(() => existsSync(ready), { timeout: 10_000 }).toBe(true);
-      const plan = await planRollback(
-        { what: { snapshot: snapshot ?? '' }, withDependencies: false },
-        made.context,
-        signal,
-      );
-      const options = { reason: 'manual-recovery', expected: null, startAgain: null } as const;
-      const refused = rollback(plan, options, made.context, signal);
-      await expect(refused).rejects.toMatchObject({ code: 'TargetBusy', message: expect.stringContaining(point) });
-      expect(readdirSync(disk.path).toSorted()).toEqual(['media', 'snapshots']);
-    });
-  });
+  const elsewhere: readonly [string, string][] = [
+    ['a bind mount', 'mount --bind "$2" "$1"'],
+    ['a subvol= mount', 'mount -o subvol=media "$4" "$1"'],
+    ['a mount of a part', 'mount --bind "$2/folder" "$1"'],
+  ];
+  test.each(elsewhere)(
+    '%s that only another mount namespace sees is in the way, by its place and who sees it',
+    async (_, mount) => {
+      await withPool(async (made, disk) => {
+        const [point, ready] = [join(disk.beside, 'private'), join(disk.beside, 'ready')];
+        const script = `mount --make-rprivate /; mkdir "$1"; ${mount}; touch "$3"; exec sleep 600`;
+        const device = run('findmnt', '-no', 'SOURCE', disk.path);
+        const args = ['sh', '-c', script, 'sh', point, join(disk.path, 'media'), ready, device];
+        const child = spawn('unshare', ['--mount', 'setsid', ...args]);
+        children.push(child);
+        await expect.poll(() => existsSync(ready), { timeout: 10_000 }).toBe(true);
+        await refusesBoth(made, disk, `a mount at ${point} that process ${child.pid} (`);
+      });
+    },
+  );
 
   test('another file system mounted inside refuses', async () => {
     await withPool(async (made, disk) => {
