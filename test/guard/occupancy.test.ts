@@ -128,8 +128,8 @@ describe.runIf(hasBtrfs())('on a real BTRFS file system', () => {
     ['its working folder', 'cd media/folder', SLEEP],
     [
       'its root',
-      '',
-      `exec perl -e 'chroot "media/folder" or die; rename @ARGV; sleep 600' ../beside/ready~ ../beside/ready`,
+      ':',
+      `exec perl -e 'chroot "media/folder" or die; rename $ARGV[0], $ARGV[1]; sleep 600' ../beside/ready~ ../beside/ready`,
     ],
     ['its program', 'cp "$(command -v sleep)" media/program', 'mv "$1" "$2"; exec media/program 600'],
   ];
