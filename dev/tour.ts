@@ -2,7 +2,7 @@
 // shape is as before stays as it is, so that ids and times do not change without a reason; --all writes each anew.
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { shapeOf, walk } from './tour/walk.ts';
+import { shapeOf, unmountAll, walk } from './tour/walk.ts';
 
 /** Short, since its name stands in the documents. */
 const FOLDER = '/tmp/tour';
@@ -20,6 +20,7 @@ for (const name of (await readdir(templates)).filter((file) => file.endsWith('.m
     await writeFile(file, printed);
     console.log(`Written: docs/${name}`);
   } finally {
+    await unmountAll(FOLDER);
     await rm(FOLDER, { recursive: true, force: true });
   }
 }

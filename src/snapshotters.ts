@@ -1,4 +1,4 @@
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { SNAPSHOTTERS } from './adapters/registry.ts';
 import { kindOf } from './adapters/snapshotters/pool/kind.ts';
 import { openPool } from './adapters/snapshotters/pool/pool.ts';
@@ -53,11 +53,15 @@ export async function treePoolOf(
   zone: string,
   signal: AbortSignal,
 ): Promise<string | null> {
-  const folder = dirname(path);
+  const [folder, base] = [dirname(path), basename(path)];
   if (folder === path || (await host.files.mountsBelow(path, signal)).includes(path)) return null;
   const real = (one: string): Promise<string | null> => host.files.realPath(one, signal).catch(() => null);
-  for (const { name, path: configured } of declared) if ((await real(configured)) === folder) return name;
-  const definition = poolAt(folder, folder, null, [path.slice(path.lastIndexOf('/') + 1)]);
+  for (const definition of declared) {
+    if ((await real(definition.path)) !== folder) continue;
+    const { kind, pool, subvolumes } = await openSnapshotter(definition, host, zone, signal);
+    if (kind !== 'copy' && (await subvolumes(signal)).includes(base)) return pool; // a pool of BTRFS may hold folders too
+  }
+  const definition = poolAt(folder, folder, null, [base]);
   const kind = await kindOf(await openPool(definition, host, zone, signal), definition, signal);
   return kind === 'copy' ? null : `${kind}:${folder}`;
 }

@@ -67,6 +67,13 @@ export async function walk(document: string, folder: string): Promise<string> {
   return printed.join('\n');
 }
 
+/** Takes away what a walk that ended in its middle left mounted: before the folder is removed, with all that is in it. */
+export async function unmountAll(folder: string): Promise<void> {
+  const { stdout } = await perform('findmnt', ['--raw', '--noheadings', '--output', 'TARGET']);
+  for (const point of stdout.split('\n').toReversed())
+    if (point.startsWith(`${folder}/`)) await perform('umount', [point]);
+}
+
 /** A printed document without what differs from one day and machine to the next: ids, times, durations, sizes, versions,
  *  the folder, the width of columns. Two walks through the same program have the same shape. */
 export const shapeOf = (printed: string, folder: string): string =>
