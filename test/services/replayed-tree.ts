@@ -32,7 +32,8 @@ function changed(content: Buffer, change: Change): Buffer {
 
 /** A tree of folders that is written by replaying changes, with hard links and renamed folders. A name is on the disk
  *  when the folder that has it was synced, bytes are when the file was: the least that POSIX promises. In a `torn` cut
- *  each unsynced change of a name, and each unsynced write, is there or not, whatever the order. */
+ *  each unsynced change of a name, and each unsynced write, is there or not, whatever the order; a rename is there as a
+ *  whole or not at all, as every journalling file system has it. */
 export function replayedTree(): {
   apply(change: Change): void;
   cut(folder: string, loss: Loss, keep: () => boolean): Promise<void>;
@@ -57,16 +58,38 @@ export function replayedTree(): {
     else names.set(name, node);
   }
 
-  async function write(folder: Folder, path: string, loss: Loss, keep: () => boolean): Promise<void> {
+  function syncAll(node: Node): void {
+    if (node.kind === 'file') Object.assign(node, { synced: node.live, pending: [] });
+    else {
+      node.synced = new Map(node.live);
+      for (const inner of node.live.values()) syncAll(inner);
+    }
+  }
+
+  async function write(
+    folder: Folder,
+    path: string,
+    loss: Loss,
+    keep: () => boolean,
+    kept: Map<Node, boolean>,
+  ): Promise<void> {
+    const isKept = (node: Node): boolean => {
+      const known = kept.get(node) ?? keep();
+      kept.set(node, known);
+      return known;
+    };
     await mkdir(path, { recursive: true, mode: 0o700 });
     const names = new Set([...folder.live.keys(), ...folder.synced.keys()]);
     for (const name of names) {
       const [live, synced] = [folder.live.get(name), folder.synced.get(name)];
-      const node = loss === 'everything' || (loss === 'torn' && live !== synced && keep()) ? live : synced;
-      if (node?.kind === 'folder') await write(node, join(path, name), loss, keep);
+      const moved = live ?? synced;
+      const isLive =
+        loss === 'everything' || (loss === 'torn' && live !== synced && moved !== undefined && isKept(moved));
+      const node = isLive ? live : synced;
+      if (node?.kind === 'folder') await write(node, join(path, name), loss, keep, kept);
       else if (node !== undefined) {
-        const kept = node.pending.filter(() => loss === 'torn' && keep());
-        const content = loss === 'everything' ? node.live : kept.reduce((so, one) => one(so), node.synced);
+        const arrived = node.pending.filter(() => loss === 'torn' && keep());
+        const content = loss === 'everything' ? node.live : arrived.reduce((so, one) => one(so), node.synced);
         await writeFile(join(path, name), content, { mode: 0o600 });
       }
     }
@@ -91,6 +114,8 @@ export function replayedTree(): {
           if (node?.kind === 'folder') node.synced = new Map(node.live);
           if (node?.kind === 'file') Object.assign(node, { synced: node.live, pending: [] });
           return;
+        case 'all-synced':
+          return syncAll(root);
         default:
           if (node?.kind !== 'file') return;
           node.live = changed(node.live, change);
@@ -99,7 +124,7 @@ export function replayedTree(): {
     },
     async cut(folder, loss, keep) {
       await rm(folder, { recursive: true, force: true });
-      await write(root, folder, loss, keep);
+      await write(root, folder, loss, keep, new Map());
     },
   };
 }

@@ -1,11 +1,13 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 
 /** One change of a folder, in the order in which a program made them. Paths are relative to the folder; `''` is itself. */
 export type Change =
   | { readonly kind: 'created' | 'removed' | 'synced'; readonly path: string }
+  /** The whole file system; `path` is what was named. */
+  | { readonly kind: 'all-synced'; readonly path: string }
   /** A folder. */
   | { readonly kind: 'made'; readonly path: string }
   /** A second name of a file. */
@@ -15,7 +17,19 @@ export type Change =
   | { readonly kind: 'renamed'; readonly path: string; readonly to: string };
 
 const CALLS = [
-  ...['openat', 'write', 'pwrite64', 'ftruncate', 'fsync', 'fdatasync', 'unlink', 'unlinkat', 'rmdir'],
+  ...[
+    'openat',
+    'write',
+    'writev',
+    'pwrite64',
+    'ftruncate',
+    'fsync',
+    'fdatasync',
+    'syncfs',
+    'unlink',
+    'unlinkat',
+    'rmdir',
+  ],
   ...['rename', 'renameat', 'renameat2', 'mkdir', 'mkdirat', 'link', 'linkat'],
 ].join();
 
@@ -46,16 +60,19 @@ const unhex = (text: string): Buffer => Buffer.from(text.replaceAll('\\x', ''), 
 function changesOf(call: string, folder: string): Change[] {
   const [, name = '', argumentList = '', result = ''] = /^(\w+)\((.*)\) += (-?\d+)/.exec(call) ?? [];
   if (name === '' || result.startsWith('-')) return [];
-  const texts = [...argumentList.matchAll(/"((?:\\x[0-9a-f]{2})*)"/g)].map(([, text = '']) => unhex(text));
+  // a name may be relative to a folder that is open: `5<FOLDER>, NAME`, `AT_FDCWD<FOLDER>, NAME`
+  const named = [
+    ...argumentList.matchAll(/(?:(?:\d+|AT_FDCWD)<((?:\\x[0-9a-f]{2})*)>, )?"((?:\\x[0-9a-f]{2})*)"/g),
+  ].map(([, from = '', text = '']) => ({ from: unhex(from), text: unhex(text) }));
   const inside = (path: string): string[] => {
     if (path === folder) return [''];
     return path.startsWith(`${folder}/`) ? [path.slice(folder.length + 1)] : [];
   };
   // -y prints a descriptor as `17<PATH>`; the numbers behind it are the last arguments
   const descriptor = inside(unhex(/^\d+<((?:\\x[0-9a-f]{2})*)>/.exec(argumentList)?.[1] ?? '').toString());
-  const paths = texts.map((text) => inside(text.toString()));
+  const paths = named.map(({ from, text }) => inside(resolve(from.toString() || '/', text.toString())));
   const last = Number(/(\d+)$/.exec(argumentList)?.[1]);
-  const [bytes = Buffer.alloc(0)] = texts;
+  const [{ text: bytes } = { text: Buffer.alloc(0) }] = named;
   switch (name) {
     case 'openat':
       return (paths[0] ?? []).flatMap((path): Change[] => [
@@ -64,6 +81,10 @@ function changesOf(call: string, folder: string): Change[] {
       ]);
     case 'write':
       return descriptor.map((path) => ({ kind: 'written', path, offset: Number.NaN, bytes })); // at the end of the file
+    case 'writev': {
+      const all = Buffer.concat(named.map(({ text }) => text)).subarray(0, Number(result)); // the disk may take a part
+      return descriptor.map((path) => ({ kind: 'written', path, offset: Number.NaN, bytes: all }));
+    }
     case 'pwrite64':
       return descriptor.map((path) => ({ kind: 'written', path, offset: last, bytes }));
     case 'ftruncate':
@@ -71,6 +92,8 @@ function changesOf(call: string, folder: string): Change[] {
     case 'fsync':
     case 'fdatasync':
       return descriptor.map((path) => ({ kind: 'synced', path }));
+    case 'syncfs':
+      return descriptor.map((path) => ({ kind: 'all-synced', path }));
     case 'mkdir':
     case 'mkdirat':
       return (paths[0] ?? []).map((path) => ({ kind: 'made', path }));
