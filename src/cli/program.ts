@@ -65,6 +65,7 @@ async function assemble(argv: readonly string[], face: Face): Promise<Command> {
     .helpOption('-h, --help', 'this help')
     .option('-V, --version', 'the version alone');
   for (const option of GLOBAL_OPTIONS) program.addOption(option);
+  program.hook('preAction', (_, called) => refuseEmptyValues(called));
   program.addHelpText('after', '\nholdfast VERB --help shows examples. Start with: holdfast demo');
   const wanted = wordOf(argv);
   for (const verb of VERBS) {
@@ -75,6 +76,16 @@ async function assemble(argv: readonly string[], face: Face): Promise<Command> {
     program.addCommand(command, { hidden: verb.hidden ?? false });
   }
   return program;
+}
+
+/** A value that is empty is a variable of a script that was not set: `--to "$DIR"` would be the working folder. */
+function refuseEmptyValues(called: Command): void {
+  const values = called.optsWithGlobals();
+  for (let command: Command | null = called; command !== null; command = command.parent) {
+    const empty = command.options.find((option) => [values[option.attributeName()]].flat().includes(''));
+    if (empty !== undefined)
+      throw new HoldfastError('Usage', `${empty.long} has an empty value.`, `${empty.long}`, helpFor([called.name()]));
+  }
 }
 
 /** Reads the options that stand before or after any verb. */

@@ -24,6 +24,9 @@ describe('what was typed wrongly', () => {
     [[], 64],
     [['repository', 'frobnicate'], 64],
     [['completion', 'tcsh'], 64],
+    [['restore', 'notes', '--to', ''], 64],
+    [['list', '--repository', ''], 64],
+    [['list', '--config', ''], 64],
   ])('ends with its code and one document: %j', (args, exitCode) => {
     const machine = aMachine();
     failure(machine, exitCode, ...args);

@@ -14,7 +14,11 @@ export const completionCommand = (face: Face): Command =>
       'after',
       '\nExamples:\n  source <(holdfast completion bash)     in ~/.bashrc\n  source <(holdfast completion zsh)      in ~/.zshrc, after compinit\n  holdfast completion fish | source      in ~/.config/fish/config.fish',
     )
-    .action((shell: string) => face.print(completionScript(shell)));
+    .action((shell: string) => {
+      const script = completionScript(shell);
+      face.print(script);
+      face.printJson({ shell, script });
+    });
 
 /** What the scripts call: reads the words typed so far from stdin, each ended by NUL, and answers with candidates.
  *  `load` gives the command of a verb, null for one that is not built. */
