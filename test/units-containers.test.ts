@@ -242,10 +242,14 @@ describe.runIf(dockerAvailable() && available('docker-compose'))('needs a Docker
     await down(file)();
   });
 
-  test('what compose down removed is made again when all of the project is started', async () => {
+  test('what compose down removed is made again, and only what ran is started, or all of the project', async () => {
     const file = await project('removed');
-    await compose(file, 'down', '--timeout', '1');
     const unit = composeOf(file);
+    const ran = await unit.running(never());
+    await compose(file, 'down', '--timeout', '1');
+    await unit.start(ran, never());
+    expect(await running('--filter', 'name=removed')).toEqual(['removed_db_1', 'removed_extra_1', 'removed_web_1']);
+    await compose(file, 'down', '--timeout', '1');
     expect(await unit.state(never())).toBe('inactive');
     await unit.start(null, never());
     expect(await running('--filter', 'name=removed')).toEqual([

@@ -44,7 +44,9 @@ export function composeUnit(reference: Reference, host: Host, environment: Engin
     },
     async start(members, signal) {
       if (members === null) return project.up(signal);
-      await inspect(signal);
+      const there = new Set((await inspect(signal)).map(nameOf));
+      // `compose down` removed it
+      if (members.some((member) => !there.has(member))) await project.makeMissing(signal);
       for (const container of await ordered(await engine.inspect(members, signal), signal))
         await engine.start(nameOf(container), signal);
     },

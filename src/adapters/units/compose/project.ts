@@ -17,6 +17,8 @@ export interface Project {
   config(signal: AbortSignal): Promise<string>;
   /** Makes what is missing and starts all; what is there is not made anew. @throws UnitFailed */
   up(signal: AbortSignal): Promise<void>;
+  /** Makes what is missing and starts nothing; what is there is not made anew. @throws UnitFailed */
+  makeMissing(signal: AbortSignal): Promise<void>;
   /** Makes the containers of these services anew, of these images where one is named, and does not start them.
    *  @throws UnitFailed */
   makeAnew(services: readonly string[], images: ReadonlyMap<string, string>, signal: AbortSignal): Promise<void>;
@@ -47,20 +49,21 @@ export function composeProject(name: string, file: string, host: Host, environme
       hint: `See what Compose says of it: docker compose --file ${file} config`,
     });
   }
+  async function make(what: string, options: readonly string[], signal: AbortSignal): Promise<void> {
+    const words = ['up', ...options, '--no-recreate', '--no-build'];
+    const { exitCode, stderrTail } = await compose(words, signal, { limitMs: LIMIT_MS });
+    if (exitCode === 0) return;
+    throw new HoldfastError('UnitFailed', `${name} could not be ${what}: ${stderrTail.trim()}`, name, {
+      hint: `Look at its logs: docker compose --file ${file} logs`,
+    });
+  }
   return {
     confirmFile: async (signal) => void (await filesOf(name, file, host, signal)),
     containerIds: async (signal) =>
       (await look(['ps', '--all', '--quiet'], signal)).split('\n').filter((id) => id !== ''),
     config: (signal) => look(['config'], signal),
-    async up(signal) {
-      const { exitCode, stderrTail } = await compose(['up', '--detach', '--no-recreate', '--no-build'], signal, {
-        limitMs: LIMIT_MS,
-      });
-      if (exitCode === 0) return;
-      throw new HoldfastError('UnitFailed', `${name} could not be started: ${stderrTail.trim()}`, name, {
-        hint: `Look at its logs: docker compose --file ${file} logs`,
-      });
-    },
+    up: (signal) => make('started', ['--detach'], signal),
+    makeMissing: (signal) => make('made', ['--no-start'], signal),
     async makeAnew(services, images, signal) {
       if (services.length === 0) return;
       const words = ['up', '--no-start', '--no-deps', '--no-build', '--force-recreate', ...services];
