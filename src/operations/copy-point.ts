@@ -21,7 +21,7 @@ export async function copyPoint(
   from: Repository,
   to: Repository,
   { timezone, lockWaitMs }: CopyOptions,
-  context: Pick<Context, 'catalog' | 'clock' | 'progress'>,
+  context: Pick<Context, 'catalog' | 'clock' | 'origin' | 'progress'>,
   signal: AbortSignal,
 ): Promise<{ readonly point: RecoveryPoint; readonly copied: boolean }> {
   const { manifest } = point;

@@ -25,7 +25,7 @@ export interface ListReport {
  *  is configured nor has a point */
 export async function list(
   { service, repositories }: ListRequest,
-  context: Pick<Context, 'catalog' | 'clock' | 'services' | 'repositoryNames' | 'repository' | 'progress'>,
+  context: Pick<Context, 'catalog' | 'clock' | 'origin' | 'services' | 'repositoryNames' | 'repository' | 'progress'>,
   signal: AbortSignal,
 ): Promise<ListReport> {
   const points: PointSummary[] = [];

@@ -22,7 +22,7 @@ export interface SelectedPoint {
 
 export type SelectionPorts = Pick<
   Context,
-  'clock' | 'catalog' | 'progress' | 'services' | 'repositoryNames' | 'repository'
+  'clock' | 'catalog' | 'origin' | 'progress' | 'services' | 'repositoryNames' | 'repository'
 >;
 
 /** A clock may be this far behind the one that made a point (interface, section 10, line 6). */

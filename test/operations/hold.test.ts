@@ -1,5 +1,8 @@
 import { expect, test } from 'vitest';
 import { hold, release } from '../../src/operations/hold.ts';
+import { list } from '../../src/operations/list.ts';
+import { verify } from '../../src/operations/verify.ts';
+import { memoryCatalog } from '../fakes/catalog.ts';
 import { type House, house, signal } from './house.ts';
 
 /** Points of these sizes, one a day; from the third on they are judged. */
@@ -97,4 +100,31 @@ test('a release says of a point that was not held that it was not', async () => 
   const [point] = (await made.first.list({}, signal)).points;
   const report = await release({ what: `${point?.id}`, repository: null }, made.context, signal);
   expect(report).toMatchObject({ points: [{ id: point?.id, held: null }], released: [], wasNotHeld: ['first'] });
+});
+
+test('a list shows what another machine held, released and proved since, and keeps what could not be written beside a point', async () => {
+  using made = await house();
+  made.source('data');
+  const [first] = (await made.backUp({ repositories: ['first'] })).points;
+  const there = { ...made.context, origin: 'there', catalog: memoryCatalog() };
+  const request = { service: null, repositories: ['first'] };
+  const seen = async (context: typeof there) =>
+    (await list(request, context, signal)).points.map(({ held, evidence }) => [held?.reason ?? null, evidence]);
+  expect(await seen(there)).toEqual([[null, 'stored']]);
+
+  await hold({ what: `${first?.id}`, repository: null, reason: 'mine' }, made.context, signal);
+  expect(await seen(there)).toEqual([['mine', 'stored']]);
+  made.clock.advance({ hours: 1 });
+  await verify(
+    { what: [], repositories: [], level: 'readable', maxAgeSeconds: null, sample: null },
+    made.context,
+    signal,
+  );
+  expect(await seen(there)).toEqual([['mine', 'readable']]);
+  await release({ what: `${first?.id}`, repository: null }, made.context, signal);
+  expect(await seen(there)).toEqual([[null, 'readable']]);
+
+  const [known] = await there.catalog.points({});
+  if (known !== undefined) await there.catalog.setEvidence(known, 'failed', made.clock.now().add({ hours: 1 }));
+  expect(await seen(there)).toEqual([[null, 'failed']]);
 });
