@@ -1,7 +1,6 @@
 import { messageOf } from '../domain/errors.ts';
 import { type Decision, decide, guardExitCode, type SnapshotOutcome } from '../domain/guard.ts';
 import type { Outcome } from '../domain/recovery-point.ts';
-import type { JournalEntry } from '../journal/entry.ts';
 import type { Unit } from '../ports/unit.ts';
 import { asCommand, endOf, type RunCommand } from './guard-command.ts';
 import { judge } from './guard-judgement.ts';
@@ -99,27 +98,30 @@ async function protectedRun(
 ): Promise<Omit<GuardServiceReport, 'service' | 'operation' | 'decision' | 'durationMs'>> {
   const { operation, autoRollback, execute } = request;
   const { service } = planned;
+  const expected = await baselineOfService(service.name, execute ? units : null, context, signal);
+  const before = await runningOf(units, signal);
   const point = await namePoint(planned, { operation, id, at: startedAt }, units, context, signal);
   const journalled = { service: service.name, operation, point: point.id };
   await using entry = await (await context.journal()).begin({
     ...{ verb: VERBS.guard, subject: service.name, detail: journalled },
   });
-  const detail: ServiceRunDetail = {
+  const planning: ServiceRunDetail = {
     ...{ ...point, point: point.id, snapshot: point.id, outcome: 'pending', commandExit: null },
-    ...{ rolledBack: false, removed: false },
+    ...{ rolledBack: false, whole: false, removed: false },
   };
   // known before it is made: whatever a crash leaves of it is found by this record, and removed by it
+  await record('inconclusive', planning);
+  const sizeBytes = await make(planned, point, units, { record, detail: planning }, context, signal);
+  const detail = { ...planning, whole: true };
   await record('inconclusive', detail);
-  const sizeBytes = await make(planned, point, units, { entry, record, detail }, context, signal);
   const row = rowOf(point, { madeAt: startedAt, outcome: 'pending', sizeBytes });
   await context.catalog.recordSnapshot(row);
+  await entry.forwardOnly(); // a crash from here on leaves the point, and this entry to tell of it
   if (!execute) {
     await entry.done();
     await record('passed', detail);
     return { ...UNTOUCHED, point, outcome: 'pending', commandExit: null, commandError: null, exitCode: 0 };
   }
-  const expected = await baselineOfService(service.name, units, context, signal);
-  const before = await runningOf(units, signal);
   const environment = {
     ...{ HOLDFAST_OPERATION: operation, HOLDFAST_SERVICE: service.name, HOLDFAST_POINT: point.id },
   };
@@ -148,18 +150,12 @@ async function make(
   planned: PlannedPoint,
   point: ServicePoint,
   units: readonly Unit[],
-  {
-    entry,
-    record,
-    detail,
-  }: { readonly entry: JournalEntry; readonly detail: ServiceRunDetail } & Pick<Guarded, 'record'>,
+  { record, detail }: { readonly detail: ServiceRunDetail } & Pick<Guarded, 'record'>,
   context: ServiceContext,
   signal: AbortSignal,
 ): Promise<number | null> {
   try {
     const { archived } = await makePoint(planned, point, units, context, signal);
-    // a crash from here on leaves the point, and this entry to tell of it
-    await entry.forwardOnly();
     return archived?.totalSize ?? null;
   } catch (error) {
     try {

@@ -2,6 +2,7 @@ import { HoldfastError } from '../domain/errors.ts';
 import { type DrillFact, type Figures, figuresOf } from '../domain/history.ts';
 import type { Recovery, Run, Snapshot } from '../ports/catalog.ts';
 import type { Context } from './context.ts';
+import { type Replaced, replacedByRecovery } from './rollback-record.ts';
 
 /** A verb of runs that records a change which was made without guard. */
 const UNGUARDED = 'unguarded';
@@ -14,6 +15,8 @@ export interface History {
   /** Newest first. */
   readonly recoveries: readonly Recovery[];
   readonly figures: Figures;
+  /** What rollbacks replaced, by the ids of their recoveries. */
+  readonly replaced: ReadonlyMap<string, readonly Replaced[]>;
   /** How guarded commands ended, by the name of their snapshot. */
   readonly ends: ReadonlyMap<string, GuardedEnd>;
 }
@@ -39,7 +42,7 @@ export async function history({ catalog }: Pick<Context, 'catalog'>): Promise<Hi
   const guardedRuns = guards.filter(({ detail }) => isProtected(detail)).length;
   const withoutPoint = guards.length - guardedRuns;
   const figures = figuresOf(guardedRuns, unguarded.length + withoutPoint, facts, passed);
-  return { snapshots, recoveries, figures, ends: endsOf(guards) };
+  return { snapshots, recoveries, figures, ends: endsOf(guards), replaced: await replacedByRecovery(catalog) };
 }
 
 const endsOf = (guards: readonly Run[]): ReadonlyMap<string, GuardedEnd> =>

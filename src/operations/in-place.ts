@@ -50,6 +50,8 @@ export interface Restored {
 }
 
 export interface InPlaceResult {
+  /** As it was recorded. */
+  readonly recovery: Recovery;
   readonly items: readonly RestoredItem[];
   readonly kept: readonly (KeptState & { readonly original: string })[];
   readonly safetyPoint: string | null;
@@ -147,9 +149,10 @@ async function exchangeAll(
   for (const path of stages) await host.files.remove(path, signal);
   await journal.done(); // trying again does not help a unit that does not start; a person is told
   const well = await lookAfter(plan, stopped, { problems, expected, kept }, context, signal);
-  if (well.bad !== null) await context.catalog.recordRecovery(recoveryOf('failed', states));
   const { validation, bad } = well;
-  return { items, kept, warnings: [...warnings, ...well.warnings], validation, bad };
+  const ended = bad === null ? recovery : recoveryOf('failed', states);
+  if (bad !== null) await context.catalog.recordRecovery(ended);
+  return { recovery: ended, items, kept, warnings: [...warnings, ...well.warnings], validation, bad };
 }
 
 /** One unit whose images cannot be taken back keeps no other down. @returns what has to be done by hand */

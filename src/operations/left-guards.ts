@@ -1,6 +1,7 @@
 import type { OpenEntry, Repair } from '../journal/journal.ts';
 import type { Catalog, Recovery, Snapshot } from '../ports/catalog.ts';
 import { type PoolDetail, VERBS } from './guards.ts';
+import { poolOfService } from './service-record.ts';
 
 /** A recovery that was brought to its end. When it was a guard's own, its snapshot is not open any more. */
 export async function recordFinishedRecovery(
@@ -8,7 +9,6 @@ export async function recordFinishedRecovery(
   catalog: Pick<Catalog, 'recordRecovery' | 'snapshots' | 'recordSnapshot'>,
 ): Promise<void> {
   await catalog.recordRecovery(recovery);
-  if (recovery.subject.kind !== 'subvolume') return;
   const records = await catalog.snapshots({ subvolume: recovery.subject.name });
   const snapshot = records.find(({ name }) => name === recovery.restored);
   if (snapshot !== undefined) await settle(snapshot, recovery, catalog);
@@ -50,7 +50,7 @@ export interface AdvisedRepair extends Repair {
  *  repairs, since these tell the catalog what was found. */
 export async function withAdvice(
   repairs: readonly Repair[],
-  catalog: Pick<Catalog, 'snapshots'>,
+  catalog: Pick<Catalog, 'snapshots' | 'recoveries' | 'recordSnapshot'>,
 ): Promise<readonly AdvisedRepair[]> {
   const advised: AdvisedRepair[] = [];
   for (const repair of repairs) {
@@ -60,9 +60,18 @@ export async function withAdvice(
   return advised;
 }
 
-async function adviceOn({ subject, detail }: OpenEntry, catalog: Pick<Catalog, 'snapshots'>): Promise<string> {
+type Told = Pick<Catalog, 'snapshots' | 'recoveries' | 'recordSnapshot'>;
+
+async function adviceOn({ subject, detail }: OpenEntry, catalog: Told): Promise<string> {
   if ('service' in (detail as object)) {
     const { service, point } = detail as { readonly service: string; readonly point: string };
+    const pool = poolOfService(service);
+    const rows = await catalog.snapshots({ subvolume: service });
+    const row = rows.find((one) => one.pool === pool && one.name === point);
+    if (row !== undefined) await recordFoundSnapshot(row, catalog); // it may have been taken back already
+    const [now] = (await catalog.snapshots({ subvolume: service })).filter(({ name }) => name === point);
+    if (now !== undefined && now.outcome !== 'pending')
+      return `guard of ${service} was cut short; ${point}: ${now.outcome}`;
     return `guard of ${service} was cut short before its verdict. Back: holdfast rollback --service ${service} --point ${point}; or it is well: holdfast snapshot mark ${point} success`;
   }
   const { pool, snapshot } = detail as PoolDetail;

@@ -90,6 +90,7 @@ async function inPlace(
   await waitForService(selected.point.service, 'restore', context, signal);
   const {
     warnings,
+    recovery: _recovery,
     bad,
     validation: _,
     ...result

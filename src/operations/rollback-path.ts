@@ -7,6 +7,7 @@ import type { HostFiles } from '../ports/host.ts';
 import { findSnapshot, type GuardContext, unitsOf } from './guard-context.ts';
 import { type PoolDetail, refuseOtherRollback, VERBS, waitForCommands } from './guards.ts';
 import { refuseOccupied, refuseOwnPaths } from './occupancy.ts';
+import { recordReplaced } from './rollback-record.ts';
 import { removeEndedKeptStates } from './snapshot.ts';
 import { startsOf, startUnits, stopUnits, untilHealthy } from './units.ts';
 
@@ -89,6 +90,7 @@ export async function rollbackPath(
     );
   const recovery = recoveryOf(problems.length === 0 ? 'success' : 'failed');
   await context.catalog.recordRecovery(recovery);
+  await recordReplaced(recovery, [{ path, kept, written: null }], context);
   await removeEndedKeptStates(context, signal);
   return { subvolume, snapshot: snapshot.name, path, kept, recovery, problems };
 }

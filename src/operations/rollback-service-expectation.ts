@@ -3,13 +3,15 @@ import type { Expectation } from './rollback-expectation.ts';
 import { type ServiceContext, serviceNamed } from './service-context.ts';
 import { demandingGood, takeBaseline } from './validate.ts';
 
-/** What is looked at around a change of a service: its units, this machine and its declared checks. */
+/** What is looked at around a change of a service: its units, this machine and its declared checks.
+ *  @param units null when nothing will be looked at */
 export async function baselineOfService(
   name: string,
-  units: readonly Unit[],
+  units: readonly Unit[] | null,
   context: ServiceContext,
   signal: AbortSignal,
 ): Promise<Expectation> {
+  if (units === null) return { validators: [], baselines: [] };
   const service = serviceNamed(name, context);
   const own = await context.validators({ name, host: service.host, units, checks: [] });
   const validators = [...own, ...(await context.checks(service))];

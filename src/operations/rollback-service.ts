@@ -10,6 +10,7 @@ import { refuseOccupied, refuseOwnPaths } from './occupancy.ts';
 import { type SelectedPoint, selectPoint } from './point-selection.ts';
 import { choose } from './restore-choice.ts';
 import type { RollbackOptions } from './rollback.ts';
+import { recordReplaced } from './rollback-record.ts';
 import { expectationOfService } from './rollback-service-expectation.ts';
 import { type ServiceContext, serviceNamed, unitsOfService } from './service-context.ts';
 import { labelOf, type ServicePoint } from './service-record.ts';
@@ -137,24 +138,16 @@ export async function performServiceRollback(
     ...(startAgain === null ? {} : { startAgain }),
   };
   const restored = { point: point.id, selected };
-  const { kept, safetyPoint, warnings, validation, bad } = await restoreInPlace(
-    plan,
-    wanted,
-    restored,
-    context,
-    signal,
-  );
+  const done = await restoreInPlace(plan, wanted, restored, context, signal);
+  const { recovery, kept, safetyPoint, warnings, validation, bad } = done;
+  const replaced = plan.exchanges.map(({ path, present, kept: aside }) => ({
+    ...{ path, kept: present === null ? null : aside },
+    written: written.find((one) => one.path === path)?.totals ?? null,
+  }));
+  await recordReplaced(recovery, replaced, context);
   await removeEndedKeptStates(context, signal);
   return {
-    ...{
-      outcome: bad === null ? 'success' : 'failed',
-      point: point.id,
-      kept,
-      written,
-      safetyPoint,
-      warnings,
-      validation,
-    },
+    ...{ outcome: recovery.outcome, point: point.id, kept, written, safetyPoint, warnings, validation },
     ...{ problem: bad?.message ?? null, durationMs: Math.round(context.clock.monotonicMs() - fromMs) },
   };
 }

@@ -5,6 +5,7 @@ import { exchange } from './rollback-exchange.ts';
 import { type Expectation, expectationOf, stillOnOldData } from './rollback-expectation.ts';
 import { goForward, remaining } from './rollback-forward.ts';
 import type { Replacement, RollbackPlan } from './rollback-plan.ts';
+import { recordReplaced } from './rollback-record.ts';
 import { removeEndedKeptStates } from './snapshot.ts';
 import type { Stopped } from './units.ts';
 import { type Validation, validate } from './validate.ts';
@@ -75,6 +76,12 @@ export async function rollback(
     const outcome = problems.length > 0 || validation.outcome === 'invalid' ? 'failed' : 'success';
     const recovery = recoveryOf(outcome, kept);
     await context.catalog.recordRecovery(recovery);
+    const told = plan.replacements.map(({ state, keptPath, written }) => ({
+      path: state.path,
+      kept: keptPath,
+      written,
+    }));
+    await recordReplaced(recovery, told, context);
     await removeEndedKeptStates(context, signal);
     const replaced = plan.replacements.map(({ subvolume, snapshot, keptPath, written }) => ({
       ...{ subvolume, snapshot: snapshot.name, kept: keptPath, written },

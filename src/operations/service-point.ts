@@ -121,11 +121,13 @@ export async function retainPoints(service: string, context: ServiceContext): Pr
   const signal = new AbortController().signal;
   const { catalog, guard, clock, progress } = context;
   try {
-    const points = new Map((await recordedPoints(service, context)).map((one) => [one.point.id, one]));
-    const pool = poolOfService(service);
     const inUse = new Set((await context.journal()).open().map(({ detail }) => pointIn(detail)));
+    const recorded = (await recordedPoints(service, context)).filter(({ point }) => !inUse.has(point.id));
+    for (const one of recorded) if (!one.detail.whole) await forget(one, context, signal);
+    const points = new Map(recorded.filter(({ detail }) => detail.whole).map((one) => [one.point.id, one]));
+    const pool = poolOfService(service);
     const rows = (await catalog.snapshots({ subvolume: service })).filter(
-      (row) => row.pool === pool && points.has(row.name) && !inUse.has(row.name),
+      (row) => row.pool === pool && points.has(row.name),
     );
     for (const { name } of removableSnapshots(rows, guard.keep, clock.now()))
       await forget(points.get(name) as RecordedPoint, context, signal);

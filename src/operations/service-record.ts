@@ -38,6 +38,8 @@ export interface ServiceRunDetail extends Omit<ServicePoint, 'id'> {
   readonly outcome: SnapshotOutcome;
   readonly commandExit: number | null;
   readonly rolledBack: boolean;
+  /** False while it is made: what a crash left of it then is removed by the next guard of the service. */
+  readonly whole: boolean;
   readonly removed: boolean;
 }
 
@@ -47,7 +49,7 @@ export interface RecordedPoint {
   readonly point: ServicePoint;
 }
 
-/** The points that guard made of a service and that can still be taken back, newest first. */
+/** The points that guard made of a service, whole or not, and that were not removed since. Newest first. */
 export async function recordedPoints(
   service: string,
   { catalog }: Pick<ServiceContext, 'catalog'>,
@@ -70,7 +72,8 @@ export async function recordedPoint(
   context: Pick<ServiceContext, 'catalog'>,
 ): Promise<RecordedPoint> {
   const all = await recordedPoints(service, context);
-  const found = all.find(({ point }) => id === null || point.id.startsWith(id.toUpperCase()));
+  const whole = all.filter(({ detail }) => detail.whole);
+  const found = whole.find(({ point }) => id === null || point.id.startsWith(id.toUpperCase()));
   if (found !== undefined) return found;
   const what = id === null ? `guard made no recovery point of ${service}` : `guard made no point ${id} of ${service}`;
   throw new HoldfastError('PointNotFound', `${what}, or it is gone.`, id ?? service, {

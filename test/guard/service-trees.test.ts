@@ -108,6 +108,10 @@ ${more || 'guard: { settle: 1s, steady: 1s }\n'}`);
       { subvolume: 'wiki', restored_snapshot: point.id, reason: 'command-failed', outcome: 'success' },
     ]);
     expect(recoveries[0].kept).toHaveLength(5);
+    expect(recoveries[0].replaced).toContainEqual({
+      ...{ path: wiki.data, kept: expect.stringMatching(/data\.recovery-backup-/) },
+      written: { added: 1, removed: 0, modified: 1, bytes: 4 },
+    });
   });
 
   test('what the repository holds of such a point is no backup of the service', () => {

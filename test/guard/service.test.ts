@@ -6,6 +6,7 @@ import { GUARD_DEFAULTS } from '../../src/domain/guard.ts';
 import { SETTLE_DEFAULTS } from '../../src/domain/settling.ts';
 import type { CommandEnd } from '../../src/operations/guard-command.ts';
 import { type GuardServiceRequest, guardService } from '../../src/operations/guard-service.ts';
+import { withAdvice } from '../../src/operations/left-guards.ts';
 import { rollbackService } from '../../src/operations/rollback-service.ts';
 import type { ServiceContext } from '../../src/operations/service-context.ts';
 import { recordedPoint } from '../../src/operations/service-record.ts';
@@ -147,5 +148,54 @@ describe('a command that is guarded over a whole service', () => {
     expect(await made.catalog.recoveries({ limit: 1 })).toMatchObject([
       { outcome: 'failed', reason: 'command-failed' },
     ]);
+  });
+
+  test('whose guard was killed while its point was made leaves nothing that is taken back, and the next removes it', async () => {
+    const { made, context, data } = await house();
+    using _ = made;
+    const killed = { ...context, source: async () => Promise.reject(new Error('killed')) };
+    const images = { web: { identity: 'sha256:one', reference: 'web', member: 'web' } };
+    const unit = memoryUnit();
+    unit.kept.set('01left', images);
+    made.units.set(unit.name, unit);
+    await expect(guardService(request, breaks(data), killed, signal)).rejects.toThrow('killed');
+    const reference = { kind: 'systemd', host: 'local', unit: unit.name, user: null } as const;
+    await made.catalog.recordRun({
+      ...{
+        id: '01LEFT',
+        verb: 'guard',
+        plan: null,
+        services: ['mealie'],
+        startedAt: context.clock.now(),
+        durationMs: 1,
+      },
+      outcome: 'inconclusive',
+      detail: {
+        ...{ service: 'mealie', point: '01LEFT', snapshot: '01LEFT', operation: 'update', repository: null, trees: [] },
+        ...{ images: [{ unit: reference, images }], outcome: 'pending', commandExit: null, rolledBack: false },
+        ...{ whole: false, removed: false },
+      },
+    });
+    await expect(recordedPoint('mealie', null, context)).rejects.toMatchObject({ code: 'PointNotFound' });
+    const good = async () => ({ exitCode: 0, interrupted: null });
+    await guardService(request, good, context, signal);
+    expect([...unit.kept.keys()]).toEqual([]);
+  });
+
+  test('whose guard was killed after it took all back is told as such', async () => {
+    const { made, context, data } = await house();
+    using _ = made;
+    const { point } = await guardService(request, breaks(data), context, signal);
+    const [row] = await made.catalog.snapshots({ subvolume: 'mealie' });
+    if (row) await made.catalog.recordSnapshot({ ...row, outcome: 'pending' });
+    const journal = await context.journal();
+    const detail = { service: 'mealie', operation: 'update', point: point?.id };
+    const entry = await journal.begin({ verb: 'guard', subject: 'mealie', detail });
+    const repairs = journal.open().map((one) => ({ entry: one, outcome: 'finished' as const, detail: '' }));
+    await entry.done();
+    expect(await withAdvice(repairs, made.catalog)).toMatchObject([
+      { advice: `guard of mealie was cut short; ${point?.id}: rolled_back` },
+    ]);
+    expect(await made.catalog.snapshots({ subvolume: 'mealie' })).toMatchObject([{ outcome: 'rolled_back' }]);
   });
 });

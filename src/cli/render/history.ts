@@ -19,13 +19,16 @@ export const recoveryAsJson = (recovery: Recovery): object => ({
   kept: recovery.kept.map(({ path, until }) => ({ path, until: until.toString() })),
 });
 
-export const historyAsJson = ({ snapshots, recoveries, figures, ends }: History): object => ({
+export const historyAsJson = ({ snapshots, recoveries, figures, ends, replaced }: History): object => ({
   snapshots: snapshots.map((snapshot) => ({
     ...snapshotAsJson(snapshot),
     commandExit: ends.get(snapshot.name)?.commandExit ?? null,
     rolledBack: ends.get(snapshot.name)?.rolledBack ?? false,
   })),
-  recoveries: recoveries.map(recoveryAsJson),
+  recoveries: recoveries.map((recovery) => ({
+    ...recoveryAsJson(recovery),
+    replaced: replaced.get(recovery.id) ?? [],
+  })),
   figures,
 });
 
