@@ -1,7 +1,8 @@
-import { existsSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { Json, Machine, Running } from '../e2e/holdfast.ts';
+import { available } from '../services/available.ts';
 import { type BtrfsPool, btrfsPool, hasBtrfs } from '../services/btrfs.ts';
 import { type DockerEngine, dockerAvailable, dockerEngine, importBusybox, until } from '../services/docker.ts';
 import { aMachineOn, type PoolMachine } from '../services/pool-machine.ts';
@@ -97,6 +98,10 @@ describe.runIf(hasBtrfs() && dockerAvailable())('a deployment of a container', (
     expect(bad).toMatchObject({ outcome: 'rolled_back', commandExit: 0, rollback: { problems: [] } });
     expect([await state('app'), await seenBy('app'), version('app')]).toEqual(['running', 'good 2', 'good 2']);
     expect(keptVersions('app')).toEqual(['bad']);
+    expect(made.machine.json(0, 'diff', good.snapshot_name)).toMatchObject({ totals: { modified: 1 } });
+    expect(made.machine.json(0, 'diff', good.snapshot_name, bad.snapshot_name).changes).toEqual([
+      { change: 'modified', path: 'version', bytes: 7 },
+    ]);
     const { snapshots, recoveries, figures } = made.machine.json(0, 'history');
     expect(snapshots).toMatchObject([
       { outcome: 'rolled_back', operation: 'deploy', type: 'pre-operation', commandExit: 0, rolledBack: true },
@@ -209,6 +214,32 @@ describe.runIf(hasBtrfs() && dockerAvailable())('a deployment of a container', (
     });
     expect(version('blind')).toBe('good 2');
     expect(machine.json(0, 'history').snapshots).toMatchObject([{ outcome: 'pending' }]);
+  });
+
+  const compose = test.runIf(available('docker-compose'));
+  compose('of a Compose project that is taken down is made again as it ran', { timeout: 180_000 }, async () => {
+    const file = join(pool.beside, 'compose.yaml');
+    const made = aMachineOn(pool, 'shop', `{ units: [{ compose: ${file} }] }`, QUICK);
+    const service = `image: busybox, network_mode: none, volumes: ['${pool.path}/shop:/data'], command: [sh, -c, '${APP}']`;
+    writeFileSync(
+      file,
+      `version: "3"\nservices:\n  web: { ${service}, depends_on: [db] }\n  db: { ${service} }\n  job: { ${service} }\n`,
+    );
+    const names = async (): Promise<readonly string[]> =>
+      (await docker('ps', '--format', '{{.Names}}', '--filter', 'label=com.docker.compose.project'))
+        .split('\n')
+        .toSorted();
+    onTestFinished(async () => {
+      const all = await docker('ps', '--all', '--quiet', '--filter', 'label=com.docker.compose.project');
+      await docker('rm', '--force', ...all.split('\n'));
+    });
+    const up = change('shop', 'good 1', `docker-compose --file ${file} up --detach`);
+    expect(guarded(made, 0, 'shop', up, '--auto-rollback')).toMatchObject({ outcome: 'success' });
+    await docker('stop', 'beside_job_1');
+    const down = change('shop', 'bad', `docker-compose --file ${file} down --timeout 1; exit 5`);
+    expect(guarded(made, 2, 'shop', down, '--auto-rollback')).toMatchObject({ outcome: 'rolled_back' });
+    expect([await names(), version('shop')]).toEqual([['beside_db_1', 'beside_web_1'], 'good 1']);
+    expect(await docker('exec', 'beside_web_1', 'cat', '/data/version')).toBe('good 1');
   });
 
   test('is not started while a container that no unit owns has the data mounted: 4, by name; nor is a rollback: 1', async () => {

@@ -146,6 +146,32 @@ guard: { settle: 1s, steady: 1s }
     expect([await seenBy('app@stuck'), keptVersions('stuck')]).toEqual(['good 1', ['bad']]);
   });
 
+  test('whose unit goes on with the old data after its start ends with 3, by the name of the unit', async () => {
+    await deployed('clings');
+    await machine.sh(
+      `printf '#!/bin/sh\\ncd /pool/clings.recovery-* || cd /srv/clings\\nexec sleep 600\\n' > /opt/clings`,
+    );
+    const report = await guarded(3, 'clings', change('clings', 'bad', 'exit 5'), '--auto-rollback');
+    expect(report).toMatchObject({ outcome: 'rollback_failed', rolledBack: true });
+    expect(report.rollback.problems).toEqual([
+      expect.stringMatching(/app@clings\.service still uses the state of clings from before, now \S+: restart it/),
+    ]);
+    expect([version('clings'), await seenBy('app@clings')]).toEqual(['good 1', 'bad']);
+  });
+
+  test('whose unit leaves a process behind when it stops ends with 3, with all as the command left it', async () => {
+    await deployed('leaves');
+    await machine.sh(`mkdir /etc/systemd/system/app@leaves.service.d
+      printf '[Service]\\nKillMode=process\\n' > /etc/systemd/system/app@leaves.service.d/mode.conf
+      printf '#!/bin/sh\\nsleep 600 &\\nexec sleep 600\\n' > /opt/leaves
+      systemctl daemon-reload; systemctl restart app@leaves`);
+    const report = await guarded(3, 'leaves', change('leaves', 'bad', 'exit 5'), '--auto-rollback');
+    expect(report).toMatchObject({ outcome: 'rollback_failed', rolledBack: false, rollback: null });
+    expect(report.rollbackError).toMatch(/is used by process \d+ \(sleep\)/);
+    expect([version('leaves'), await isActive('app@leaves'), keptVersions('leaves')]).toEqual(['bad', 'active', []]);
+    await machine.sh('systemctl kill --signal KILL app@leaves');
+  });
+
   test('that is killed half-way is taken back by the command that the next start prints', async () => {
     await deployed('half');
     const killed = await holdfast('half', ...words('half', change('half', 'bad', 'kill -9 $PPID'), '--auto-rollback'));
