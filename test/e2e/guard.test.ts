@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { hasBtrfs } from '../services/btrfs.ts';
 import { aPoolMachine, type PoolMachine } from '../services/pool-machine.ts';
 import { type Json, type Machine, tool } from './holdfast.ts';
+import { guardShape, historyShape } from './shapes.ts';
 
 const SETTLE = 'guard: { settle: 1s, steady: 1s }\n';
 
@@ -75,6 +76,8 @@ describe.runIf(hasBtrfs())('guard', () => {
     const made = aPoolMachine();
     const report = made.machine.json(2, ...guarded(changing(made, 'exit 7'), '--auto-rollback'));
     expect(report).toMatchObject({ outcome: 'rolled_back', commandExit: 7, rolledBack: true, validation: null });
+    guardShape.parse(report);
+    historyShape.parse(made.machine.json(0, 'history'));
     expect(state(made)).toBe('before\n');
     const [kept = ''] = readdirSync(made.pool.path).filter((name) => name.startsWith('media.recovery-backup-'));
     expect(readFileSync(join(made.pool.path, kept, 'state.txt'), 'utf8')).toBe('after\n');

@@ -87,3 +87,62 @@ export const manifestShape = z.object({
     }),
   ),
 });
+
+const snapshotOutcome = z.enum([
+  ...(['pending', 'success', 'command_failed'] as const),
+  ...(['validation_failed', 'rolled_back', 'rollback_failed'] as const),
+]);
+const recovery = z.object({
+  timestamp: instant,
+  subvolume: z.string(),
+  restored_snapshot: z.string(),
+  reason: z.enum(['manual-recovery', 'command-failed', 'validation-failed']),
+  duration_seconds: z.number().nonnegative(),
+  outcome: z.enum(['success', 'failed']),
+});
+const seconds = z.number().nonnegative().nullable();
+const ratio = z.number().min(0).max(1).nullable();
+
+/** Interface, section 5. */
+export const historyShape = z.object({
+  snapshots: z.array(
+    z.object({
+      timestamp: instant,
+      subvolume: z.string(),
+      type: z.enum(['pre-operation', 'scheduled', 'manual']),
+      operation: z.string().nullable(),
+      snapshot_name: z.string(),
+      outcome: snapshotOutcome,
+      size_mb: z.number().nonnegative().nullable(),
+      commandExit: z.int().nullable(),
+      rolledBack: z.boolean(),
+    }),
+  ),
+  recoveries: z.array(recovery),
+  figures: z.object({
+    deployments: z.object({ total: bytes, guarded: bytes, ratio }),
+    recoveries: z.object({ total: bytes, succeeded: bytes, ratio, meanSeconds: seconds, worstSeconds: seconds }),
+    services: z.record(
+      z.string(),
+      z.object({ meanSeconds: seconds, worstSeconds: seconds, lastDrillSeconds: seconds }),
+    ),
+  }),
+});
+
+const validation = z.object({
+  outcome: z.enum(['valid', 'invalid', 'inconclusive']),
+  checks: z.array(z.object({ name: z.string(), outcome: z.string(), detail: z.string(), durationMs: bytes })),
+});
+export const guardShape = z.object({
+  subvolume: z.string(),
+  operation: z.string(),
+  decision: z.object({ protect: z.boolean(), reason: z.string().min(1) }),
+  snapshot_name: z.string().nullable(),
+  outcome: z.union([snapshotOutcome, z.literal('unprotected')]),
+  commandExit: z.int().nullable(),
+  rolledBack: z.boolean(),
+  validation: validation.nullable(),
+  rollback: z.object({ outcome: z.enum(['success', 'failed']), recovery, problems: z.array(z.string()) }).nullable(),
+  exitCode: z.int(),
+  durationMs: bytes,
+});
