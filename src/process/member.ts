@@ -1,7 +1,7 @@
 import type { Readable, Writable } from 'node:stream';
-import { execa } from 'execa';
 import type { Command, Finished } from '../ports/host.ts';
 import { type Account, asAccount } from './account.ts';
+import { startChild } from './child.ts';
 import type { Enter } from './enter.ts';
 import { childEnvironment } from './environment.ts';
 import { notFoundBySetpriv, notStarted } from './failure.ts';
@@ -37,29 +37,21 @@ export function startMember(command: Command, settings: MemberSettings): Member 
   const entered = settings.enter?.(command) ?? null;
   const asked = entered?.command ?? (settings.account === null ? command : asAccount(command, settings.account));
   const started = performance.now();
-  const child = execa(asked.program, asked.args, {
-    env: childEnvironment(entered?.command ?? command, settings.account),
-    extendEnv: false,
-    ...(asked.workingFolder === undefined ? {} : { cwd: asked.workingFolder }),
-    stdio: [settings.stdin, settings.stdout as 'pipe' | 'ignore', 'pipe'], // any open file; the types of execa know 1 and 2
-    buffer: false,
-    encoding: 'buffer',
-    reject: false,
-    killDescendants: true, // a process group of its own, which also ends when this process exits
-  });
-  // Without a listener execa throws away what nobody reads at once, and Node what nobody reads when the program ends.
-  child.stdout?.on('readable', () => undefined);
+  const environment = childEnvironment(entered?.command ?? command, settings.account);
+  const { process: child, closed } = startChild(asked, environment, [settings.stdin, settings.stdout, 'pipe']);
+  // Without a listener Node throws away what nobody has read when the program ends.
+  child?.stdout?.on('readable', () => undefined);
   const stderr = readStderr(settings.onStderr, entered?.takeLine);
-  child.stderr?.on('data', (chunk: Uint8Array) => stderr.write(chunk));
-  let groupIsGone = child.pid === undefined;
+  child?.stderr?.on('data', (chunk: Uint8Array) => stderr.write(chunk));
+  const group = child?.pid;
+  let groupIsGone = group === undefined;
 
   async function ended(): Promise<Finished> {
-    const result = await child;
+    const { exitCode, signal } = await closed.catch((error: unknown) => {
+      throw notStarted(asked.program, error);
+    });
     // The number of a group that is gone may be given to another one; while one process is left in it, it is ours.
-    groupIsGone ||= child.pid !== undefined && !signalGroup(child.pid, 0);
-    const { exitCode = null, signal = null } = result;
-    if (exitCode === null && signal === null)
-      throw notStarted(asked.program, 'cause' in result ? result.cause : result);
+    groupIsGone ||= group !== undefined && !signalGroup(group, 0);
     const durationMs = Math.round(performance.now() - started);
     const stderrTail = stderr.end();
     const client = { program, exitCode, signal, stderrTail, durationMs };
@@ -71,9 +63,9 @@ export function startMember(command: Command, settings: MemberSettings): Member 
 
   async function stop(): Promise<void> {
     await entered?.stop();
-    if (!groupIsGone && child.pid !== undefined) await endGroup(child.pid, settings.graceMs);
+    if (!groupIsGone && group !== undefined) await endGroup(group, settings.graceMs);
     // A descendant that left the group may still hold the other ends.
-    for (const stream of [child.stdin, child.stdout, child.stderr]) stream?.destroy();
+    for (const stream of [child?.stdin, child?.stdout, child?.stderr]) stream?.destroy();
   }
-  return { stdin: child.stdin ?? null, stdout: child.stdout ?? null, ended: ended(), stop };
+  return { stdin: child?.stdin ?? null, stdout: child?.stdout ?? null, ended: ended(), stop };
 }

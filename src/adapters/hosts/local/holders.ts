@@ -1,14 +1,24 @@
-import { readdir, readFile, readlink } from 'node:fs/promises';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
 import { isWithin, type Mount, parseMounts, placeOf } from './mounts.ts';
 
-/** A process that ended while it was looked at, or one of another account that does not show what it holds. */
-const nothing = (): null => null;
+/** So many processes are looked at before anything else gets its turn. */
+const AT_ONCE = 100;
 
-const linksOf = async (folder: string): Promise<readonly string[]> => {
-  const names = (await readdir(folder).catch(nothing)) ?? [];
-  const targets = await Promise.all(names.map((name) => readlink(`${folder}/${name}`).catch(nothing)));
-  return targets.filter((target) => target !== null);
-};
+/** Read at once: what /proc shows comes from memory, and a turn of a thread for each of ten thousand links takes ten times
+ *  as long. Null for a process that ended while it was looked at, or one of another account that does not show it. */
+function orNothing<Value>(read: () => Value): Value | null {
+  try {
+    return read();
+  } catch {
+    return null;
+  }
+}
+const linkOf = (path: string): string | null => orNothing(() => readlinkSync(path));
+const textOf = (path: string): string | null => orNothing(() => readFileSync(path, 'utf8'));
+
+const linksOf = (folder: string): readonly string[] =>
+  (orNothing(() => readdirSync(folder)) ?? []).flatMap((name) => linkOf(`${folder}/${name}`) ?? []);
 
 /** proc(5), maps: address, permissions, offset, device, inode, path; a newline in a path is `\012`. */
 const mappedFiles = (maps: string): readonly string[] => {
@@ -17,15 +27,10 @@ const mappedFiles = (maps: string): readonly string[] => {
 };
 
 /** Everything that a process has open, maps, or stands in; paths as its own mount namespace has them. */
-async function heldBy(pid: string): Promise<readonly string[]> {
-  const one = (name: string): Promise<string | null> => readlink(`/proc/${pid}/${name}`).catch(nothing);
-  const [cwd, root, files, maps] = await Promise.all([
-    one('cwd'),
-    one('root'),
-    linksOf(`/proc/${pid}/fd`),
-    readFile(`/proc/${pid}/maps`, 'utf8').catch(nothing),
-  ]);
-  return [cwd, root, ...files, ...mappedFiles(maps ?? '')].filter((path) => path?.startsWith('/') === true) as string[];
+function heldBy(pid: string): readonly string[] {
+  const places = [linkOf(`/proc/${pid}/cwd`), linkOf(`/proc/${pid}/root`)].filter((place) => place !== null);
+  const mapped = mappedFiles(textOf(`/proc/${pid}/maps`) ?? '');
+  return [...places, ...linksOf(`/proc/${pid}/fd`), ...mapped].filter((path) => path.startsWith('/'));
 }
 
 /** The fourth field of /proc/PID/stat, after the name in brackets, which may itself hold brackets and spaces. */
@@ -46,34 +51,31 @@ function ownProcesses(parents: ReadonlyMap<string, string>): ReadonlySet<string>
  *  path, so not paths are compared but places in file systems (see {@link placeOf}); what is mounted below `path` counts.
  *  `path` has no symbolic links in it. */
 export async function findHolders(path: string, signal: AbortSignal): Promise<readonly string[]> {
-  const ownMounts = parseMounts(await readFile('/proc/self/mountinfo', 'utf8'));
+  const ownMounts = parseMounts(readFileSync('/proc/self/mountinfo', 'utf8'));
   const below = ownMounts.map(({ point }) => point).filter((point) => isWithin(point, path));
   const wanted = [path, ...below].map((each) => placeOf(each, ownMounts)).filter((place) => place !== null);
-  const ownNamespace = await readlink('/proc/self/ns/mnt');
+  const ownNamespace = readlinkSync('/proc/self/ns/mnt');
   const namespaces = new Map<string, readonly Mount[]>([[ownNamespace, ownMounts]]);
-  async function mountsOf(pid: string): Promise<readonly Mount[]> {
-    const namespace = (await readlink(`/proc/${pid}/ns/mnt`).catch(nothing)) ?? ownNamespace;
+  function mountsOf(pid: string): readonly Mount[] {
+    const namespace = linkOf(`/proc/${pid}/ns/mnt`) ?? ownNamespace;
     const known = namespaces.get(namespace);
     if (known !== undefined) return known;
-    const mounts = parseMounts((await readFile(`/proc/${pid}/mountinfo`, 'utf8').catch(nothing)) ?? '');
+    const mounts = parseMounts(textOf(`/proc/${pid}/mountinfo`) ?? '');
     namespaces.set(namespace, mounts);
     return mounts;
   }
-  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
-  const stats = await Promise.all(
-    pids.map(
-      async (pid) => [pid, parentOf((await readFile(`/proc/${pid}/stat`, 'utf8').catch(nothing)) ?? '')] as const,
-    ),
-  );
-  const own = ownProcesses(new Map(stats));
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  const own = ownProcesses(new Map(pids.map((pid) => [pid, parentOf(textOf(`/proc/${pid}/stat`) ?? '')])));
   const holders: string[] = [];
-  for (const pid of pids.filter((each) => !own.has(each))) {
+  for (const [index, pid] of pids.filter((each) => !own.has(each)).entries()) {
+    if (index % AT_ONCE === 0) await setImmediate();
     signal.throwIfAborted();
-    const held = await heldBy(pid);
-    const mounts = await mountsOf(pid);
-    const places = held.map((each) => placeOf(each, mounts)).filter((place) => place !== null);
+    const mounts = mountsOf(pid);
+    const places = heldBy(pid)
+      .map((each) => placeOf(each, mounts))
+      .filter((place) => place !== null);
     if (!places.some((place) => wanted.some((each) => isWithin(place, each)))) continue;
-    const name = ((await readFile(`/proc/${pid}/comm`, 'utf8').catch(nothing)) ?? '?').trimEnd();
+    const name = (textOf(`/proc/${pid}/comm`) ?? '?').trimEnd();
     holders.push(`${pid} ${name}`);
   }
   return holders;

@@ -1,4 +1,5 @@
-import { readdir, readFile, readlink, stat } from 'node:fs/promises';
+import { readlinkSync } from 'node:fs';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { HoldfastError } from '../../../domain/errors.ts';
 import type { Host } from '../../../ports/host.ts';
 import type { ForeignMount, MountTable, Occupancy, Occupant, OwnMount } from '../../../ports/occupancy.ts';
@@ -92,6 +93,15 @@ const ownMountOf = (mount: GroupedMount, place: string): OwnMount => ({
   options: mount.options,
 });
 
+/** Null for a process that ended. At once: /proc is memory, and there are many. */
+function namespaceOf(pid: string): string | null {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/mnt`);
+  } catch {
+    return null;
+  }
+}
+
 /** Mounts that only others see. One that follows a mount of ours is taken away and made again together with it. */
 async function foreignMounts(
   place: string,
@@ -99,10 +109,10 @@ async function foreignMounts(
   signal: AbortSignal,
 ): Promise<readonly ForeignMount[]> {
   const groups = new Set(own.flatMap((mount) => mount.groups));
-  const ours = await readlink('/proc/self/ns/mnt');
+  const ours = readlinkSync('/proc/self/ns/mnt');
   const namespaces = new Map<string, number[]>();
   for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
-    const namespace = await readlink(`/proc/${pid}/ns/mnt`).catch(() => null);
+    const namespace = namespaceOf(pid);
     if (namespace === null || namespace === ours) continue;
     namespaces.set(namespace, [...(namespaces.get(namespace) ?? []), Number(pid)]);
   }

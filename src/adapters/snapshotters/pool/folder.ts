@@ -1,3 +1,4 @@
+import { lstat } from 'node:fs/promises';
 import { HoldfastError } from '../../../domain/errors.ts';
 import { checkPoolName } from '../../../domain/pool-names.ts';
 import type { Host } from '../../../ports/host.ts';
@@ -27,6 +28,7 @@ const instant = (seconds: string | undefined): Temporal.Instant | null => {
  *  left out. Nothing when the folder is missing. */
 export async function readEntries(host: Host, folder: string, signal: AbortSignal): Promise<readonly Entry[]> {
   if ((await host.files.status(folder, signal)) === null) return [];
+  if (host.capabilities.localPaths) return readLocalEntries(host, folder, signal);
   const argv = ['find', folder, '-mindepth', '1', '-maxdepth', '1', '-type', 'd', '-printf', FORMAT] as const;
   const printed = await tell(host, argv, folder, signal);
   return printed
@@ -38,6 +40,24 @@ export async function readEntries(host: Host, folder: string, signal: AbortSigna
       return [{ name, path: `${folder}/${name}`, inode: BigInt(inode), bornAt }];
     })
     .toSorted((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** As `find` would tell it, without starting it. */
+async function readLocalEntries(host: Host, folder: string, signal: AbortSignal): Promise<readonly Entry[]> {
+  const names = (await host.files.list(folder, signal)).filter(isUsable);
+  const found = await Promise.all(
+    names.map(async (name): Promise<readonly Entry[]> => {
+      const path = `${folder}/${name}`;
+      const status = await lstat(path, { bigint: true }).catch((error: NodeJS.ErrnoException) => {
+        if (error.code === 'ENOENT') return null; // removed since the folder was read
+        throw error;
+      });
+      if (status?.isDirectory() !== true) return [];
+      const bornMs = Number(status.birthtimeMs > 0n ? status.birthtimeMs : status.mtimeMs);
+      return [{ name, path, inode: status.ino, bornAt: Temporal.Instant.fromEpochMilliseconds(bornMs) }];
+    }),
+  );
+  return found.flat().toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 /** The folders directly in a folder, as {@link readEntries}, without when they were made. */
