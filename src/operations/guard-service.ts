@@ -2,6 +2,7 @@ import { messageOf } from '../domain/errors.ts';
 import { type Decision, decide, guardExitCode, type SnapshotOutcome } from '../domain/guard.ts';
 import type { Outcome } from '../domain/recovery-point.ts';
 import type { Unit } from '../ports/unit.ts';
+import { runOutcome } from './guard.ts';
 import { asCommand, endOf, type RunCommand } from './guard-command.ts';
 import { judge } from './guard-judgement.ts';
 import type { GuardRequest } from './guard-request.ts';
@@ -63,7 +64,7 @@ export async function guardService(
     const end = { commandExit: ended?.exitCode ?? null, interrupted: ended?.interrupted ?? null };
     const exitCode = guardExitCode({ ...end, outcome: 'unprotected', inconclusive: false });
     const told = { operation, snapshot: null, outcome: 'unprotected', commandExit: end.commandExit, rolledBack: false };
-    await record(outcomeOf(exitCode), told);
+    await record(runOutcome(exitCode), told);
     return {
       ...{ ...common, ...UNTOUCHED, point: null, outcome: 'unprotected', commandExit: end.commandExit },
       ...{ commandError: ended?.error ?? null, exitCode, durationMs: elapsed() },
@@ -77,9 +78,6 @@ export async function guardService(
 }
 
 const UNTOUCHED = { validation: null, rollback: null, rollbackError: null, rolledBack: false } as const;
-
-export const outcomeOf = (exitCode: number): Outcome =>
-  exitCode === 0 ? 'passed' : exitCode === 5 ? 'inconclusive' : 'failed';
 
 interface Guarded {
   readonly request: GuardServiceRequest;
@@ -135,7 +133,7 @@ async function protectedRun(
   const exitCode = guardExitCode({ ...end, interrupted: judged.interrupted });
   const { outcome, rolledBack } = back;
   await context.catalog.recordSnapshot({ ...row, outcome });
-  await record(outcomeOf(exitCode), { ...detail, outcome, commandExit: ended.exitCode, rolledBack });
+  await record(runOutcome(exitCode), { ...detail, outcome, commandExit: ended.exitCode, rolledBack });
   await entry.done();
   await retainPoints(service.name, context);
   return {

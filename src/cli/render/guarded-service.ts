@@ -12,7 +12,7 @@ import { validationAsJson, validationForPeople } from './validation.ts';
 const nameOf = (copy: TreeCopy): string => ('file' in copy ? copy.file : copy.name);
 
 /** What a point of a service consists of. */
-export const servicePointAsJson = ({ id, repository, trees, images }: ServicePoint): object => ({
+const servicePointAsJson = ({ id, repository, trees, images }: ServicePoint): object => ({
   id,
   repository,
   snapshots: trees.map((copy) => ({ source: copy.source, path: copy.path, snapshot_name: nameOf(copy) })),
