@@ -80,5 +80,12 @@ export class HoldfastError extends Error {
   }
 }
 
+/** errno(3) of a disk that takes no more. A working file of our own may meet it, where no adapter gives it words. */
+export const saysFull = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT');
+
 /** The words of an error for a manifest, a report or a log line. Never a stack. */
-export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+export function messageOf(error: unknown): string {
+  if (saysFull(error)) return 'There is no space left on the disk that is written to.';
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,4 +1,4 @@
-import { ERRORS, type ErrorCode, HoldfastError, messageOf } from '../domain/errors.ts';
+import { ERRORS, type ErrorCode, HoldfastError, messageOf, saysFull } from '../domain/errors.ts';
 
 /** What could not be done. `repository` is null when the service failed before any was written. */
 export interface Failure {
@@ -13,8 +13,8 @@ export interface Failure {
 export function failureOf(error: unknown, service: string, repository: string | null): Failure {
   // When the clean-up fails too, the first failure is the one to know of.
   if (error instanceof SuppressedError) return failureOf(error.suppressed, service, repository);
-  const { code, hint } =
-    error instanceof HoldfastError ? error : { code: 'Internal' as const, hint: ERRORS.Internal.hint };
+  const unforeseen: ErrorCode = saysFull(error) ? 'NoSpace' : 'Internal';
+  const { code, hint } = error instanceof HoldfastError ? error : { code: unforeseen, hint: ERRORS[unforeseen].hint };
   return { service, repository, code, message: messageOf(error), hint };
 }
 

@@ -61,6 +61,12 @@ describe('a path where nothing can be made', () => {
   });
 });
 
+test('a list of repositories that cannot be reached does not say that there are no points yet', () => {
+  const machine = aMachine();
+  machine.configure('repositories: { disk: { engine: archive, path: ./not-mounted } }');
+  expect(machine.passes('list')).toBe('No recovery points to be seen.\n');
+});
+
 describe('what the configuration does not have', () => {
   test('is 78 without a configuration or with a wrong one', () => {
     const machine = aMachine();

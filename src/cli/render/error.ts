@@ -1,4 +1,4 @@
-import { HoldfastError } from '../../domain/errors.ts';
+import { HoldfastError, saysFull } from '../../domain/errors.ts';
 import { exitCodeOf, firstCause } from '../exit-code.ts';
 import { printable } from './table.ts';
 
@@ -8,7 +8,7 @@ function asHoldfastError(error: unknown): HoldfastError {
   if (cause instanceof HoldfastError) return cause;
   const message = cause instanceof Error ? cause.message : String(cause);
   if (cause instanceof Error && 'syscall' in cause && 'path' in cause) {
-    const code = 'code' in cause && cause.code === 'ENOSPC' ? 'NoSpace' : 'PathUnusable'; // errno(3): no defect of ours
+    const code = saysFull(cause) ? 'NoSpace' : 'PathUnusable'; // errno(3): no defect of ours
     return new HoldfastError(code, `${cause.path}: ${message}.`, String(cause.path), { cause });
   }
   return new HoldfastError('Internal', `Something unexpected happened: ${message}`, 'holdfast', { cause });

@@ -15,12 +15,13 @@ export const listAsJson = ({ points, unreadable, failures }: ListReport): object
   failures: failures.map(failureAsJson),
 });
 
-export function listForPeople({ points, unreadable }: ListReport, now: Temporal.Instant): string {
+export function listForPeople({ points, unreadable, failures }: ListReport, now: Temporal.Instant): string {
   const damaged = unreadable.map(
     ({ repository, location, problem }) =>
       `${doubtful('unreadable')}: ${printable(repository)}: ${printable(location)}: ${printable(problem)}`,
   );
-  const shown =
-    points.length === 0 ? 'No recovery points yet. Make one with: holdfast backup' : pointsForPeople(points, now);
+  const none =
+    failures.length === 0 ? 'No recovery points yet. Make one with: holdfast backup' : 'No recovery points to be seen.';
+  const shown = points.length === 0 ? none : pointsForPeople(points, now);
   return [shown, ...damaged].join('\n');
 }
