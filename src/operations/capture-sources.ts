@@ -3,7 +3,7 @@ import type { Item } from '../domain/manifest.ts';
 import { rereadsAlways } from '../domain/reuse.ts';
 import type { Draft, Repository } from '../ports/repository.ts';
 import type { CapturedStream, CapturedTree, Source } from '../ports/source.ts';
-import type { CaptureRequest } from './capture.ts';
+import type { CaptureRequest } from './capture-request.ts';
 import type { Context } from './context.ts';
 import type { EarlierPoints } from './earlier-points.ts';
 import { type Slots, slots } from './slots.ts';

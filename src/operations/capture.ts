@@ -1,42 +1,18 @@
 import { anomaliesOf, POINTS_BEFORE_ANOMALIES } from '../domain/anomaly.ts';
 import { clockProblem } from '../domain/clock-guard.ts';
-import type { AnomalyBounds, ServiceDefinition } from '../domain/definitions.ts';
+import type { ServiceDefinition } from '../domain/definitions.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import type { Item, Manifest } from '../domain/manifest.ts';
 import type { Hold, RecoveryPoint } from '../domain/recovery-point.ts';
 import type { PointHeader, Repository } from '../ports/repository.ts';
-import type { Source } from '../ports/source.ts';
-import type { Unit } from '../ports/unit.ts';
 import { beginWaiting } from './begin.ts';
+import type { CaptureRequest } from './capture-request.ts';
 import { captureSources } from './capture-sources.ts';
 import type { Context } from './context.ts';
 import { type EarlierPoints, earlierPoints } from './earlier-points.ts';
 import { refresh } from './refresh.ts';
 import { copiesOfGuards } from './service-record.ts';
 import { whileStopped } from './units.ts';
-
-export interface CaptureRequest {
-  readonly service: ServiceDefinition;
-  /** One for each source of the service, in their order. */
-  readonly sources: readonly Source[];
-  readonly plan: string | null;
-  /** `regular` when left out. */
-  readonly type?: PointHeader['type'];
-  /** A ULID that is known already, as guard's of a point that is also images and snapshots; made when left out. */
-  readonly id?: string;
-  readonly timezone: string;
-  readonly anomaly: AnomalyBounds;
-  readonly lossAccepted: boolean;
-  readonly lockWaitMs: number;
-  /** Another repository can still take the point: a failure of this one gives the point up. */
-  readonly anotherRepository: boolean;
-  /** Items that are stored side by side; 2 when left out. */
-  readonly jobs?: number | undefined;
-  /** Stopped while the sources are read. */
-  readonly units: readonly Unit[];
-  /** Called with what is wrong with the units although the sources were read. */
-  readonly onUnitProblem: (error: unknown) => void;
-}
 
 /** Reads the sources of a service into one new point of a repository. A failed item is a row of its manifest and stops
  *  no other. @throws NothingDone when no item could be stored: such a point is not made; what the repository throws */

@@ -1,0 +1,27 @@
+import type { AnomalyBounds, ServiceDefinition } from '../domain/definitions.ts';
+import type { PointHeader } from '../ports/repository.ts';
+import type { Source } from '../ports/source.ts';
+import type { Unit } from '../ports/unit.ts';
+
+export interface CaptureRequest {
+  readonly service: ServiceDefinition;
+  /** One for each source of the service, in their order. */
+  readonly sources: readonly Source[];
+  readonly plan: string | null;
+  /** `regular` when left out. */
+  readonly type?: PointHeader['type'];
+  /** A ULID that is known already, as guard's of a point that is also images and snapshots; made when left out. */
+  readonly id?: string;
+  readonly timezone: string;
+  readonly anomaly: AnomalyBounds;
+  readonly lossAccepted: boolean;
+  readonly lockWaitMs: number;
+  /** Another repository can still take the point: a failure of this one gives the point up. */
+  readonly anotherRepository: boolean;
+  /** Items that are stored side by side; 2 when left out. */
+  readonly jobs?: number | undefined;
+  /** Stopped while the sources are read. */
+  readonly units: readonly Unit[];
+  /** Called with what is wrong with the units although the sources were read. */
+  readonly onUnitProblem: (error: unknown) => void;
+}
