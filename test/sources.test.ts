@@ -87,11 +87,18 @@ const NO_TOOLS: SourceTools = {
   container: () => Promise.reject(new Error('no container is configured')),
 };
 
+/** The smallest settings of each kind, whose only item is `<kind>_name`. */
+const SMALLEST: Readonly<Record<string, unknown>> = {
+  files: { files: ['/a'] },
+  sqlite: { sqlite: '/a' },
+  postgres: { postgres: { database: 'name' } },
+};
+
 test('every kind of source that is listed can be loaded and says its own kind', async () => {
   for (const [kind, row] of SOURCES) {
     const { format, source } = await row.load();
     expect(format.kind).toBe(kind);
-    const made = source('name', kind === 'files' ? { files: ['/a'] } : { sqlite: '/a' }, localHost(), NO_TOOLS);
+    const made = source('name', SMALLEST[kind], localHost(), NO_TOOLS);
     expect(made).toMatchObject({ kind, name: 'name', itemNames: [`${kind}_name`] });
     expect(() => source('name', { unknown: true }, localHost(), NO_TOOLS)).toThrow();
   }

@@ -59,6 +59,11 @@ export const SOURCES: ReadonlyMap<string, SourceRow> = byKey('kind', [
     async () => (await import('./sources/sqlite/config.ts')).sqliteSchema,
     () => import('./sources/sqlite/index.ts'),
   ),
+  sourceRow(
+    'postgres',
+    async () => (await import('./sources/postgres/config.ts')).postgresSchema,
+    () => import('./sources/postgres/index.ts'),
+  ),
 ]);
 
 /** One kind of unit. The kind is also the key by which the configuration chooses it. */

@@ -14,14 +14,6 @@ import { planned } from './planned.ts';
 const text = z.string().min(1, 'Must not be empty.');
 const exclude = z.array(text).describe('Patterns of names that are left out').exactOptional();
 
-const postgres = z
-  .strictObject({
-    ...serverSettings,
-    ...choiceSettings,
-    globals: z.boolean().describe('Roles and tablespaces too').exactOptional(),
-  })
-  .refine(namesOneWay, ONE_WAY)
-  .refine(chosenOneWay, ONE_CHOICE);
 const mariadb = z
   .strictObject({ ...serverSettings, ...choiceSettings })
   .refine(namesOneWay, ONE_WAY)
@@ -48,7 +40,6 @@ const couchdb = z.strictObject({
 /** Kinds of sources that are not built yet. A kind moves to its adapter's config.ts, its row to the registry, and out of
  *  kinds.ts. */
 export const plannedSources = {
-  postgres: z.strictObject({ postgres: planned('sources of kind postgres', 'PostgreSQL, by pg_dump', () => postgres) }),
   mariadb: z.strictObject({
     mariadb: planned('sources of kind mariadb', 'MariaDB or MySQL, by mariadb-dump', () => mariadb),
   }),

@@ -1,0 +1,37 @@
+/** psql 15: no start file, unaligned, only rows, quiet; never a question for a password; the first error ends it. */
+export const psql: readonly string[] = [
+  ...['--no-psqlrc', '--no-align', '--tuples-only', '--quiet', '--no-password'],
+  ...['--set=ON_ERROR_STOP=1', '--set=VERBOSITY=default'],
+];
+
+/** The first cell of a query, however it looks: fields and records end with a NUL. */
+export const query = (sql: string, nothing: string): string[] => [
+  ...psql,
+  ...['--field-separator-zero', '--record-separator-zero', `--pset=null=${nothing}`],
+  `--command=${sql}`,
+];
+
+/** The custom format, not packed: the repository packs it with all cores (docs/decisions/007). */
+export const dump = (snapshot: string): string[] => [
+  ...['--format=custom', '--compress=0', '--no-password', '--lock-wait-timeout=600s'],
+  `--snapshot=${snapshot}`,
+];
+
+export const dumpGlobals = (passwords: boolean): string[] => [
+  ...['--globals-only', '--no-password'],
+  ...(passwords ? [] : ['--no-role-passwords']),
+];
+
+/** What an archive on stdin holds as data, as SQL on stdout. */
+export const readData: readonly string[] = ['--section=data', '--file=-'];
+
+/** What an archive on stdin says of its database and of what is in it, as SQL on stdout. */
+export const readDefinitions: readonly string[] = ['--create', '--schema-only', '--file=-'];
+
+/** A database's name where a connection string would be read: quoted, so that it is never taken for one. */
+const connection = (database: string): string => `dbname='${database.replaceAll(/['\\]/g, '\\$&')}'`;
+
+export const restore = (database: string, owners: boolean): string[] => [
+  ...['--format=custom', '--exit-on-error', '--no-password', `--dbname=${connection(database)}`],
+  ...(owners ? [] : ['--no-owner', '--no-acl']),
+];

@@ -1,0 +1,120 @@
+import { HoldfastError } from '../../../domain/errors.ts';
+import type { Command, Session } from '../../../ports/host.ts';
+import type { Reached } from '../server/reach.ts';
+import * as args from './args.ts';
+import type { PostgresSettings } from './config.ts';
+
+/** A server that is spoken to by its own programs. The name of a database is passed by environment, where it is never
+ *  taken for an option or a connection string. */
+export interface Client {
+  readonly host: Reached['host'];
+  command(program: string, args: readonly string[], database: string | null): Command;
+  /** Lines of what SQL prints in a database. @throws SourceMissing, SourceFailed */
+  lines(database: string, sql: string, signal: AbortSignal): Promise<readonly string[]>;
+  /** psql, which runs what it hears. */
+  session(database: string, signal: AbortSignal): Promise<Session>;
+  /** What went wrong, in words that say what to do: a server that is away, a wrong password. */
+  explain(error: unknown, database: string | null): unknown;
+}
+
+/** Seconds until a server that does not answer is given up. */
+const CONNECT_LIMIT = '30';
+const SQL_LIMIT_MS = 120_000;
+
+export function clientOf({ postgres: settings }: PostgresSettings, { host, password, command }: Reached): Client {
+  const { socket, host: address, port, user, runAs } = settings;
+  const where = socket ?? address;
+  const fixed = {
+    PGUSER: user ?? runAs ?? 'postgres',
+    PGCONNECT_TIMEOUT: CONNECT_LIMIT,
+    PGCLIENTENCODING: 'UTF8',
+    PGAPPNAME: 'holdfast',
+    ...(where === undefined ? {} : { PGHOST: where }),
+    ...(port === undefined ? {} : { PGPORT: `${port}` }),
+    ...(password === null ? {} : { PGPASSWORD: password }),
+  };
+  const explain = (error: unknown, database: string | null): unknown => explained(error, database, fixed.PGUSER);
+  const client: Client = {
+    host,
+    explain,
+    command: (program, words, database) =>
+      command(program, words, { ...fixed, ...(database === null ? {} : { PGDATABASE: database }) }),
+    async lines(database, sql, signal) {
+      const psql = client.command('psql', [...args.psql, `--command=${sql}`], database);
+      try {
+        const { stdout } = await host.run(psql, { signal, limitMs: SQL_LIMIT_MS });
+        return stdout.split('\n').filter((line) => line !== '');
+      } catch (error) {
+        throw explain(error, database);
+      }
+    },
+    session: (database, signal) => host.session(client.command('psql', args.psql, database), { signal }),
+  };
+  return client;
+}
+
+/** Databases that every server has, for what concerns it as a whole. */
+const MAINTENANCE = ['postgres', 'template1'] as const;
+
+/** Asks in the first database that lets this account in: one of the server's own, else one of `others`. */
+export async function askServer(
+  client: Client,
+  others: readonly string[],
+  sql: string,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  let first: unknown;
+  for (const database of [...MAINTENANCE, ...others]) {
+    try {
+      return await client.lines(database, sql, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      first ??= error;
+      if (!(error instanceof HoldfastError && saysClosed(String((error.cause as Error | undefined)?.cause))))
+        throw error;
+    }
+  }
+  throw first;
+}
+
+const saysClosed = (words: string): boolean =>
+  /database ".*" does not exist|permission denied for database|is not currently accepting connections|no pg_hba\.conf entry/s.test(
+    words,
+  );
+
+/** What the programs say when there is no server: libpq 15, and the system's own words. */
+const AWAY =
+  /Is the server running|Connection refused|could not translate host name|No route to host|timeout expired|server closed the connection unexpectedly|the database system is (?:starting up|shutting down)|terminating connection due to/;
+
+function explained(error: unknown, database: string | null, user: string): unknown {
+  if (!(error instanceof HoldfastError) || error.code !== 'ProcessFailed') return error;
+  const said = error.cause instanceof Error ? error.cause.message : '';
+  const words = wordsOf(said) || error.message;
+  const subject = database ?? error.subject;
+  const named = (code: 'SourceMissing' | 'SourceFailed', hint: string): HoldfastError =>
+    new HoldfastError(code, `${subject}: ${words}`, subject, { cause: error, hint });
+  if (/database ".*" does not exist/s.test(said))
+    return named('SourceMissing', 'Look at its name: psql --list. The last good point stays');
+  if (/Peer authentication failed/.test(said))
+    return named('SourceFailed', `The server wants the account of the same name: say \`runAs: ${user}\``);
+  if (/password authentication failed|no password supplied|role ".*" does not exist|no pg_hba\.conf entry/.test(said))
+    return named(
+      'SourceFailed',
+      `Look at \`user\` (${user}) and \`password\` of the source, and at the server's pg_hba.conf`,
+    );
+  if (AWAY.test(said))
+    return named('SourceMissing', 'Look whether the server runs, and at `container`, `socket` or `host` of the source');
+  return named('SourceFailed', 'See the whole output of the program with: --verbose');
+}
+
+/** The errors among what a program said; all of it when it names none. libpq's continue on the next, indented line. */
+function wordsOf(said: string): string {
+  const lines = said.trim().split('\n');
+  const from = lines.findIndex((line) => /error:|ERROR:|FATAL:/.test(line));
+  const until = lines.findIndex((line, index) => index > from && !/^\s|^(DETAIL|HINT):/.test(line));
+  const chosen = from < 0 ? lines : lines.slice(from, until < 0 ? from + 3 : until);
+  return chosen
+    .map((line) => line.trim())
+    .join(' ')
+    .slice(0, 400);
+}

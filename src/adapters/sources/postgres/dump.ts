@@ -1,0 +1,76 @@
+import type { Facts } from '../../../domain/facts.ts';
+import type { Session } from '../../../ports/host.ts';
+import type { Captured } from '../../../ports/source.ts';
+import * as args from './args.ts';
+import type { Client } from './client.ts';
+import { countRows, exportSnapshot, factsOf, type Listed, listTables } from './facts.ts';
+import { missingDatabase, type SeenDatabase } from './look.ts';
+
+/** Rows are counted while the dump runs, and so much longer: what is not counted by then stays uncounted. */
+export const COUNTING_LIMIT_MS = 10_000;
+/** A dump that is expected to be larger is read in a thread of its own. */
+const BULK_BYTES = 32 * 1024 ** 2;
+
+/** One database in the custom format, and the facts of the same snapshot.
+ *  @throws SourceMissing, SourceFailed when pg_dump or the server failed, however much was given */
+export async function* dumpDatabase(
+  { name, bytes, missing }: SeenDatabase,
+  client: Client,
+  countingLimitMs: number,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array, Captured> {
+  if (missing) throw missingDatabase(name);
+  try {
+    await using session = await client.session(name, signal);
+    const snapshot = await exportSnapshot(session);
+    const listed = await listTables(session);
+    const dump = client.command('pg_dump', args.dump(snapshot), name);
+    let counting: Counting | null = null;
+    for await (const chunk of client.host.read([dump], { signal, bulk: (bytes ?? 0) > BULK_BYTES })) {
+      // The first bytes come when the dump has taken over the snapshot: from then on the session may fail alone.
+      counting ??= startCounting(session, listed);
+      yield chunk;
+    }
+    counting ??= startCounting(session, listed);
+    const facts = await counting.within(countingLimitMs);
+    signal.throwIfAborted();
+    return { facts, warnings: warningsOf(name, listed, facts, counting.problem()), unreadable: [] };
+  } catch (error) {
+    signal.throwIfAborted();
+    throw client.explain(error, name);
+  }
+}
+
+interface Counting {
+  /** The facts, when all is counted or the time is over. */
+  within(limitMs: number): Promise<Facts>;
+  problem(): string | null;
+}
+
+function startCounting(session: Session, listed: Listed): Counting {
+  const counts = new Map<string, number>();
+  let problem: string | null = null;
+  const counted = countRows(session, listed, counts).catch((error: unknown) => {
+    problem = error instanceof Error ? error.message : String(error);
+  });
+  return {
+    problem: () => problem,
+    async within(limitMs) {
+      const { promise: late, resolve } = Promise.withResolvers<void>();
+      const timer = setTimeout(resolve, limitMs);
+      await Promise.race([counted, late]);
+      clearTimeout(timer);
+      return factsOf(listed, new Map(counts));
+    },
+  };
+}
+
+/** An extension's tables are never counted, which is no news. */
+function warningsOf(database: string, { tables }: Listed, facts: Facts, problem: string | null): readonly string[] {
+  const countable = new Set(tables.flatMap(({ key, pages }) => (pages === null ? [] : [key])));
+  const uncounted = (facts.uncounted ?? []).filter((key) => countable.has(key));
+  if (problem !== null) return [`${database}: not all tables were counted: ${problem}`];
+  const shown = uncounted.slice(0, 5).join(', ');
+  const more = uncounted.length > 5 ? ` and ${uncounted.length - 5} more` : '';
+  return uncounted.length > 0 ? [`${database}: the rows of these tables are not counted: ${shown}${more}`] : [];
+}

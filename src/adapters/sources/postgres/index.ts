@@ -1,0 +1,71 @@
+import type { Host } from '../../../ports/host.ts';
+import type { CapturedStream, Source, SourceTools } from '../../../ports/source.ts';
+import { itemNameOf } from '../server/names.ts';
+import { type Reached, reachServer } from '../server/reach.ts';
+import { streamItem } from '../server/stream-item.ts';
+import { type Client, clientOf } from './client.ts';
+import type { PostgresSettings } from './config.ts';
+import { COUNTING_LIMIT_MS, dumpDatabase } from './dump.ts';
+import { dumpGlobals } from './globals.ts';
+import { look, namedDatabases, type Seen } from './look.ts';
+import { queryDatabase } from './query.ts';
+
+export { format } from './format.ts';
+
+const KIND = 'postgres';
+const GLOBALS = 'postgres_globals';
+
+/** The name of a database's item. The one called `globals` gives way to the item of the roles. */
+const itemOf = (database: string): string => {
+  const name = itemNameOf(KIND, database);
+  return name === GLOBALS ? `${KIND}_%67lobals` : name;
+};
+
+/** Databases of one PostgreSQL server, and what belongs to none of them. */
+export function source(
+  name: string,
+  settings: PostgresSettings,
+  host: Host,
+  tools: SourceTools,
+  /** Milliseconds that rows are counted beyond the end of the dump. */
+  countingLimitMs = COUNTING_LIMIT_MS,
+): Source {
+  const globals = settings.postgres.globals === true;
+  const named = namedDatabases(settings);
+  const others = named === 'all' ? [] : named;
+  const open = async (): Promise<Client> => {
+    const reached: Reached = await reachServer(name, settings.postgres, host, tools);
+    return clientOf(settings, reached);
+  };
+  const common = { source: name, kind: KIND, compressed: false } as const;
+  const itemsOf = (seen: Seen, client: Client): readonly CapturedStream[] => {
+    const version = seen.toolVersion;
+    const databases = seen.databases.map((database) => {
+      const item = itemOf(database.name);
+      const tool = { name: 'pg_dump', version };
+      const fixed = { ...common, name: item, file: `${item}.dump`, tool, estimatedBytes: database.bytes };
+      return streamItem(fixed, (signal) => dumpDatabase(database, client, countingLimitMs, signal));
+    });
+    if (!globals) return databases;
+    const tool = { name: 'pg_dumpall', version };
+    const fixed = { ...common, name: GLOBALS, file: `${GLOBALS}.sql`, tool, estimatedBytes: null };
+    return [streamItem(fixed, (signal) => dumpGlobals(client, others, seen.superuser, signal)), ...databases];
+  };
+  return {
+    name,
+    kind: KIND,
+    capabilities: { tree: false, inPlace: false, sql: others.length === 1 },
+    itemNames: [...(globals ? [GLOBALS] : []), ...(named === 'all' ? [`${KIND}_all`] : named.map(itemOf))],
+    async capture(_context, signal) {
+      signal.throwIfAborted();
+      const client = await open();
+      const items = itemsOf(await look(settings, client, signal), client);
+      return { items, [Symbol.asyncDispose]: async () => undefined };
+    },
+    databases: null,
+    placements: async () => [],
+    snapshotRoots: async () => [],
+    holdsDatabases: async () => true,
+    query: async (sql, signal) => queryDatabase(name, others, sql, await open(), signal),
+  };
+}

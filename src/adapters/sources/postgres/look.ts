@@ -1,0 +1,69 @@
+import { HoldfastError } from '../../../domain/errors.ts';
+import { refuseOlderTool } from '../server/versions.ts';
+import { askServer, type Client } from './client.ts';
+import type { PostgresSettings } from './config.ts';
+
+/** A server as a capture finds it. */
+export interface Seen {
+  readonly version: string;
+  /** Of the program that dumps. */
+  readonly toolVersion: string;
+  /** Only a superuser may read the passwords of roles. */
+  readonly superuser: boolean;
+  /** Those that are dumped, in the order of the configuration, else of their names. */
+  readonly databases: readonly SeenDatabase[];
+}
+
+export interface SeenDatabase {
+  readonly name: string;
+  /** Its size on the server's disk; null when it cannot be told. */
+  readonly bytes: number | null;
+  readonly missing: boolean;
+}
+
+interface ServerRow {
+  readonly version: string;
+  readonly superuser: boolean;
+}
+
+interface DatabaseRow {
+  readonly name: string;
+  readonly bytes: number | null;
+}
+
+const SERVER =
+  `select json_build_object('version', current_setting('server_version'), 'superuser', (select rolsuper from
+  pg_catalog.pg_roles where rolname = current_user))::text`.replaceAll(/\s+/g, ' ');
+const DATABASES = `select json_build_object('name', datname, 'bytes', case when pg_catalog.has_database_privilege(oid,
+  'CONNECT') then pg_catalog.pg_database_size(oid) end)::text from pg_catalog.pg_database where datallowconn and not
+  datistemplate order by datname`.replaceAll(/\s+/g, ' ');
+
+export const namedDatabases = ({ postgres: { database, databases } }: PostgresSettings): readonly string[] | 'all' =>
+  databases === 'all' ? 'all' : [...new Set(databases ?? (database === undefined ? [] : [database]))];
+
+/** Finds the server and its databases. @throws SourceMissing without a server, and when none of what is named is there;
+ *  SourceFailed when it lets nobody in; ToolMissing when its programs are missing or older than it */
+export async function look(settings: PostgresSettings, client: Client, signal: AbortSignal): Promise<Seen> {
+  const named = namedDatabases(settings);
+  const others = named === 'all' ? [] : named;
+  const toolVersion = await client.host.version('pg_dump', signal);
+  const [first = '', ...rows] = await askServer(client, others, `${SERVER};${DATABASES}`, signal);
+  const { version, superuser } = JSON.parse(first) as ServerRow;
+  const compared = { tool: 'pg_dump', toolVersion, server: 'PostgreSQL', serverVersion: version };
+  refuseOlderTool({ ...compared, where: client.host.name }, 1);
+  const there = rows.map((row) => JSON.parse(row) as DatabaseRow);
+  const wanted = named === 'all' ? there.map(({ name }) => name) : named;
+  const databases = wanted.map((name) => {
+    const found = there.find((row) => row.name === name);
+    return { name, bytes: found?.bytes ?? null, missing: found === undefined };
+  });
+  const gone = databases.filter(({ missing }) => missing);
+  if (databases.length > 0 && gone.length === databases.length && settings.postgres.globals !== true)
+    throw missingDatabase(gone.map(({ name }) => name).join(', '));
+  return { version, toolVersion, superuser, databases };
+}
+
+export const missingDatabase = (name: string): HoldfastError =>
+  new HoldfastError('SourceMissing', `The server has no database ${name}.`, name, {
+    hint: 'Look at its name: psql --list. The last good point stays',
+  });

@@ -1,0 +1,106 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readdirSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { available } from './available.ts';
+
+const execute = promisify(execFile);
+const START_LIMIT_MS = 60_000;
+const VERSIONS = '/usr/lib/postgresql';
+
+/** Where Debian keeps the programs of a server; null where there is none. */
+function programs(): string | null {
+  if (!existsSync(VERSIONS)) return null;
+  const newest = readdirSync(VERSIONS)
+    .filter((version) => existsSync(`${VERSIONS}/${version}/bin/postgres`))
+    .toSorted((left, right) => Number(right) - Number(left))[0];
+  return newest === undefined ? null : `${VERSIONS}/${newest}/bin`;
+}
+
+/** Whether a PostgreSQL server can be started here; under REQUIRE=all an error when not. */
+export function postgresAvailable(): boolean {
+  if (programs() === null) {
+    if (process.env.REQUIRE === 'all') throw new Error('postgresql is not installed: run dev/setup');
+    return false;
+  }
+  if (process.geteuid?.() !== 0) {
+    if (process.env.REQUIRE === 'all') throw new Error('a server of the account postgres takes root');
+    return false;
+  }
+  return ['psql', 'pg_dump', 'pg_restore', 'setpriv'].every(available);
+}
+
+/** A PostgreSQL server of its own, which ends with its data. It lets its own account in by peer, and others by password. */
+export interface PostgresServer extends AsyncDisposable {
+  /** The folder of its socket. */
+  readonly socket: string;
+  readonly pid: number;
+  /** What psql prints of SQL in a database, unaligned. @throws with its stderr */
+  sql(database: string, text: string): Promise<string>;
+  /** Any program of PostgreSQL as its superuser. */
+  tool(program: string, ...args: readonly string[]): Promise<string>;
+  /** Ends it at once, as a crash does. */
+  kill(): Promise<void>;
+}
+
+const environment = (socket: string): NodeJS.ProcessEnv => ({ ...process.env, PGHOST: socket, PGUSER: 'postgres' });
+const asPostgres = (...argv: readonly string[]): [string, string[]] => [
+  'setpriv',
+  ['--reuid=postgres', '--regid=postgres', '--init-groups', '--', ...argv],
+];
+
+/** Starts a server on a socket of a temporary folder; Debian's own cluster is not touched. */
+export async function postgresServer(settings: Readonly<Record<string, string>> = {}): Promise<PostgresServer> {
+  const bin = programs();
+  if (bin === null) throw new Error('postgresql is not installed');
+  const folder = await mkdtemp(join(tmpdir(), 'holdfast-pg-'));
+  await execute('chown', ['postgres:postgres', folder]);
+  const data = join(folder, 'data');
+  const args = ['-D', data, '-U', 'postgres', '-A', 'peer', '--no-sync', '-E', 'UTF8', '--locale=C.UTF-8'];
+  await execute(...asPostgres(join(bin, 'initdb'), ...args), { cwd: folder });
+  await writeFile(join(data, 'pg_hba.conf'), 'local all postgres peer\nlocal all all scram-sha-256\n');
+  const given = { fsync: 'off', listen_addresses: '', unix_socket_directories: folder, ...settings };
+  const options = Object.entries(given).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+  const [program, words] = asPostgres(join(bin, 'postgres'), '-D', data, ...options);
+  // A test process that is killed takes its server along.
+  const server = spawn(program, ['--pdeathsig', 'INT', ...words], { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
+  let said = '';
+  server.stderr?.on('data', (chunk: Buffer) => {
+    said = (said + chunk.toString()).slice(-8000);
+  });
+  const tool: PostgresServer['tool'] = async (name, ...argv) => {
+    const run = { env: environment(folder), cwd: folder, maxBuffer: 2 ** 28 };
+    return (await execute(...asPostgres(name, ...argv), run)).stdout;
+  };
+  const sql: PostgresServer['sql'] = async (database, text) => {
+    const name = `dbname='${database.replaceAll(/['\\]/g, '\\$&')}'`;
+    return (await tool('psql', '-X', '-A', '-t', '-q', '-v', 'ON_ERROR_STOP=1', '-d', name, '-c', text)).trimEnd();
+  };
+  const deadline = performance.now() + START_LIMIT_MS;
+  while ((await sql('postgres', 'select 1').catch(() => '')) !== '1') {
+    if (server.exitCode !== null || performance.now() > deadline) throw new Error(`postgres does not answer: ${said}`);
+    await sleep(50);
+  }
+  return {
+    socket: folder,
+    pid: server.pid ?? 0,
+    sql,
+    tool,
+    kill: () => ended(server, 'SIGQUIT'), // immediate shutdown: no checkpoint, its backends end too
+    async [Symbol.asyncDispose]() {
+      await ended(server, 'SIGQUIT');
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function ended(server: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  if (server.exitCode !== null || server.signalCode !== null) return;
+  const closed = once(server, 'exit');
+  server.kill(signal);
+  await closed;
+}
