@@ -1,6 +1,6 @@
 import type { PoolDefinition, SubvolumeDefinition } from '../domain/definitions.ts';
 import { HoldfastError } from '../domain/errors.ts';
-import type { GuardSettings } from '../domain/guard.ts';
+import type { GuardSettings, SnapshotOutcome } from '../domain/guard.ts';
 import { checkPoolName } from '../domain/pool-names.ts';
 import type { SettleSettings } from '../domain/settling.ts';
 import { unitReferencesOf } from '../domain/unit-reference.ts';
@@ -77,27 +77,48 @@ export async function findSnapshot(
   const found: (Subject & { readonly snapshot: StoredSnapshot })[] = [];
   for (const pool of context.pools.values()) {
     const snapshotter = await context.snapshotter(pool.name);
-    const snapshot = (await snapshotter.list(signal)).find((one) => one.name === name);
-    if (snapshot === undefined) continue;
-    const [recorded] = await context.catalog.snapshots({ pool: pool.name, names: [name] });
-    const owner = recorded?.subvolume ?? snapshot.subvolume;
-    if (owner === null) {
+    const stored = (await snapshotter.list(signal)).find((one) => one.name === name);
+    if (stored === undefined) continue;
+    const [record] = await context.catalog.snapshots({ pool: pool.name, names: [name] });
+    const snapshot = asRecorded(stored, record);
+    if (snapshot.subvolume === null) {
       const words = `The name ${name} does not tell whose snapshot it is.`;
       throw new HoldfastError('SubvolumeMissing', words, name, {
         hint: 'Declare its subvolume in the pool: its name stands before the first hyphen',
       });
     }
-    found.push({ ...subjectOf(pool, owner, snapshotter), snapshot });
+    found.push({ ...subjectOf(pool, snapshot.subvolume, snapshotter), snapshot });
   }
   return onlyOne(found, name, 'snapshot');
 }
 
-/** Whose snapshot it is: by its record, since a subvolume that is gone leaves names that look like another one's.
- *  @param records of the same pool */
-export const ownerOf = (
-  { name, subvolume }: Pick<StoredSnapshot, 'name' | 'subvolume'>,
-  records: readonly Pick<Snapshot, 'name' | 'subvolume'>[],
-): string | null => records.find((one) => one.name === name)?.subvolume ?? subvolume;
+/** A snapshot as it was recorded. The record knows whose it is when the subvolume is gone, so that its name looks like
+ *  another one's, and when it was made, more finely than the second in its name. */
+export interface KnownSnapshot extends StoredSnapshot {
+  /** Null for what nobody recorded. */
+  readonly outcome: SnapshotOutcome | null;
+}
+
+const asRecorded = (stored: StoredSnapshot, record: Snapshot | undefined): KnownSnapshot => ({
+  ...stored,
+  subvolume: record?.subvolume ?? stored.subvolume,
+  madeAt: record?.madeAt ?? stored.madeAt,
+  outcome: record?.outcome ?? null,
+});
+
+/** What is stored in a pool, newest first. */
+export async function knownIn(
+  { pool, snapshotter }: Pick<Subject, 'pool' | 'snapshotter'>,
+  { catalog }: Pick<GuardContext, 'catalog'>,
+  signal: AbortSignal,
+): Promise<readonly KnownSnapshot[]> {
+  const listed = await snapshotter.list(signal);
+  const records = await catalog.snapshots({ pool, names: listed.map(({ name }) => name) });
+  const byName = new Map(records.map((record) => [record.name, record]));
+  return listed
+    .map((stored) => asRecorded(stored, byName.get(stored.name)))
+    .toSorted((a, b) => Temporal.Instant.compare(b.madeAt, a.madeAt));
+}
 
 const subjectOf = (pool: PoolDefinition, subvolume: string, snapshotter: Snapshotter): Subject => ({
   ...{ pool: pool.name, subvolume, snapshotter, definition: pool.subvolumes.get(subvolume) ?? UNDECLARED },

@@ -9,8 +9,8 @@ import {
   findSubvolume,
   type GuardContext,
   keyOf,
+  knownIn,
   neighbour,
-  ownerOf,
   type Subject,
   unitsOf,
 } from './guard-context.ts';
@@ -63,7 +63,7 @@ export async function planRollback(
   const replacements = [await replacementOf(wanted, wanted.snapshot, { at, id, count: 1 }, context, signal)];
   const leftAlone: { subvolume: string; reason: string }[] = [];
   const dependencies = dependenciesOf(wanted, context);
-  const stored = withDependencies && dependencies.length > 0 ? await ownedSnapshots(wanted, context, signal) : [];
+  const stored = withDependencies && dependencies.length > 0 ? await knownIn(wanted, context, signal) : [];
   for (const name of dependencies) {
     const closest = closestBefore(name, wanted.snapshot, stored);
     if (!withDependencies) leftAlone.push({ subvolume: name, reason: 'only with --with-dependencies' });
@@ -89,14 +89,9 @@ async function newestOf(
   signal: AbortSignal,
 ): Promise<Subject & { readonly snapshot: StoredSnapshot }> {
   const subject = await findSubvolume(subvolume, context, signal);
-  const listed = await subject.snapshotter.list(signal);
-  const names = listed.map(({ name }) => name);
-  const records = await context.catalog.snapshots({ subvolume, pool: subject.pool, names });
-  const good = new Set(records.flatMap(({ name, outcome }) => (outcome === 'success' ? name : [])));
-  const owners = new Map(records.map(({ name, subvolume: owner }) => [name, owner]));
-  const snapshot = listed.find(
-    ({ name, kind, subvolume: owner }) =>
-      kind === 'snapshot' && (owners.get(name) ?? owner) === subvolume && (!lastGood || good.has(name)),
+  const snapshot = (await knownIn(subject, context, signal)).find(
+    ({ kind, subvolume: owner, outcome }) =>
+      kind === 'snapshot' && owner === subvolume && (!lastGood || outcome === 'success'),
   );
   if (snapshot !== undefined) return { ...subject, snapshot };
   const words = lastGood ? `No snapshot of ${subvolume} is recorded as success.` : `${subvolume} has no snapshot.`;
@@ -115,17 +110,6 @@ function dependenciesOf(subject: Subject, context: GuardContext): readonly strin
   };
   follow(subject);
   return [...found];
-}
-
-/** The snapshots of a pool, newest first, each with its owner by record. */
-async function ownedSnapshots(
-  { pool, snapshotter }: Subject,
-  { catalog }: GuardContext,
-  signal: AbortSignal,
-): Promise<readonly StoredSnapshot[]> {
-  const listed = await snapshotter.list(signal);
-  const records = await catalog.snapshots({ pool, names: listed.map(({ name }) => name) });
-  return listed.map((one) => ({ ...one, subvolume: ownerOf(one, records) }));
 }
 
 /** The newest snapshot of a subvolume that is not newer than another one. */

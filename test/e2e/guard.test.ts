@@ -42,6 +42,21 @@ describe.runIf(hasBtrfs())('guard', () => {
     expect(outcomes(machine)).toEqual(['success']);
   });
 
+  test('gives the command the environment of the caller, with nothing but HOLDFAST_ in addition', () => {
+    const { machine } = aPoolMachine();
+    const environment = { ODD: 'a\nb=c', EMPTY: '', NODE_OPTIONS: '--no-warnings' };
+    const words = ['guard', '--subvolume', 'media', '--operation', 'x', '--', 'env', '--null'];
+    const { exitCode, stdout, stderr } = machine.run(words, { environment });
+    expect(exitCode, stderr).toBe(0);
+    const given = { ...machine.environment, ...environment };
+    const seen = stdout.split('\0').filter((line) => line !== '' && !/^HOLDFAST_(?!CONFIG)/.test(line));
+    expect(seen.toSorted()).toEqual(
+      Object.entries(given)
+        .map(([name, value]) => `${name}=${value}`)
+        .toSorted(),
+    );
+  });
+
   test('runs words behind -- without a shell, and with --json its stdout goes to stderr', () => {
     const { machine } = aPoolMachine();
     const words = [
@@ -77,7 +92,7 @@ describe.runIf(hasBtrfs())('guard', () => {
     const report = made.machine.json(2, ...guarded(changing(made, 'exit 7'), '--auto-rollback'));
     expect(report).toMatchObject({ outcome: 'rolled_back', commandExit: 7, rolledBack: true, validation: null });
     guardShape.parse(report);
-    historyShape.parse(made.machine.json(0, 'history'));
+    expect(historyShape.parse(made.machine.json(0, 'history')).snapshots[0]?.operation).toBe('Deploy It');
     expect(state(made)).toBe('before\n');
     const [kept = ''] = readdirSync(made.pool.path).filter((name) => name.startsWith('media.recovery-backup-'));
     expect(readFileSync(join(made.pool.path, kept, 'state.txt'), 'utf8')).toBe('after\n');

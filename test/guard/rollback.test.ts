@@ -118,6 +118,22 @@ test('dependencies are taken back to their closest earlier snapshot, and none is
   expect(made.pool.files('config')).toEqual({ file: 'config then' });
 });
 
+test('of snapshots made in the same second the newest is the one that was made last', async () => {
+  using made = house();
+  made.declare('media', { dependsOn: ['config'] });
+  made.pool.addSubvolume('config');
+  const make = async (subvolume: string, label: string): Promise<string> => {
+    const [done] = await createSnapshots({ subvolumes: [subvolume], label }, made.context, signal);
+    made.clock.advance({ milliseconds: 100 });
+    return done?.name ?? '';
+  };
+  await make('media', 'z');
+  const [config, media] = [await make('config', 'm'), await make('media', 'a')];
+  await make('config', 'z');
+  const found = await plan(made, { subvolume: 'media', lastGood: false }, true);
+  expect(found.replacements.map(({ snapshot }) => snapshot.name)).toEqual([media, config]);
+});
+
 test("a snapshot of a subvolume that is gone is nobody else's, whatever its name looks like", async () => {
   using made = house();
   made.declare('media', { dependsOn: ['config'] });
