@@ -214,13 +214,13 @@ describe.runIf(hasBtrfs())('needs btrfs', () => {
     using pool = btrfsPool({ mebibytes: 256 });
     const media = pool.makeSubvolume('media');
     const snapshotter = await openAt(pool.path);
-    const empty = await snapshotter.examine('media', signal);
+    const empty = await snapshotter.room(signal);
     const estimated = /Free \(estimated\):\s+(\d+)/.exec(run('btrfs', 'filesystem', 'usage', '-b', pool.path))?.[1];
     expect(empty.freeShare).toBeGreaterThan(0.8);
     expect(Math.abs(empty.freeBytes - Number(estimated))).toBeLessThan(1024 ** 2);
     expect(() => run('dd', 'if=/dev/urandom', `of=${media}/film`, 'bs=1M', 'status=none')).toThrow(/No space left/);
     run('sync', '-f', pool.path);
-    expect((await snapshotter.examine('media', signal)).freeShare).toBeLessThan(0.1);
+    expect((await snapshotter.room(signal)).freeShare).toBeLessThan(0.1);
   });
 
   test('a pool whose disk is not mounted is no pool', async () => {

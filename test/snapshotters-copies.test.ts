@@ -107,7 +107,7 @@ describe.runIf(canMount())('needs to mount', () => {
     mkdirSync(`${disk.path}/media`);
     run('dd', 'if=/dev/urandom', `of=${disk.path}/media/film`, 'bs=1M', 'count=5', 'status=none');
     const snapshotter = await openAt(disk.path);
-    expect((await snapshotter.examine('media', signal)).freeShare).toBeLessThan(0.4);
+    expect((await snapshotter.room(signal)).freeShare).toBeLessThan(0.4);
     await expect(snapshotter.snapshot('media', 'media-1', signal)).rejects.toMatchObject({ code: 'NoSpace' });
     expect(readdirSync(`${disk.path}/snapshots`)).toEqual([]);
     expect(statSync(`${disk.path}/media/film`).size).toBe(5 * 1024 ** 2);

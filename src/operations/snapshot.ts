@@ -64,14 +64,14 @@ export async function refuseUnsafe(
   { guard }: Pick<GuardContext, 'guard'>,
   signal: AbortSignal,
 ): Promise<void> {
-  const state = await snapshotter.examine(subvolume, signal);
+  const [state, room] = await Promise.all([snapshotter.examine(subvolume, signal), snapshotter.room(signal)]);
   if (state.readOnlyPool)
     throw new HoldfastError('PoolUnusable', `${snapshotter.path} is mounted read-only.`, snapshotter.path);
   if (state.nested.length > 0 && definition.nested !== 'move')
     throw new HoldfastError('NestedSubvolumes', `${state.path} holds ${state.nested.join(', ')}.`, subvolume);
-  if (state.freeShare >= guard.minFree) return;
+  if (room.freeShare >= guard.minFree) return;
   const percent = (share: number): string => `${Math.floor(share * 1000) / 10} %`;
-  const words = `${percent(state.freeShare)} of the pool ${snapshotter.pool} are free, and ${percent(guard.minFree)} must be.`;
+  const words = `${percent(room.freeShare)} of the pool ${snapshotter.pool} are free, and ${percent(guard.minFree)} must be.`;
   throw new HoldfastError('NoSpace', words, snapshotter.path, {
     hint: 'Remove snapshots (holdfast snapshot list), free space, or lower guard.minFree',
   });

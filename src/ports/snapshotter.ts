@@ -25,7 +25,11 @@ export interface SubvolumeState {
   /** Paths of subvolumes inside it, relative to it: a snapshot does not hold them. */
   readonly nested: readonly string[];
   readonly readOnlyPool: boolean;
-  /** By the file system's own figures, unallocated space and metadata too. Shares from 0 to 1. */
+}
+
+/** By the file system's own figures, unallocated space and metadata too. */
+export interface Room {
+  /** From 0 to 1. */
   readonly freeShare: number;
   readonly freeBytes: number;
 }
@@ -65,6 +69,8 @@ export interface Snapshotter {
   subvolumes(signal: AbortSignal): Promise<readonly string[]>;
   /** Of any name in the pool's folder, also a kept state or a provisional copy. */
   examine(name: string, signal: AbortSignal): Promise<SubvolumeState>;
+  /** Asked when something is made that needs it: a rollback takes no more than it leaves. */
+  room(signal: AbortSignal): Promise<Room>;
   /** Makes a read-only snapshot of this name in the pool's snapshots folder, which is made when it is missing. */
   snapshot(subvolume: string, name: string, signal: AbortSignal): Promise<StoredSnapshot>;
   /** Snapshots and kept states, newest first. */

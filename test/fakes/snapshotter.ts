@@ -120,8 +120,11 @@ export function memorySnapshotter(options: MemorySnapshotterOptions): MemorySnap
       return {
         ...{ path: `${path}/${name}`, exists: found !== undefined, identity: found?.identity ?? null },
         ...{ nested: [...(found?.nested.keys() ?? [])], readOnlyPool: disk.readOnly },
-        ...{ freeShare: disk.freeShare, freeBytes: disk.freeBytes },
       };
+    },
+    room: async (signal) => {
+      enter('room', signal);
+      return { freeShare: disk.freeShare, freeBytes: disk.freeBytes };
     },
     snapshot: async (subvolume, name, signal) => {
       enter('snapshot', signal, subvolume, name);

@@ -20,7 +20,7 @@ import * as args from './args.ts';
 import { diff } from './diff.ts';
 import { moveNested } from './nested.ts';
 import { parseShow } from './parse.ts';
-import { examine, isSubvolume, list, nestedIn, subvolumes } from './subvolumes.ts';
+import { examine, isSubvolume, list, nestedIn, roomIn, subvolumes } from './subvolumes.ts';
 
 /** Instant snapshots of BTRFS subvolumes that lie directly in the pool's folder. */
 export function btrfsSnapshotter(pool: Pool): Snapshotter {
@@ -48,6 +48,7 @@ export function btrfsSnapshotter(pool: Pool): Snapshotter {
     capabilities: { instant: true, atomic: pool.exchange !== null, generations: true, readOnly: true },
     subvolumes: (signal) => subvolumes(pool, signal),
     examine: (name, signal) => examine(pool, name, signal),
+    room: (signal) => roomIn(pool, signal),
     list: (signal) => list(pool, signal),
     snapshot: async (subvolume, name, signal) => {
       const path = inSnapshots(pool, name);

@@ -1,5 +1,5 @@
 import { isKeptState, isProvisional } from '../../../domain/pool-names.ts';
-import type { StoredSnapshot, SubvolumeState } from '../../../ports/snapshotter.ts';
+import type { Room, StoredSnapshot, SubvolumeState } from '../../../ports/snapshotter.ts';
 import { type Entry, readEntries, readFolders, SUBVOLUME_INODE } from '../pool/folder.ts';
 import { readPlace } from '../pool/place.ts';
 import { byName, inPool, isSubvolumeName, newestFirst, type Pool } from '../pool/pool.ts';
@@ -25,7 +25,7 @@ export async function nestedIn(pool: Pool, path: string, signal: AbortSignal): P
     .sort();
 }
 
-async function roomIn(pool: Pool, signal: AbortSignal): Promise<{ freeShare: number; freeBytes: number }> {
+export async function roomIn(pool: Pool, signal: AbortSignal): Promise<Room> {
   const room = parseUsage(await tell(pool.host, args.usage(pool.path), pool.path, signal));
   return room ?? { freeShare: 0, freeBytes: 0 };
 }
@@ -33,14 +33,13 @@ async function roomIn(pool: Pool, signal: AbortSignal): Promise<{ freeShare: num
 export async function examine(pool: Pool, name: string, signal: AbortSignal): Promise<SubvolumeState> {
   const path = inPool(pool, name);
   const exists = await isSubvolume(pool, path, signal);
-  const [shown, nested, room, place] = await Promise.all([
+  const [shown, nested, place] = await Promise.all([
     exists ? tell(pool.host, args.show(path), path, signal) : null,
     exists ? nestedIn(pool, path, signal) : [],
-    roomIn(pool, signal),
     readPlace(pool.host, pool.path, signal),
   ]);
   const identity = shown === null ? null : parseShow(shown).uuid;
-  return { path, exists, identity, nested, readOnlyPool: place.readOnly, ...room };
+  return { path, exists, identity, nested, readOnlyPool: place.readOnly };
 }
 
 const areSubvolumes = <Folder extends { readonly inode: bigint }>(folders: readonly Folder[]): readonly Folder[] =>

@@ -1,6 +1,6 @@
 import { isKeptState, isProvisional, timeInName } from '../../../domain/pool-names.ts';
 import type { Host } from '../../../ports/host.ts';
-import type { Snapshotter, StoredSnapshot, SubvolumeState } from '../../../ports/snapshotter.ts';
+import type { Room, Snapshotter, StoredSnapshot, SubvolumeState } from '../../../ports/snapshotter.ts';
 import { makeSnapshotsFolder, readEntries, SUBVOLUME_INODE } from './folder.ts';
 import { leftoversIn, momentaryName } from './leftovers.ts';
 import { readPlace } from './place.ts';
@@ -84,13 +84,12 @@ export function copyingSnapshotter(pool: Pool, { kind, reflink }: Copying): Snap
     const path = inPool(pool, name);
     const status = await host.files.status(path, signal);
     const exists = status?.type === 'directory';
-    const [nested, room, place] = await Promise.all([
+    const [nested, place] = await Promise.all([
       exists ? nestedIn(pool, path, signal) : [],
-      roomIn(host, pool.path, signal),
       readPlace(host, pool.path, signal),
     ]);
     const identity = exists ? `${status.inode}` : null;
-    return { path, exists, identity, nested, readOnlyPool: place.readOnly, ...room };
+    return { path, exists, identity, nested, readOnlyPool: place.readOnly };
   }
 
   async function list(signal: AbortSignal): Promise<readonly StoredSnapshot[]> {
@@ -133,6 +132,7 @@ export function copyingSnapshotter(pool: Pool, { kind, reflink }: Copying): Snap
     ...{ pool: pool.name, path: pool.path, snapshotsPath: pool.snapshotsPath, kind },
     capabilities: { instant: false, atomic: pool.exchange !== null, generations: false, readOnly: false },
     ...{ subvolumes, examine, list },
+    room: (signal) => roomIn(host, pool.path, signal),
     snapshot: async (subvolume, name, signal) => {
       const path = inSnapshots(pool, name);
       const from = await subvolumeAt(subvolume, signal);
@@ -201,11 +201,7 @@ async function nestedIn({ host, fileSystem }: Pool, path: string, signal: AbortS
 }
 
 /** statfs(2), by stat(1): of the blocks that an account that is not root may use. */
-async function roomIn(
-  host: Host,
-  path: string,
-  signal: AbortSignal,
-): Promise<{ freeShare: number; freeBytes: number }> {
+async function roomIn(host: Host, path: string, signal: AbortSignal): Promise<Room> {
   const printed = await tell(host, ['stat', '--file-system', '--format', '%a %b %S', '--', path], path, signal);
   const [available = 0, all = 0, size = 0] = printed.trim().split(' ').map(Number);
   return { freeShare: all > 0 ? available / all : 0, freeBytes: available * size };
