@@ -3,6 +3,7 @@ import { SNAPSHOTTERS } from './adapters/registry.ts';
 import { kindOf } from './adapters/snapshotters/pool/kind.ts';
 import { openPool } from './adapters/snapshotters/pool/pool.ts';
 import type { PoolDefinition } from './domain/definitions.ts';
+import { HoldfastError } from './domain/errors.ts';
 import { COPIES_FOLDER } from './operations/service-record.ts';
 import type { Host } from './ports/host.ts';
 import type { Snapshotter } from './ports/snapshotter.ts';
@@ -62,6 +63,26 @@ export async function treePoolOf(
     if (kind !== 'copy' && (await subvolumes(signal)).includes(base)) return pool; // a pool of BTRFS may hold folders too
   }
   const definition = poolAt(folder, folder, null, [base]);
-  const kind = await kindOf(await openPool(definition, host, zone, signal), definition, signal);
-  return kind === 'copy' ? null : `${kind}:${folder}`;
+  const kind = await kindOfFolder(definition, host, zone, signal);
+  if (kind !== 'copy') return `${kind}:${folder}`;
+  // what was tried may have made the folder for snapshots, and there will be none
+  const rmdir = { program: 'rmdir', args: ['--ignore-fail-on-non-empty', '--', `${folder}/${COPIES_FOLDER}`] };
+  await host.run(rmdir, { signal, accept: [0, 1] });
+  return null;
+}
+
+/** `copy` also where this account may not write: what lies there is read into a repository then. */
+async function kindOfFolder(
+  definition: PoolDefinition,
+  host: Host,
+  zone: string,
+  signal: AbortSignal,
+): Promise<NonNullable<PoolDefinition['kind']>> {
+  try {
+    return await kindOf(await openPool(definition, host, zone, signal), definition, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof HoldfastError) return 'copy';
+    throw error;
+  }
 }

@@ -92,6 +92,7 @@ ${more || 'guard: { settle: 1s, steady: 1s }\n'}`);
     expect(readFileSync(join(wiki.folder, kept('data'), 'page.md'), 'utf8')).toBe('now\n');
     expect(readFileSync(join(wiki.folder, kept('.env')), 'utf8')).toBe('KEY=now\n');
     expect(keptIn(wiki.machine.folder)).toHaveLength(2);
+    expect(existsSync(wiki.machine.path('.holdfast-snapshots'))).toBe(false); // where no snapshot can be, nothing is left
     const { point, rollback } = report;
     expect(point.snapshots.map(({ path }: Json) => path)).toEqual([wiki.data, join(wiki.folder, 'etc'), wiki.file]);
     expect(point.repository).toBe('local');
