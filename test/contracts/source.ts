@@ -1,3 +1,4 @@
+import { realpathSync, statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -96,6 +97,19 @@ export function sourceContract(name: string, fixture: () => Promise<SourceFixtur
       code: 'SourceMissing',
     });
     expect(await readdir(workspace.path)).toEqual([]);
+  });
+
+  test(`${name}: only what snapshots of its paths would hold says these paths, and where they really are`, async ({
+    signal,
+  }) => {
+    await using made = await fixture();
+    const roots = await made.source.snapshotRoots(signal);
+    expect(roots.length > 0).toBe(made.source.capabilities.tree);
+    for (const { path, folder } of roots) {
+      expect(realpathSync(path)).toBe(path);
+      expect(statSync(path).isDirectory()).toBe(folder);
+    }
+    expect(await made.source.holdsDatabases(signal)).toBe(!made.source.capabilities.tree);
   });
 
   test(`${name}: a producer that fails makes the capture fail, however much was read`, async ({ signal }) => {
