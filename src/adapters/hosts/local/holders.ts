@@ -33,16 +33,29 @@ function heldBy(pid: string): readonly string[] {
   return [...places, ...linksOf(`/proc/${pid}/fd`), ...mapped].filter((path) => path.startsWith('/'));
 }
 
-/** The fourth field of /proc/PID/stat, after the name in brackets, which may itself hold brackets and spaces. */
-const parentOf = (stat: string): string => stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1] ?? '';
+/** PF_KTHREAD of the kernel's include/linux/sched.h. */
+const KERNEL_THREAD = 0x0020_0000;
+
+interface Seen {
+  readonly parent: string;
+  /** It has no files, maps nothing and stands nowhere; most of what a machine runs is that. */
+  readonly isKernelThread: boolean;
+}
+
+/** proc(5), stat: state, parent, group, session, terminal, its group and flags follow the name in brackets, which may
+ *  itself hold brackets and spaces. */
+function seenIn(stat: string): Seen {
+  const [, parent = '', , , , , flags = '0'] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return { parent, isKernelThread: (Number(flags) & KERNEL_THREAD) !== 0 };
+}
 
 /** This process and all that it started. */
-function ownProcesses(parents: ReadonlyMap<string, string>): ReadonlySet<string> {
+function ownProcesses(all: ReadonlyMap<string, Seen>): ReadonlySet<string> {
   const own = new Set([`${process.pid}`]);
   // Parents may come after their children, so look again until nothing is new.
   for (let before = -1; before !== own.size; ) {
     before = own.size;
-    for (const [pid, parent] of parents) if (own.has(parent)) own.add(pid);
+    for (const [pid, { parent }] of all) if (own.has(parent)) own.add(pid);
   }
   return own;
 }
@@ -64,17 +77,28 @@ export async function findHolders(path: string, signal: AbortSignal): Promise<re
     namespaces.set(namespace, mounts);
     return mounts;
   }
+  /** Many processes map the same libraries. */
+  const judged = new Map<readonly Mount[], Map<string, boolean>>();
+  function isWanted(held: string, mounts: readonly Mount[]): boolean {
+    const known = judged.get(mounts) ?? new Map<string, boolean>();
+    judged.set(mounts, known);
+    const before = known.get(held);
+    if (before !== undefined) return before;
+    const place = placeOf(held, mounts);
+    const answer = place !== null && wanted.some((each) => isWithin(place, each));
+    known.set(held, answer);
+    return answer;
+  }
   const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-  const own = ownProcesses(new Map(pids.map((pid) => [pid, parentOf(textOf(`/proc/${pid}/stat`) ?? '')])));
+  const all = new Map(pids.map((pid) => [pid, seenIn(textOf(`/proc/${pid}/stat`) ?? '')]));
+  const own = ownProcesses(all);
+  const others = pids.filter((pid) => !own.has(pid) && all.get(pid)?.isKernelThread !== true);
   const holders: string[] = [];
-  for (const [index, pid] of pids.filter((each) => !own.has(each)).entries()) {
+  for (const [index, pid] of others.entries()) {
     if (index % AT_ONCE === 0) await setImmediate();
     signal.throwIfAborted();
     const mounts = mountsOf(pid);
-    const places = heldBy(pid)
-      .map((each) => placeOf(each, mounts))
-      .filter((place) => place !== null);
-    if (!places.some((place) => wanted.some((each) => isWithin(place, each)))) continue;
+    if (!heldBy(pid).some((held) => isWanted(held, mounts))) continue;
     const name = (textOf(`/proc/${pid}/comm`) ?? '?').trimEnd();
     holders.push(`${pid} ${name}`);
   }
