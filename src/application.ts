@@ -239,6 +239,7 @@ export async function openApplication(
     mounts,
     ownPaths: [folder, ...(path === ':memory:' ? [] : [path]), ...localRepositories(configured)],
     snapshotter,
+    guardedBy: process.env.HOLDFAST_POINT ?? process.env.HOLDFAST_SNAPSHOT,
     treePool: async (path, signal) => treePoolOf(path, definitions.pools.values(), await host('local'), zone, signal),
     repository: once(openRepository),
     source,

@@ -102,8 +102,8 @@ async function backUpService(
   let sources: readonly Source[];
   let units: readonly Unit[];
   try {
-    await waitForService(service.name, 'backup', context, signal);
     sources = await sourcesOf(service, context);
+    await waitForService(service.name, 'backup', context, signal, await treesOf(sources, signal));
     units = await unitsToStop(service, context);
   } catch (error) {
     signal.throwIfAborted();
@@ -147,6 +147,12 @@ async function backUpService(
       failures.push(failureOf(error, service.name, name)); // the point is there; the catalog does not know it
     }
   }
+}
+
+/** One that is not there is told when it is captured. */
+async function treesOf(sources: readonly Source[], signal: AbortSignal): Promise<readonly string[]> {
+  const roots = await Promise.allSettled(sources.map(async (source) => await source.snapshotRoots(signal)));
+  return roots.flatMap((one) => (one.status === 'fulfilled' ? one.value.map(({ path }) => path) : []));
 }
 
 const NOT_THE_REPOSITORY: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['NothingDone', 'UnitMissing', 'UnitFailed']);

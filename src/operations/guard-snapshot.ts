@@ -25,7 +25,8 @@ export async function takeSnapshot(
   const at = context.clock.now();
   return withFreeName(guardSnapshotName(subvolume, operation, at, context.zone), async (name) => {
     await using stack = new AsyncDisposableStack();
-    const detail: PoolDetail = { pool, subvolumes: [subvolume], snapshot: name };
+    const folders = [`${snapshotter.path}/${subvolume}`];
+    const detail: PoolDetail = { pool, subvolumes: [subvolume], folders, snapshot: name };
     const entry = stack.use(await journal.begin({ verb: VERBS.guard, subject: subvolume, detail }));
     const planned: Snapshot = {
       ...{ pool, name, subvolume, type: 'pre-operation', operation, madeAt: at, outcome: 'pending', sizeBytes: null },

@@ -107,7 +107,9 @@ async function protectedRun(
     await entry.done();
     return { ...common, ...nothing, outcome: 'pending', commandExit: null, commandError: null, exitCode: 0 };
   }
-  const detail: PoolDetail = { pool: subject.pool, subvolumes: [subvolume], snapshot: snapshot.name };
+  const detail: PoolDetail = {
+    ...{ pool: subject.pool, subvolumes: [subvolume], folders: [path], snapshot: snapshot.name },
+  };
   const ended = await asCommand(subvolume, detail, context, () =>
     endOf(run, { HOLDFAST_SNAPSHOT: snapshot.name, HOLDFAST_OPERATION: operation, HOLDFAST_SUBVOLUME: path }),
   );

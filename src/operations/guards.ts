@@ -10,6 +10,8 @@ export const VERBS = { guard: 'guard', command: 'guarded command', rollback: 'ro
 export interface PoolDetail {
   readonly pool: string;
   readonly subvolumes: readonly string[];
+  /** Where these are, absolute: services whose trees lie there wait. */
+  readonly folders: readonly string[];
   /** A snapshot that must not be removed meanwhile. */
   readonly snapshot: string;
 }

@@ -55,7 +55,7 @@ export async function rollbackPath(
     kept: kept === null ? [] : [{ host: 'local', path: kept, until }],
   });
   await waitForCommands(pool, [subvolume], context, signal);
-  const detail: PoolDetail = { pool, subvolumes: [subvolume], snapshot: snapshot.name };
+  const detail: PoolDetail = { pool, subvolumes: [subvolume], folders: [path], snapshot: snapshot.name };
   await using journal = await (await context.journal()).begin({ verb: VERBS.rollback, subject: subvolume, detail });
   await refuseOtherRollback(journal.id, pool, [subvolume], context);
   const look = async (owned: typeof units): Promise<void> => {

@@ -58,7 +58,8 @@ export async function rollback(
   try {
     const expected = options.expected ?? (await expectationOf(plan, context, signal));
     await waitForCommands(pool, subvolumes, context, signal);
-    const detail: PoolDetail = { pool, subvolumes, snapshot: plan.replacements[0]?.snapshot.name ?? '' };
+    const folders = plan.replacements.map(({ state }) => state.path);
+    const detail: PoolDetail = { pool, subvolumes, folders, snapshot: plan.replacements[0]?.snapshot.name ?? '' };
     await using journal = await (await context.journal()).begin({
       ...{ verb: VERBS.rollback, subject: plan.subvolume, detail },
     });

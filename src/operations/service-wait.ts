@@ -1,29 +1,45 @@
 import { formatDuration } from '../domain/duration.ts';
 import { HoldfastError } from '../domain/errors.ts';
+import { isBelow } from '../domain/tree-path.ts';
 import type { OpenEntry } from '../journal/journal.ts';
 import type { Context } from './context.ts';
 import { VERBS } from './guards.ts';
 
 const LOOK_AGAIN_MS = 500;
 
-/** What an entry says of the service that it works on. `paths`: a restore in place has them, one to a folder does not. */
+/** What an entry says of the service that it works on. `paths`: a restore in place has them, one to a folder does not.
+ *  `folders`: of the subvolumes that a guard or rollback works on. */
 interface ServiceDetail {
   readonly service?: unknown;
   readonly paths?: unknown;
+  readonly folders?: readonly string[];
+  readonly point?: unknown;
+  readonly snapshot?: unknown;
 }
 
 const detailOf = ({ detail }: OpenEntry): ServiceDetail => (detail as ServiceDetail | null) ?? {};
 
-const isGuardOrRestore = (entry: OpenEntry, service: string): boolean =>
-  detailOf(entry).service === service &&
-  (entry.verb === VERBS.guard || entry.verb === VERBS.command || detailOf(entry).paths !== undefined);
+const overlap = (left: string, right: string): boolean => isBelow(left, right) || isBelow(right, left);
 
-/** Waits until guards and restores of a service have ended: what is read, removed or restored meanwhile would be of a
- *  state that may be taken back (interface, section 10, line 17). Of what a crash left nothing is waited for.
+function isGuardOrRestore(entry: OpenEntry, service: string, trees: readonly string[]): boolean {
+  const { service: own, paths, folders = [] } = detailOf(entry);
+  if (folders.some((folder) => trees.some((tree) => overlap(tree, folder)))) return true;
+  return own === service && (entry.verb === VERBS.guard || entry.verb === VERBS.command || paths !== undefined);
+}
+
+/** Waits until guards, rollbacks and restores of a service have ended, or of the subvolumes in which it lies: what is
+ *  read, removed or restored meanwhile would be of a state that may be taken back (interface, section 10, line 17). Of
+ *  what a crash left nothing is waited for.
  *  @param what that waits, for people
+ *  @param trees where the service's data are, as far as they are known
  *  @throws StateBusy after `guard.limit` */
-export const waitForService = (service: string, what: string, context: WaitPorts, signal: AbortSignal): Promise<void> =>
-  waitFor(service, what, (entry) => isGuardOrRestore(entry, service), context, signal);
+export const waitForService = (
+  service: string,
+  what: string,
+  context: WaitPorts,
+  signal: AbortSignal,
+  trees: readonly string[] = [],
+): Promise<void> => waitFor(service, what, (entry) => isGuardOrRestore(entry, service, trees), context, signal);
 
 /** Waits until the commands of guards on a service have ended. @throws StateBusy */
 export const waitForServiceCommands = (service: string, context: WaitPorts, signal: AbortSignal): Promise<void> =>
@@ -35,21 +51,25 @@ export const waitForServiceCommands = (service: string, context: WaitPorts, sign
     signal,
   );
 
-type WaitPorts = Pick<Context, 'journal' | 'clock' | 'progress' | 'settling'>;
+type WaitPorts = Pick<Context, 'journal' | 'clock' | 'progress' | 'settling' | 'guardedBy'>;
+
+/** A guard waits for its command: what the command starts must not wait for the guard. */
+const isOwn = (entry: OpenEntry, guardedBy: string | undefined): boolean =>
+  guardedBy !== undefined && [detailOf(entry).point, detailOf(entry).snapshot].includes(guardedBy);
 
 async function waitFor(
   service: string,
   what: string,
   stands: (entry: OpenEntry) => boolean,
-  { journal, clock, progress, settling }: WaitPorts,
+  { journal, clock, progress, settling, guardedBy }: WaitPorts,
   signal: AbortSignal,
 ): Promise<void> {
   const opened = await journal();
   const end = clock.monotonicMs() + settling.limitMs;
   for (let told = false; ; told = true) {
-    const other = opened.open().find((entry) => entry.state === 'running' && stands(entry));
+    const other = opened.open().find((entry) => entry.state === 'running' && stands(entry) && !isOwn(entry, guardedBy));
     if (other === undefined) return;
-    const whose = `${other.verb} of ${service} (process ${other.owner.pid})`;
+    const whose = `${other.verb} of ${other.subject} (process ${other.owner.pid})`;
     if (clock.monotonicMs() >= end) {
       const words = `A ${whose} still runs after ${formatDuration(settling.limitMs / 1000)}, and ${what} waits for its end.`;
       throw new HoldfastError('StateBusy', words, service);

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { backup } from '../../src/operations/backup.ts';
 import { performPrune } from '../../src/operations/prune.ts';
 import { planPrune } from '../../src/operations/prune-plan.ts';
 import { aPlan, type House, house, signal } from './house.ts';
@@ -28,6 +29,30 @@ describe('while a guard or a restore works on a service', () => {
       await entry.done();
       expect((await running).outcome).toBe('passed');
     });
+
+  test('its backup waits for a guard or rollback of the subvolume that it lies in, and of no other', async () => {
+    using made = await house();
+    made.source('data').snapshotRoots = async () => [{ path: '/pool/apps/wiki', folder: true }];
+    await using other = await begin(made, 'guard', { service: undefined, folders: ['/pool/app'] });
+    await using entry = await begin(made, 'rollback', { service: undefined, folders: ['/pool/apps'] });
+    const running = made.backUp({ repositories: ['first'] });
+    await turns(() => waits(made));
+    await entry.done();
+    expect((await running).outcome).toBe('passed');
+    await other.done();
+  });
+
+  test('its backup does not wait for the guard whose command makes it', async () => {
+    using made = await house();
+    made.source('data');
+    await using guard = await begin(made, 'guard', { point: '01GUARD' });
+    await using command = await begin(made, 'guarded command', { point: '01GUARD' });
+    const context = { ...made.context, guardedBy: '01GUARD' };
+    const request = { services: [], plan: null, repositories: ['first'], acceptLoss: [], lockWaitMs: 0 };
+    expect((await backup(request, context, signal)).outcome).toBe('passed');
+    expect(waits(made)).toBe(false);
+    for (const entry of [guard, command]) await entry.done();
+  });
 
   test('its backup ends with StateBusy when the limit is over, having read nothing', async () => {
     using made = await house();
