@@ -1,21 +1,46 @@
 import { HoldfastError } from '../domain/errors.ts';
+import { isBelow } from '../domain/tree-path.ts';
+import type { Context } from './context.ts';
 import { type InPlacePlan, parentOf } from './in-place-plan.ts';
 import { userIdOf } from './restore-extract.ts';
 import { refuseFullDisk } from './restore-space.ts';
 
 /** What refuses a restore in place, looked at before anything is written.
- *  @throws TargetBusy, NoSpace */
+ *  @throws Refused, TargetBusy, NoSpace */
 export async function refuseInPlace(
   plan: InPlacePlan,
   { live }: { readonly live: boolean },
+  { forbiddenPaths }: Pick<Context, 'forbiddenPaths'>,
   signal: AbortSignal,
 ): Promise<void> {
+  if (plan.host.name === 'local') await refuseOwnFolders(plan, forbiddenPaths, signal);
   const own = await Promise.all(plan.units.map((unit) => unit.processes(signal)));
   await refuseHolders(plan, live, signal, new Set(own.flat()));
   const { files } = plan.host;
   for (const folder of new Set(plan.exchanges.map((exchange) => exchange.stage))) {
     const choices = new Set(plan.exchanges.filter((exchange) => exchange.stage === folder).map(({ choice }) => choice));
     await refuseFullDisk([...choices], { existing: parentOf(folder) }, files, signal);
+  }
+}
+
+/** A repository that lies in what is exchanged would be set aside with the present state, and removed with it when its
+ *  time is over; the state and its journal would be written into what was set aside. */
+async function refuseOwnFolders(
+  { host: { files }, exchanges }: InPlacePlan,
+  own: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
+  for (const folder of own) {
+    if ((await files.status(folder, signal)) === null) continue;
+    const real = await files.realPath(folder, signal);
+    const around = exchanges.find(
+      ({ path, present }) => present !== null && [real, folder].some((one) => isBelow(one, path)),
+    );
+    if (around === undefined) continue;
+    const words = `${folder} belongs to Holdfast itself, and would be moved aside with ${around.path}, in which it lies.`;
+    throw new HoldfastError('Refused', words, folder, {
+      hint: 'Restore what lies beside it, each with: --path SUB, or all of it to a folder with: --to DIR',
+    });
   }
 }
 

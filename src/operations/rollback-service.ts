@@ -126,7 +126,7 @@ export async function performServiceRollback(
   await waitForServiceCommands(point.service, context, signal);
   await using _ =
     selected === null ? null : await selected.repository.lock({ kind: 'point', id: point.id }, 'shared', 0, signal);
-  await refuseInPlace(plan, { live: false }, signal);
+  await refuseInPlace(plan, { live: false }, context, signal);
   const paths = plan.exchanges.filter(({ present }) => present !== null);
   await refuseTreesInUse(paths, plan.units, context, signal);
   const images: ImagesTaken[] = plan.units

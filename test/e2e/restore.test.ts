@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { imageOf } from '../operations/restore-fixture.ts';
 import { available } from '../services/available.ts';
+import { aMachine } from './holdfast.ts';
 
 const main = resolve(import.meta.dirname, '../../src/main.ts');
 const run = (program: string, ...args: string[]): string => execFileSync(program, args, { encoding: 'utf8' });
@@ -163,3 +164,28 @@ describe.runIf(['sqlite3', 'setfacl', 'setfattr'].every(available))('restore, wi
     });
   });
 });
+
+test.each(['repository', 'state'])(
+  'a restore in place does not move its own %s aside with what lies around it',
+  (own) => {
+    const machine = aMachine();
+    machine.write('data/soup', 'soup');
+    machine.write('data/inner/bread', 'bread');
+    machine.configure(`repositories: { disk: { engine: archive, path: ./${own === 'repository' ? 'data/repository' : 'disk'} } }
+services: { notes: { sources: { data: { files: [./data] } } } }
+`);
+    const environment: Record<string, string> = own === 'state' ? { STATE_DIRECTORY: machine.path('data/state') } : {};
+    const run = (...args: string[]) => machine.run(args, { environment });
+    for (const args of [['repository', 'init', 'disk'], ['backup']]) expect(run(...args).exitCode).toBe(0);
+    machine.write('data/inner/bread', 'spoiled');
+    const { exitCode, stderr } = run('restore', 'notes', '--in-place', '--yes');
+    expect([exitCode, stderr]).toEqual([
+      1,
+      expect.stringContaining(`${machine.path('data', own)} belongs to Holdfast itself`),
+    ]);
+    expect(readFileSync(machine.path('data/inner/bread'), 'utf8')).toBe('spoiled');
+    expect(run('restore', 'notes', '--in-place', '--yes', '--path', machine.path('data/inner')).exitCode).toBe(0);
+    expect(readFileSync(machine.path('data/inner/bread'), 'utf8')).toBe('bread');
+    expect(run('repository', 'check', 'disk').exitCode).toBe(0);
+  },
+);
