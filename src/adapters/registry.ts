@@ -64,6 +64,11 @@ export const SOURCES: ReadonlyMap<string, SourceRow> = byKey('kind', [
     async () => (await import('./sources/postgres/config.ts')).postgresSchema,
     () => import('./sources/postgres/index.ts'),
   ),
+  sourceRow(
+    'redis',
+    async () => (await import('./sources/redis/config.ts')).redisSchema,
+    () => import('./sources/redis/index.ts'),
+  ),
 ]);
 
 /** One kind of unit. The kind is also the key by which the configuration chooses it. */

@@ -11,6 +11,8 @@ export interface Facts {
   readonly extensions?: Readonly<Record<string, string>>;
   readonly entries?: number;
   readonly keys?: number;
+  /** Keys of Redis by their type, over all its databases. */
+  readonly keyTypes?: Readonly<Record<string, number>>;
   readonly documents?: Readonly<Record<string, number>>;
   /** Names of regular files; every hard link counts. */
   readonly files?: number;
@@ -31,11 +33,19 @@ export interface Difference {
   readonly actual: number | null;
 }
 
-/** Every count under a name of its own: `files`, `tables public.users`, `documents vault`. */
-function flat({ tables = {}, documents = {}, uncounted: _, extensions: __, ...counts }: Facts): Map<string, number> {
+/** Every count under a name of its own: `files`, `tables public.users`, `documents vault`, `keys hash`. */
+function flat({
+  tables = {},
+  documents = {},
+  keyTypes = {},
+  uncounted: _,
+  extensions: __,
+  ...counts
+}: Facts): Map<string, number> {
   const named = (kind: string, rows: Readonly<Record<string, number>>): [string, number][] =>
     Object.entries(rows).map(([name, count]) => [`${kind} ${name}`, count]);
-  return new Map([...Object.entries(counts), ...named('tables', tables), ...named('documents', documents)]);
+  const records = [...named('tables', tables), ...named('documents', documents), ...named('keys', keyTypes)];
+  return new Map([...Object.entries(counts), ...records]);
 }
 
 /** Compares two sets of facts exactly. Tables that either side did not count are left out. */

@@ -8,6 +8,7 @@ const facts = z.object({
   extensions: z.record(z.string(), z.string()).exactOptional(),
   entries: z.number().exactOptional(),
   keys: z.number().exactOptional(),
+  keyTypes: z.record(z.string(), z.number()).exactOptional(),
   documents: z.record(z.string(), z.number()).exactOptional(),
   files: z.number().exactOptional(),
   directories: z.number().exactOptional(),

@@ -29,7 +29,6 @@ const ldap = z
     ({ container, config }) => container === undefined || config === undefined,
     'Say either container or config.',
   );
-const redis = z.strictObject(serverSettings).refine(namesOneWay, ONE_WAY);
 const couchdb = z.strictObject({
   url: webAddressSetting,
   user: serverSettings.user,
@@ -44,7 +43,6 @@ export const plannedSources = {
     mariadb: planned('sources of kind mariadb', 'MariaDB or MySQL, by mariadb-dump', () => mariadb),
   }),
   ldap: z.strictObject({ ldap: planned('sources of kind ldap', 'OpenLDAP, by slapcat', () => ldap) }),
-  redis: z.strictObject({ redis: planned('sources of kind redis', 'Redis, as RDB', () => redis) }),
   couchdb: z.strictObject({ couchdb: planned('sources of kind couchdb', 'CouchDB, by its API', () => couchdb) }),
   volume: z.strictObject({
     volume: planned('sources of kind volume', 'The name of a Docker volume', () => text),

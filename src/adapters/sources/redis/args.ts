@@ -1,0 +1,15 @@
+import type { RedisSettings } from './config.ts';
+
+/** redis-cli 7: where the server is, and as whom. The password goes by REDISCLI_AUTH. */
+const connection = ({ redis: { socket, host, port, user } }: RedisSettings): string[] => [
+  ...(socket === undefined ? [] : ['-s', socket]),
+  ...(host === undefined ? [] : ['-h', host]),
+  ...(port === undefined ? [] : ['-p', `${port}`]),
+  ...(user === undefined ? [] : ['--user', user]),
+  '--no-auth-warning',
+];
+
+export const information = (settings: RedisSettings): string[] => [...connection(settings), 'INFO'];
+
+/** The server forks and sends its data as to a replica; `-` is stdout. */
+export const replicate = (settings: RedisSettings): string[] => [...connection(settings), '--rdb', '-'];

@@ -1,0 +1,96 @@
+import { HoldfastError } from '../../../domain/errors.ts';
+import type { Command } from '../../../ports/host.ts';
+import type { Reached } from '../server/reach.ts';
+import { refuseOlderTool } from '../server/versions.ts';
+import * as args from './args.ts';
+import type { RedisSettings } from './config.ts';
+
+const PROGRAM = 'redis-cli';
+const ANSWER_LIMIT_MS = 60_000;
+/** What an account of Redis' access lists needs for a dump. */
+const NEEDED = '+info +sync +psync +replconf';
+
+/** A server as a capture finds it. */
+export interface Seen {
+  readonly toolVersion: string;
+  /** What its data take in memory: an RDB is seldom larger. Null when it does not tell. */
+  readonly bytes: number | null;
+}
+
+export interface Client {
+  readonly host: Reached['host'];
+  /** Prints an RDB. */
+  readonly replicate: Command;
+  /** @throws SourceMissing without a server; SourceFailed when it lets nobody in; ToolMissing for an older redis-cli */
+  look(signal: AbortSignal): Promise<Seen>;
+  /** What went wrong, in words that say what to do. */
+  explain(error: unknown): unknown;
+}
+
+export function clientOf(source: string, settings: RedisSettings, { host, password, command }: Reached): Client {
+  const environment = password === null ? {} : { REDISCLI_AUTH: password };
+  const explain = (error: unknown): unknown => explained(error, source);
+  return {
+    host,
+    explain,
+    replicate: command(PROGRAM, args.replicate(settings), environment),
+    async look(signal) {
+      const toolVersion = await host.version(PROGRAM, signal);
+      const information = command(PROGRAM, args.information(settings), environment);
+      const { stdout } = await host.run(information, { signal, limitMs: ANSWER_LIMIT_MS }).catch((error: unknown) => {
+        signal.throwIfAborted();
+        throw explain(error);
+      });
+      const field = (name: string): string | undefined => new RegExp(`^${name}:(\\S+)`, 'm').exec(stdout)?.[1];
+      const serverVersion = field('redis_version');
+      if (serverVersion === undefined) throw refusal(stdout.trim(), source); // it ends with 0 when it is refused
+      const compared = { tool: PROGRAM, toolVersion, server: 'Redis', serverVersion, where: host.name };
+      refuseOlderTool(compared, 1);
+      const used = field('used_memory_dataset');
+      return { toolVersion, bytes: used === undefined ? null : Number(used) };
+    },
+  };
+}
+
+function explained(error: unknown, source: string): unknown {
+  if (!(error instanceof HoldfastError) || error.code !== 'ProcessFailed') return error;
+  const said = error.cause instanceof Error ? error.cause.message : error.message;
+  if (/does not run|No such container/i.test(error.message))
+    return new HoldfastError('SourceMissing', error.message, source, { cause: error, hint: error.hint });
+  if (/Could not connect|Connection refused|No route to host|Server closed the connection/i.test(said))
+    return new HoldfastError('SourceMissing', `${source}: ${lastOf(said)}`, source, {
+      cause: error,
+      hint: 'Look whether the server runs, and at `container`, `socket` or `host` of the source',
+    });
+  if (/Fail to fsync/.test(said))
+    return new HoldfastError('ToolMissing', `This ${PROGRAM} cannot write to its standard output.`, PROGRAM, {
+      cause: error,
+      hint: `Install a later one: 6.2.0 to 6.2.4 have this defect`,
+    });
+  return refusal(said, source, error);
+}
+
+function refusal(said: string, source: string, cause?: Error): HoldfastError {
+  const words = `${source}: ${lastOf(said) || 'the server did not answer'}`;
+  const options = cause === undefined ? {} : { cause };
+  if (/WRONGPASS|NOAUTH|AUTH failed|invalid password/i.test(said))
+    return new HoldfastError('SourceFailed', words, source, {
+      ...options,
+      hint: 'Look at `user` and `password` of the source',
+    });
+  if (/NOPERM/.test(said))
+    return new HoldfastError('SourceFailed', words, source, {
+      ...options,
+      hint: `Allow the account what a dump needs: ACL SETUSER NAME ${NEEDED}`,
+    });
+  return new HoldfastError('SourceFailed', words, source, options);
+}
+
+/** The line that tells why; redis-cli's own progress says nothing of it. */
+const lastOf = (said: string): string =>
+  said
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !/^sending REPLCONF/.test(line))
+    .at(-1)
+    ?.slice(0, 400) ?? '';
