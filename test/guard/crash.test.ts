@@ -18,6 +18,8 @@ import { guardHouse } from './house.ts';
 const execute = promisify(execFile);
 // a start from compiled code takes half the time, and there are a hundred of them
 const env = { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), 'holdfast-e2e-compiled') };
+/** A kill leaves all that was written, so nothing here has to reach a disk. */
+const IN_MEMORY = existsSync('/dev/shm') ? { folder: '/dev/shm' } : {};
 const child = join(import.meta.dirname, 'crash.child.ts');
 
 interface Prepared extends Disposable {
@@ -84,7 +86,7 @@ const cases = (['rollback', 'guard'] as const).flatMap((verb) =>
 /** Tries one kill after another, until there is no change any more that could be cut off.
  *  @returns what the data and the kept states were in the end, each once */
 async function eachKill(tried: Tried): Promise<readonly string[]> {
-  using disk = btrfsPool();
+  using disk = btrfsPool(IN_MEMORY);
   const seen = new Set<string>();
   for (let number = 0; ; number++) {
     using prepared = prepare(disk, tried.verb);

@@ -1,4 +1,5 @@
 import { mkdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { available } from './available.ts';
 import { type LoopDisk, loopDisk, run } from './loop-disk.ts';
@@ -10,9 +11,9 @@ export interface BtrfsPool extends LoopDisk {
   makeSubvolume(name: string): string;
 }
 
-/** A BTRFS file system of its own with a folder `snapshots`. */
-export function btrfsPool({ quotas = false, mebibytes = 512 } = {}): BtrfsPool {
-  const disk = loopDisk('btrfs', mebibytes);
+/** A BTRFS file system of its own with a folder `snapshots`. @param folder where its file is, and what is beside it */
+export function btrfsPool({ quotas = false, mebibytes = 512, folder = tmpdir() } = {}): BtrfsPool {
+  const disk = loopDisk('btrfs', mebibytes, folder);
   if (quotas) run('btrfs', 'quota', 'enable', disk.path);
   mkdirSync(join(disk.path, 'snapshots'));
   return {

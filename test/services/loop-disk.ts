@@ -37,22 +37,23 @@ const MAKE = {
 } as const;
 
 /** A file system of its own in a sparse file, mounted through a loop device, which needs root. XFS needs 300 MiB. */
-export function loopDisk(kind: keyof typeof MAKE, mebibytes = 512): LoopDisk {
+export function loopDisk(kind: keyof typeof MAKE, mebibytes = 512, folder = tmpdir()): LoopDisk {
   const [program, ...args] = MAKE[kind];
-  return mounted(kind, (image, path) => {
+  const mount = (image: string, path: string): void => {
     writeFileSync(image, '');
     truncateSync(image, mebibytes * 1024 ** 2);
     run(program, ...args, image);
     run('mount', '-o', 'loop', image, path);
-  });
+  };
+  return mounted(kind, mount, folder);
 }
 
 /** A file system in memory. */
 export const temporaryDisk = (mebibytes = 64): LoopDisk =>
   mounted('tmpfs', (_, path) => run('mount', '-t', 'tmpfs', '-o', `size=${mebibytes}m`, 'tmpfs', path));
 
-function mounted(kind: string, mount: (image: string, path: string) => void): LoopDisk {
-  const folder = realpathSync(mkdtempSync(join(tmpdir(), `${kind}-`)));
+function mounted(kind: string, mount: (image: string, path: string) => void, where = tmpdir()): LoopDisk {
+  const folder = realpathSync(mkdtempSync(join(where, `${kind}-`)));
   const [image, path, beside] = [join(folder, 'image'), join(folder, 'mounted'), join(folder, 'beside')];
   for (const each of [path, beside]) mkdirSync(each);
   try {
