@@ -15,6 +15,7 @@ import { secretReader } from './config/secret.ts';
 import { HoldfastError } from './domain/errors.ts';
 import { unitNameOf } from './domain/unit-reference.ts';
 import { type Journal, openEntries, openJournal } from './journal/journal.ts';
+import type { StepPorts } from './journal/step.ts';
 import type { Context } from './operations/context.ts';
 import { settleSettings } from './operations/guard-context.ts';
 import { recordFinishedRecovery, recordFoundSnapshot, withAdvice } from './operations/left-guards.ts';
@@ -186,7 +187,14 @@ export async function openApplication(
   const mounts = openMountTable(() => host('local'));
   let journal: Journal | null = null;
   const openedJournal = async (): Promise<Journal> => {
-    const ports = { host, unit, recordRecovery, snapshotter, recordNewSnapshot, mounts };
+    const databases: StepPorts['databases'] = async ({ service, source: name }) => {
+      const declared = definitions.services.get(service);
+      const definition = declared?.sources.find((one) => one.name === name);
+      const opened = declared && definition && (await source(declared, definition)).databases;
+      if (opened) return opened;
+      throw new HoldfastError('ConfigurationInvalid', `${service} has no source ${name} of databases any more.`, name);
+    };
+    const ports = { host, unit, recordRecovery, snapshotter, recordNewSnapshot, mounts, databases };
     const context = { clock: systemClock, identifiers, owners, ports };
     journal ??= openJournal(join(folder, 'journal.db'), context);
     return journal;

@@ -147,6 +147,8 @@ const BACK = {
   'copy-made': true,
   'subvolume-exchanged': true,
   'subvolume-renamed': true,
+  'database-made': true,
+  'database-swapped': true,
   remounted: true,
 } as const satisfies Record<Step['kind'], true>;
 const FORWARD = {

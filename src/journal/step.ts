@@ -3,6 +3,14 @@ import type { KeptState, Recovery, Snapshot } from '../ports/catalog.ts';
 import type { HostFiles } from '../ports/host.ts';
 import type { MountTable } from '../ports/occupancy.ts';
 import type { Unit, UnitReference } from '../ports/unit.ts';
+import {
+  confirmNewDatabase,
+  type DatabaseMade,
+  type DatabaseSwapped,
+  type ServerReference,
+  type StepDatabases,
+  undoDatabaseStep,
+} from './database-step.ts';
 import { type ImagesTaken, takeImages } from './images-step.ts';
 import {
   type CopyMade,
@@ -110,6 +118,8 @@ export type Step =
   | CopyMade
   | SubvolumeExchanged
   | SubvolumeRenamed
+  | DatabaseMade
+  | DatabaseSwapped
   | Remounted;
 
 /** Something that is still to be done after the point of no return, and can be done again. */
@@ -134,6 +144,8 @@ export interface StepPorts {
   /** One that is recorded already is left as it is. */
   recordNewSnapshot(snapshot: Snapshot): Promise<void>;
   readonly mounts: Pick<MountTable, 'show'>;
+  /** @throws ConfigurationInvalid when the configuration has no such source any more */
+  databases(server: ServerReference): Promise<StepDatabases>;
 }
 
 /** Looks, before a step is recorded, whether its undo could ever touch what is not its own.
@@ -146,6 +158,8 @@ export async function confirmNew(step: Step, ports: StepPorts, signal: AbortSign
     if (!(await (await ports.snapshotter(step.pool)).examine(name, signal)).exists) return;
     throw new HoldfastError('TargetExists', `${name} exists already in the pool ${step.pool}.`, name);
   }
+  if (step.kind === 'database-made' || step.kind === 'database-swapped')
+    return confirmNewDatabase(step, await ports.databases(step), signal);
   const path = step.kind === 'path-renamed' ? step.to : step.path;
   const { files } = await ports.host(step.host);
   if ((await files.status(path, signal)) !== null)
@@ -160,6 +174,8 @@ export async function undo(step: Step, ports: StepPorts, signal: AbortSignal): P
   if (step.kind === 'remounted') return ports.mounts.show(step, signal);
   if (step.kind === 'copy-made' || step.kind === 'subvolume-exchanged' || step.kind === 'subvolume-renamed')
     return undoPoolStep(step, await ports.snapshotter(step.pool), signal);
+  if (step.kind === 'database-made' || step.kind === 'database-swapped')
+    return undoDatabaseStep(step, await ports.databases(step), signal);
   const { files } = await ports.host(step.host);
   if (step.kind === 'path-renamed') return renameOnce(step.to, step.from, files, signal);
   if (step.kind === 'path-made') return files.remove(step.path, signal);

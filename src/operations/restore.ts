@@ -1,4 +1,3 @@
-import { HoldfastError } from '../domain/errors.ts';
 import { formatBytes } from '../domain/size.ts';
 import type { Context } from './context.ts';
 import { restoreInPlace } from './in-place.ts';
@@ -8,6 +7,7 @@ import { type InPlacePlan, planInPlace } from './in-place-plan.ts';
 import { type SelectedPoint, selectPoint } from './point-selection.ts';
 import { recorded } from './recorded.ts';
 import { type Chosen, choose } from './restore-choice.ts';
+import { fillDatabase, planDatabase } from './restore-database.ts';
 import { type FolderPlan, planFolder, restoreToFolder } from './restore-folder.ts';
 import type { RestoredItem, RestoreReport, RestoreRequest, RestoreTarget } from './restore-request.ts';
 import { waitForService } from './service-wait.ts';
@@ -17,7 +17,7 @@ type Answer = Omit<RestoreReport, 'run' | 'durationMs'>;
 /** Restores a service, items or a path of a point to a folder or in place, and proves what it wrote before it moves it
  *  into place. With `dryRun` it finds out all that can be known beforehand, refuses what the restore would refuse, and
  *  writes nothing. The point's shared lock is held until the end.
- *  @throws as `selectPoint`, `choose`, `planFolder` and `planInPlace`; Damaged; NotBuilt for a database */
+ *  @throws as `selectPoint`, `choose`, `planFolder` and `planInPlace`; Damaged; as `planDatabase` */
 export async function restore(request: RestoreRequest, context: Context, signal: AbortSignal): Promise<RestoreReport> {
   const from = context.clock.monotonicMs();
   const selected = await selectPoint(request, context, signal);
@@ -28,7 +28,7 @@ export async function restore(request: RestoreRequest, context: Context, signal:
     const { target } = request;
     if (target.kind === 'folder') return toFolder({ ...request, target }, selected, chosen, context, signal);
     if (target.kind === 'in-place') return inPlace({ ...request, target }, selected, chosen, context, signal);
-    throw new HoldfastError('NotBuilt', 'Restoring into a database server is not built yet.', target.kind);
+    return toDatabase({ ...request, target }, selected, chosen, context, signal);
   };
   if (request.dryRun) {
     return { ...(await perform()), run: null, durationMs: Math.round(context.clock.monotonicMs() - from) };
@@ -69,6 +69,29 @@ async function toFolder(
     signal,
   );
   return { ...answer, ...result, warnings: [...answer.warnings, ...warningsOf(result.items)] };
+}
+
+type DatabaseRequest = RestoreRequest & { readonly target: Extract<RestoreTarget, { readonly kind: 'database' }> };
+
+async function toDatabase(
+  { target, dryRun = false }: DatabaseRequest,
+  selected: SelectedPoint,
+  chosen: Chosen,
+  context: Context,
+  signal: AbortSignal,
+): Promise<Answer> {
+  const { service } = selected.point;
+  const only = await planDatabase(target.name, chosen.choices, selected, context, signal);
+  const steps = [
+    `Make the database ${target.name}, and fill it from ${only.choice.name} (${formatBytes(only.choice.bytes)})`,
+  ];
+  const answer = { ...answerFor(selected, { ...chosen, missing: [] }), target, dryRun, steps };
+  if (dryRun) return answer;
+  const detail = { point: selected.point.id, target };
+  await using journal = await (await context.journal()).begin({ verb: 'restore', subject: service, detail });
+  const item = await fillDatabase(only, target.name, { selected, context, journal }, signal);
+  await journal.done();
+  return { ...answer, items: [item], warnings: [...answer.warnings, ...warningsOf([item])] };
 }
 
 type InPlaceRequest = RestoreRequest & { readonly target: Extract<RestoreTarget, { readonly kind: 'in-place' }> };

@@ -91,12 +91,13 @@ export interface Databases {
   /** The database that an item belongs into; null for an item that is none: roles, the configuration of a directory. */
   databaseOf(item: string): string | null;
   exists(database: string, signal: AbortSignal): Promise<boolean>;
-  /** Makes a database and fills it with an item. When that fails, also by an abort, the database is gone again.
+  /** Makes a database and fills it with an item, whose bytes can be had more than once. What a failure or an abort leaves
+   *  of it is for {@link drop}.
    *  @returns what was left out, for people: owners and grants of roles that are missing
    *  @throws TargetExists when there is one of that name; what `bytes` throws */
-  fill(database: string, bytes: Bytes, signal: AbortSignal): Promise<readonly string[]>;
+  fill(database: string, bytes: () => Bytes, signal: AbortSignal): Promise<readonly string[]>;
   /** Applies an item that is no database. What is there already stays as it is. @returns what was left out */
-  apply(bytes: Bytes, signal: AbortSignal): Promise<readonly string[]>;
+  apply(bytes: () => Bytes, signal: AbortSignal): Promise<readonly string[]>;
   /** Counts as the capture does. */
   facts(database: string, signal: AbortSignal): Promise<Facts>;
   /** Gives `database` the name `kept` and `staged` the name `database`; talks with both are ended, and none begins in

@@ -93,6 +93,7 @@ export function guardHouse(options: GuardHouseOptions = {}): GuardHouse {
     snapshotter: async () => pool,
     recordNewSnapshot: (snapshot: Snapshot) => recordFoundSnapshot(snapshot, catalog),
     mounts: mountTable,
+    databases: async () => Promise.reject(new Error('No server is opened here.')),
   };
   const open = (): Journal =>
     openJournal(join(folder, 'journal.db'), { clock, identifiers, owners: systemOwners(), ports });

@@ -5,6 +5,7 @@ import { type Reached, reachServer } from '../server/reach.ts';
 import { streamItem } from '../server/stream-item.ts';
 import { type Client, clientOf } from './client.ts';
 import type { PostgresSettings } from './config.ts';
+import { databasesOf } from './databases.ts';
 import { COUNTING_LIMIT_MS, dumpDatabase } from './dump.ts';
 import { dumpGlobals } from './globals.ts';
 import { look, namedDatabases, type Seen } from './look.ts';
@@ -62,7 +63,7 @@ export function source(
       const items = itemsOf(await look(settings, client, signal), client);
       return { items, [Symbol.asyncDispose]: async () => undefined };
     },
-    databases: null,
+    databases: databasesOf(open),
     placements: async () => [],
     snapshotRoots: async () => [],
     holdsDatabases: async () => true,

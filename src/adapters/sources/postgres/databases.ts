@@ -1,0 +1,96 @@
+import { HoldfastError } from '../../../domain/errors.ts';
+import type { Bytes } from '../../../ports/bytes.ts';
+import type { Databases } from '../../../ports/source.ts';
+import { databaseOfItem } from '../server/names.ts';
+import * as args from './args.ts';
+import { askServer, type Client } from './client.ts';
+import { namedAs, parseDefinitions } from './definitions.ts';
+import { countDatabase } from './facts.ts';
+import { missingRolesOf } from './roles.ts';
+import { takeBack, takePlace } from './swap.ts';
+import { type Ask, literal, quoted } from './words.ts';
+
+const GLOBALS = 'postgres_globals';
+
+/** How items go back into a running server. */
+export function databasesOf(open: () => Promise<Client>): Databases {
+  const ask = async (sql: string, signal: AbortSignal): Promise<readonly string[]> =>
+    await askServer(await open(), [], sql, signal);
+  const exists = async (database: string, signal: AbortSignal): Promise<boolean> =>
+    (await ask(`select 1 from pg_catalog.pg_database where datname = ${literal(database)}`, signal)).length > 0;
+  return {
+    databaseOf: (item) => (item === GLOBALS ? null : databaseOfItem('postgres', item)),
+    exists,
+    async fill(database, bytes, signal) {
+      if (await exists(database, signal))
+        throw new HoldfastError('TargetExists', `The server has a database ${database} already.`, database, {
+          hint: 'Choose a name that is free, or restore it in place: --in-place',
+        });
+      return await fill(database, bytes, await open(), ask, signal);
+    },
+    async apply(bytes, signal) {
+      const { statements, left } = await missingRolesOf(bytes(), await roles(ask, signal));
+      if (statements.length > 0) await ask(`begin;${statements.join('\n')}commit;`, signal);
+      return left;
+    },
+    async facts(database, signal) {
+      const client = await open();
+      try {
+        await using session = await client.session(database, signal);
+        return await countDatabase(session);
+      } catch (error) {
+        signal.throwIfAborted();
+        throw client.explain(error, database);
+      }
+    },
+    swapIn: (database, staged, kept, signal) => takePlace({ database, staged, kept }, ask, signal),
+    swapBack: (database, staged, kept, signal) => takeBack({ database, staged, kept }, ask, signal),
+    drop: async (database, signal) =>
+      void (await ask(`drop database if exists ${quoted(database)} with (force)`, signal)),
+  };
+}
+
+const roles = async (ask: Ask, signal: AbortSignal): Promise<ReadonlySet<string>> => {
+  const rows = await ask('select json_build_object(0, rolname)::text from pg_catalog.pg_roles', signal);
+  return new Set(rows.map((row) => (JSON.parse(row) as Record<string, string>)['0'] ?? ''));
+};
+
+async function fill(
+  database: string,
+  bytes: () => Bytes,
+  client: Client,
+  ask: Ask,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const definitions = parseDefinitions(await definitionsOf(bytes(), client, signal));
+  const there = await roles(ask, signal);
+  const missing = definitions.roles.filter((role) => !there.has(role));
+  const owners = missing.length === 0;
+  await ask(`create database ${quoted(database)} with template = template0 ${definitions.options}`, signal);
+  const command = client.command('pg_restore', args.restore(database, owners), null);
+  let ended = false;
+  async function* whole(): Bytes {
+    yield* bytes();
+    ended = true;
+  }
+  try {
+    await client.host.feed([command], { signal, input: whole() });
+  } catch (error) {
+    signal.throwIfAborted();
+    throw client.explain(error, database);
+  }
+  // The hashes are compared when the last byte was taken.
+  if (!ended)
+    throw new HoldfastError('Damaged', `pg_restore did not take all of what ${database} is made of.`, database);
+  for (const statement of namedAs(definitions, database, owners)) await ask(statement, signal);
+  const shown = missing.map((role) => `"${role}"`).join(', ');
+  return owners ? [] : [`Owners and grants are left out, because the server has no role ${shown}`];
+}
+
+/** Reads no further than the definitions: they stand first. */
+async function definitionsOf(bytes: Bytes, client: Client, signal: AbortSignal): Promise<string> {
+  const command = client.command('pg_restore', args.readDefinitions, null);
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of client.host.read([command], { signal, input: bytes })) chunks.push(chunk);
+  return Buffer.concat(chunks).toString('utf8');
+}

@@ -1,0 +1,60 @@
+import { HoldfastError } from '../../../domain/errors.ts';
+import { type Ask, literal, quoted } from './words.ts';
+
+interface Names {
+  readonly database: string;
+  readonly staged: string;
+  readonly kept: string;
+}
+
+async function present(names: readonly string[], ask: Ask, signal: AbortSignal): Promise<ReadonlySet<string>> {
+  const list = names.map(literal).join(', ');
+  const rows = await ask(
+    `select json_build_object(0, datname)::text from pg_catalog.pg_database where datname in (${list})`,
+    signal,
+  );
+  return new Set(rows.map((row) => (JSON.parse(row) as Record<string, string>)['0'] ?? ''));
+}
+
+/** Renames are transactional, so both happen or none. Nobody new comes in while talks are ended. */
+async function renameAll(
+  renames: readonly (readonly [from: string, to: string])[],
+  ask: Ask,
+  signal: AbortSignal,
+): Promise<void> {
+  const close = renames.map(([from]) => `alter database ${quoted(from)} with allow_connections false;`);
+  const list = renames.map(([from]) => literal(from)).join(', ');
+  const end = `select from pg_catalog.pg_stat_activity where datname in (${list}) and pg_catalog.pg_terminate_backend(pid, 5000);`;
+  const move = renames.map(([from, to]) => `alter database ${quoted(from)} rename to ${quoted(to)};`);
+  const open = (which: 0 | 1): string =>
+    renames.map((pair) => `alter database ${quoted(pair[which])} with allow_connections true;`).join('\n');
+  try {
+    await ask(close.join('\n'), signal); // committed before talks are ended, or new ones would begin
+    await ask(end, signal);
+    await ask(`begin;\n${move.join('\n')}\n${open(1)}\ncommit;`, signal);
+  } catch (error) {
+    await ask(open(0), AbortSignal.timeout(60_000)).catch(() => undefined); // the first failure is what is told
+    throw error;
+  }
+}
+
+/** @throws Refused when neither name is as it was before nor as it is afterwards */
+export async function takePlace({ database, staged, kept }: Names, ask: Ask, signal: AbortSignal): Promise<void> {
+  const there = await present([database, staged, kept], ask, signal);
+  if (!there.has(staged)) {
+    if (there.has(database)) return; // done before
+    throw new HoldfastError('Refused', `The restored database ${staged} is gone.`, staged);
+  }
+  if (there.has(kept) && there.has(database))
+    throw new HoldfastError('Refused', `A database ${kept} is there already.`, kept);
+  const aside = there.has(database) ? [[database, kept] as const] : [];
+  await renameAll([...aside, [staged, database]], ask, signal);
+}
+
+export async function takeBack({ database, staged, kept }: Names, ask: Ask, signal: AbortSignal): Promise<void> {
+  const there = await present([database, staged, kept], ask, signal);
+  if (there.has(staged)) return; // it was never swapped, or was taken back before
+  const restored = there.has(database) ? [[database, staged] as const] : [];
+  const back = there.has(kept) ? [[kept, database] as const] : [];
+  if (restored.length + back.length > 0) await renameAll([...restored, ...back], ask, signal);
+}

@@ -1,0 +1,11 @@
+/** Runs SQL on the server as a whole. */
+export type Ask = (sql: string, signal: AbortSignal) => Promise<readonly string[]>;
+
+export const quoted = (identifier: string): string => `"${identifier.replaceAll('"', '""')}"`;
+
+/** An identifier as it stands in SQL, without its quotes. */
+export const plain = (identifier: string): string =>
+  identifier.startsWith('"') ? identifier.slice(1, -1).replaceAll('""', '"') : identifier;
+
+/** A string constant, whatever `standard_conforming_strings` is. */
+export const literal = (text: string): string => `E'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;

@@ -1,0 +1,176 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type PostgresServer, postgresAvailable, postgresServer } from '../services/postgres.ts';
+import { contentsOf, HOSTILE } from '../sources/postgres-contents.ts';
+import { aMachine, type Json, type Machine, tool } from './holdfast.ts';
+
+describe.runIf(postgresAvailable())('PostgreSQL', () => {
+  let server: PostgresServer;
+  beforeAll(async () => {
+    server = await postgresServer();
+    await server.sql('postgres', "create role keeper login password 'k'; create role reader");
+  }, 120_000);
+  afterAll(async () => {
+    await server?.[Symbol.asyncDispose]();
+  }, 60_000);
+
+  let made = 0;
+  async function database(contents: string): Promise<string> {
+    const name = `wi ki'${++made}`;
+    await server.tool('createdb', '--owner=keeper', '--', name);
+    await server.sql(name, contents);
+    return name;
+  }
+
+  /** A machine whose service `wiki` has these databases in its source `db`. */
+  function machineWith(settings: object, compression = 'zstd'): Machine {
+    const machine = aMachine();
+    const postgres = { socket: server.socket, runAs: 'postgres', ...settings };
+    machine.configure(`repositories:
+  disk: { engine: archive, path: ./disk, compression: { format: ${compression} } }
+services:
+  wiki: { sources: { db: ${JSON.stringify({ postgres })} } }`);
+    machine.passes('repository', 'init', 'disk');
+    return machine;
+  }
+
+  const pointFolder = (machine: Machine): string => {
+    const [folder = ''] = readdirSync(machine.path('disk/wiki')).filter((name) => /^\d/.test(name));
+    return machine.path('disk/wiki', folder);
+  };
+
+  test('a database comes back under another name, row by row, with its owners, grants and settings', async () => {
+    const name = await database(`${HOSTILE} create table secret (x int); alter table secret owner to keeper;
+      grant select on secret to reader`);
+    const identifier = `"${name}"`;
+    await server.sql('postgres', `alter database ${identifier} set work_mem = '7MB'`);
+    await server.sql('postgres', `revoke connect on database ${identifier} from public`);
+    const machine = machineWith({ database: name, globals: true });
+    machine.passes('backup');
+    machine.passes('verify', 'wiki');
+    const report = machine.json(0, 'restore', 'wiki', '--database', '-new "one');
+    expect(report).toMatchObject({ outcome: 'passed', target: { kind: 'database', name: '-new "one' }, warnings: [] });
+    expect(report.items[0].proof).toMatch(/^hashes and \d+ rows in \d+ tables are equal$/);
+    expect(await contentsOf(server, '-new "one')).toBe(await contentsOf(server, name));
+    const about = (which: string): Promise<string> =>
+      server.sql(
+        'postgres',
+        `select pg_get_userbyid(datdba), (select string_agg(a::text, ' ' order by a::text) from unnest(datacl) a), setconfig::text from pg_database d left join
+         pg_db_role_setting s on s.setdatabase = d.oid where datname = '${which.replaceAll("'", "''")}'`,
+      );
+    expect(await about('-new "one')).toBe(await about(name));
+    expect(await about(name)).toContain('work_mem=7MB');
+    const again = machine.json(1, 'restore', 'wiki', '--database', name);
+    expect(again.error).toMatchObject({ code: 'TargetExists', subject: name });
+    machine.passes('restore', 'wiki', '--to', 'out');
+    expect(tool('pg_restore', '--list', machine.path('out', readdirSync(machine.path('out'))[1] ?? ''))).toContain(
+      'TABLE DATA public secret keeper',
+    );
+  }, 120_000);
+
+  test('owners and grants are left out, and said, where their roles are missing', async () => {
+    await server.sql('postgres', 'create role leaver');
+    const name = await database('create table t (x) as values (1), (2); alter table t owner to leaver');
+    const machine = machineWith({ database: name });
+    machine.passes('backup');
+    await server.sql(name, 'drop owned by leaver');
+    await server.sql('postgres', 'drop role leaver');
+    const report = machine.json(0, 'restore', 'wiki', '--database', 'without');
+    expect(report.warnings.join()).toContain('Owners and grants are left out, because the server has no role "leaver"');
+    expect(await server.sql('without', 'select count(*), min(x) from t')).toBe('2|1');
+  }, 60_000);
+
+  test('a database that fails stops no other: the point is partial, and its row says why', async () => {
+    const name = await database('create table t (x) as values (1)');
+    const machine = machineWith({ databases: [name, 'not there'], globals: true });
+    const [point] = machine.json(3, 'backup').points;
+    expect(point.items).toMatchObject([
+      { name: 'postgres_globals', outcome: 'passed' },
+      { outcome: 'passed' },
+      { name: 'postgres_not%20there', outcome: 'failed', error: 'The server has no database not there.' },
+    ]);
+  }, 60_000);
+
+  test('a server that is away leaves no point and no draft', () => {
+    const machine = machineWith({ database: 'any', socket: '/nowhere' });
+    const ended = machine.run(['backup']);
+    expect(ended).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('Is the server running') });
+    expect(existsSync(machine.path('disk/wiki')) ? readdirSync(machine.path('disk/wiki')) : []).toEqual([]);
+  }, 60_000);
+
+  /** Damages a stored item and writes its new size and hash wherever they stand, as a tool does that knows no better. */
+  function rehashed(machine: Machine, file: string, bytes: Buffer): void {
+    const folder = pointFolder(machine);
+    const before = createHash('sha256')
+      .update(readFileSync(join(folder, file)))
+      .digest('hex');
+    const after = createHash('sha256').update(bytes).digest('hex');
+    writeFileSync(join(folder, file), bytes);
+    const manifest = JSON.parse(readFileSync(join(folder, 'backup-manifest.json'), 'utf8')) as Json;
+    for (const item of manifest.items)
+      if (item.file === file) Object.assign(item, { size: bytes.length, sha256: after });
+    const text = `${JSON.stringify(manifest, null, 2)}\n`;
+    writeFileSync(join(folder, 'backup-manifest.json'), text);
+    const sums = readFileSync(join(folder, 'SHA256SUMS'), 'utf8').replace(before, after);
+    const own = createHash('sha256').update(text).digest('hex');
+    writeFileSync(join(folder, 'SHA256SUMS'), sums.replace(/^[0-9a-f]{64}( [ *]backup-manifest\.json)$/m, `${own}$1`));
+  }
+
+  const DAMAGES: Readonly<Record<string, (bytes: Buffer) => Buffer>> = {
+    truncated: (bytes) => bytes.subarray(0, bytes.length >> 1),
+    'cut at its end': (bytes) => bytes.subarray(0, -1),
+    emptied: () => Buffer.alloc(0),
+    flipped: (bytes) => {
+      const damaged = Buffer.from(bytes);
+      const place = damaged.length >> 1;
+      damaged[place] = (damaged[place] ?? 0) ^ 0x10;
+      return damaged;
+    },
+  };
+  const ITEMS = { database: /^postgres_wi.*\.dump/, globals: /^postgres_globals\.sql/ } as const;
+  const cells = Object.entries(ITEMS).flatMap(([kind, file]) =>
+    Object.entries(DAMAGES).flatMap(([how, damage]) => [
+      { kind, how, file, damage, hashes: 'as they were' },
+      { kind, how, file, damage, hashes: 'computed again' },
+    ]),
+  );
+
+  test('every damage of a stored database or script is caught, though its hashes were computed again', async () => {
+    const name = await database('create table t as select g, md5(g::text) from generate_series(1, 20000) g');
+    const machine = machineWith({ database: name, globals: true });
+    machine.passes('backup');
+    const folder = pointFolder(machine);
+    const kept = new Map(readdirSync(folder).map((file) => [file, readFileSync(join(folder, file))]));
+    for (const { kind, how, file, damage, hashes } of cells) {
+      for (const [one, bytes] of kept) writeFileSync(join(folder, one), bytes);
+      const stored = [...kept.keys()].find((one) => file.test(one)) ?? '';
+      const bytes = damage(kept.get(stored) ?? Buffer.alloc(0));
+      if (hashes === 'as they were') writeFileSync(join(folder, stored), bytes);
+      else rehashed(machine, stored, bytes);
+      expect(machine.run(['verify', 'wiki']).exitCode, `${kind} ${how}, hashes ${hashes}`).toBe(1);
+    }
+    for (const [one, bytes] of kept) writeFileSync(join(folder, one), bytes);
+    machine.passes('verify', 'wiki');
+    rmSync(join(folder, [...kept.keys()].find((one) => ITEMS.database.test(one)) ?? ''));
+    expect(machine.run(['verify', 'wiki']).exitCode).toBe(1);
+  }, 180_000);
+
+  test('a restore that is killed leaves a database that the next command takes away', async () => {
+    const name = await database(
+      'create table t as select g, repeat(md5(g::text), 30) from generate_series(1, 150000) g; create index on t (g)',
+    );
+    const machine = machineWith({ database: name });
+    machine.passes('backup');
+    const there = (): Promise<string> =>
+      server.sql('postgres', "select count(*) from pg_database where datname = 'half'");
+    const running = machine.start(['restore', 'wiki', '--database', 'half']);
+    await expect.poll(there, { interval: 20, timeout: 30_000 }).toBe('1');
+    running.kill('SIGKILL');
+    await running.ended;
+    expect(machine.run(['unlock', '--yes']).exitCode).toBe(0);
+    expect(await there()).toBe('0');
+    expect(await server.sql(name, 'select count(*) from t')).toBe('150000');
+  }, 120_000);
+});
