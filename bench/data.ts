@@ -3,6 +3,9 @@ import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
+/** The state folder that made the points: a list reads those of other machines again. */
+export const ORIGIN = 'c'.repeat(32);
+
 /** A text that compresses about as well as logs and pages do (zstd -3: about a quarter). */
 function compressible(bytes: number, seed: number): Buffer {
   const lines: string[] = [];

@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ulid } from '../src/domain/ulid.ts';
+import { ORIGIN } from './data.ts';
 
 const SERVICES = 10;
 const [folder = ''] = process.argv.slice(2);
@@ -20,7 +21,7 @@ function manifest(service: string, at: Temporal.Instant, number: number): string
   new DataView(random.buffer).setUint32(6, number);
   return JSON.stringify({
     ...{ format: 1, id: ulid(at.epochMilliseconds, random), service, plan: 'nightly', type: 'regular', host: 'local' },
-    ...{ origin: 'c'.repeat(32), timestamp: at.toString(), completedAt: at.toString(), durationMs: 1000 },
+    ...{ origin: ORIGIN, timestamp: at.toString(), completedAt: at.toString(), durationMs: 1000 },
     ...{ outcome: 'passed', holdfast: '0.1.0', counts: { succeeded: 1, failed: 0 }, totalSize: item.size },
     ...{ items: [item], configuration: null },
   });

@@ -3,7 +3,7 @@
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { makeTree } from './data.ts';
+import { makeTree, ORIGIN } from './data.ts';
 import { alternate, differenceRow, measure, plainRow, ratioRow, type Series, secondsOf } from './measure.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -128,7 +128,11 @@ async function start(): Promise<void> {
   const bare = { name: 'node -e 0', line: `${node} -e 0` };
   const list = (repositories: string): string =>
     `env STATE_DIRECTORY=${state}-${repositories} ${program} --config ${many}/${repositories}.yaml list`;
-  for (const repositories of ['many', 'few']) await measure(list(repositories), folder);
+  for (const repositories of ['many', 'few']) {
+    await mkdir(`${state}-${repositories}`, { recursive: true, mode: 0o700 });
+    await writeFile(join(`${state}-${repositories}`, 'origin'), `${ORIGIN}\n`);
+    await measure(list(repositories), folder);
+  }
   const version = pair(await alternate([{ name: 'version', line: `${program} --version` }, bare], rounds * 3, folder));
   rows.push(differenceRow('holdfast --version', ...version, '60 ms'));
   const few = pair(await alternate([{ name: 'list', line: list('few') }, bare], rounds * 3, folder));
