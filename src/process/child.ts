@@ -28,11 +28,15 @@ function watch(): void {
   if (watching) return;
   watching = true;
   process.on('exit', endGroups);
-  // Ctrl-\ has no listener elsewhere: its default is to end at once, after which there is no `exit`
-  process.once('SIGQUIT', () => {
-    endGroups();
-    process.kill(process.pid, 'SIGQUIT');
-  });
+  process.on('SIGQUIT', quit);
+}
+
+/** Ctrl-\ has no listener elsewhere: its default is to end at once, after which there is no `exit`. Not by `once`: a
+ *  command in the foreground puts listeners aside and back, as lasting ones. */
+function quit(): void {
+  endGroups();
+  process.off('SIGQUIT', quit);
+  process.kill(process.pid, 'SIGQUIT');
 }
 
 /** Starts a program as the leader of a process group of its own, without a shell, in exactly this environment. */
