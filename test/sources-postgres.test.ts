@@ -270,6 +270,47 @@ of two lines" nologin`,
     expect(open({ databases: 'all' }).capabilities.sql).toBe(false);
   });
 
+  test('an exchange that is done or taken back again ends the same, and nobody is let in half-way', async () => {
+    const [present, staged] = [
+      await database('create table old (x int)'),
+      await database('create table fresh (x int)'),
+    ];
+    const kept = `${present} kept`;
+    const { databases } = open({ database: present });
+    if (databases === null) return fail();
+    const named = async (): Promise<readonly string[]> => {
+      const tables = "select string_agg(relname, ',') from pg_class where relkind = 'r' and relnamespace = 2200";
+      const of = async (name: string): Promise<string> =>
+        (await databases.exists(name, never())) ? await server.sql(name, tables) : 'none';
+      return await Promise.all([present, staged, kept].map(of));
+    };
+    const aside = await database('');
+    const other = server.sql(aside, "select 'lives on', pg_sleep(600)").catch((error: Error) => error.message);
+    for (let round = 0; round < 2; round++) {
+      await databases.swapBack(present, staged, kept, never());
+      expect(await named()).toEqual(['old', 'fresh', 'none']);
+      for (let again = 0; again < 2; again++) await databases.swapIn(present, staged, kept, never());
+      expect(await named()).toEqual(['fresh', 'none', 'old']);
+    }
+    const others = "select count(*) from pg_stat_activity where query like '%lives on%' and pid <> pg_backend_pid()";
+    expect(await server.sql('postgres', others), 'talks with other databases').toBe('1');
+    await server.sql(
+      'postgres',
+      `with t as materialized (select pid from pg_stat_activity where datname = '${aside}') select pg_terminate_backend(pid) from t`,
+    );
+    expect(await other).toContain('terminating connection');
+    await databases.swapBack(present, staged, kept, never());
+    await server.tool('createdb', '--', kept);
+    await expect(databases.swapIn(present, staged, kept, never())).rejects.toMatchObject({ code: 'Refused' });
+    expect(await named()).toEqual(['old', 'fresh', '']);
+    await server.sql('postgres', `alter database "${present}" with allow_connections false`); // as a crash leaves it
+    await databases.swapBack(present, staged, kept, never());
+    expect(await named()).toEqual(['old', 'fresh', '']);
+    await databases.drop(staged, never());
+    await databases.drop(staged, never());
+    expect(await databases.exists(staged, never())).toBe(false);
+  });
+
   test('tools that are older than the server are refused by name', async () => {
     const name = await database('');
     const old: Host = { ...localHost(), version: async () => '11.22' };

@@ -1,3 +1,4 @@
+import type { ServiceDefinition } from '../domain/definitions.ts';
 import { type ErrorCode, HoldfastError } from '../domain/errors.ts';
 import type { RecoveryPoint } from '../domain/recovery-point.ts';
 import type { Repository } from '../ports/repository.ts';
@@ -21,7 +22,26 @@ export async function makeSafetyPoint(
   const mounts = exchanges.filter(({ way }) => way === 'contents');
   const names = await Promise.all(mounts.map(({ path }) => host.files.list(path, signal)));
   if (!names.flat().some(exchanged)) return null;
-  const concerned = new Set(mounts.map(({ choice }) => choice.source));
+  const sources = new Set(mounts.map(({ choice }) => choice.source));
+  return await keepSafetyPoint({ service, sources, dispensable: new Set() }, selected, context, signal);
+}
+
+interface Kept {
+  readonly service: ServiceDefinition;
+  /** Names of those that are captured. */
+  readonly sources: ReadonlySet<string>;
+  /** Items that need not be kept, because nothing of them is there. */
+  readonly dispensable: ReadonlySet<string>;
+}
+
+/** Makes a point of the present state of some sources, and answers with its id.
+ *  @throws Refused when something of it could not be kept; what the last repository throws */
+export async function keepSafetyPoint(
+  { service, sources: concerned, dispensable }: Kept,
+  selected: SelectedPoint,
+  context: Context,
+  signal: AbortSignal,
+): Promise<string> {
   const definitions = service.sources.filter(({ name }) => concerned.has(name));
   const sources = [];
   for (const definition of definitions) sources.push(await context.source(service, definition));
@@ -33,7 +53,10 @@ export async function makeSafetyPoint(
   };
   const point = await captureInFirst(request, await repositoriesFor(request, selected, context), context, signal);
   await context.catalog.remember([point]);
-  if (point.outcome === 'passed') return point.id;
+  const lost = (point.manifest?.items ?? []).filter(
+    ({ outcome, name }) => outcome !== 'passed' && !dispensable.has(name),
+  );
+  if (lost.length === 0) return point.id;
   const words = `Not all of the present state of ${service.name} could be kept in safety point ${point.id}.`;
   throw new HoldfastError('Refused', words, service.name, {
     hint: 'See why with holdfast show; go on anyway with: --without-safety',

@@ -36,6 +36,8 @@ services:
     return machine;
   }
 
+  const itemOf = (name: string): string => `postgres_${name.replaceAll(' ', '%20').replaceAll("'", '%27')}`;
+
   const pointFolder = (machine: Machine): string => {
     const [folder = ''] = readdirSync(machine.path('disk/wiki')).filter((name) => /^\d/.test(name));
     return machine.path('disk/wiki', folder);
@@ -155,6 +157,38 @@ services:
     machine.passes('verify', 'wiki');
     rmSync(join(folder, [...kept.keys()].find((one) => ITEMS.database.test(one)) ?? ''));
     expect(machine.run(['verify', 'wiki']).exitCode).toBe(1);
+  }, 180_000);
+
+  test('in place: the present database keeps its rows under another name, and is a safety point too', async () => {
+    const name = await database(HOSTILE);
+    const machine = machineWith({ database: name, globals: true });
+    await server.sql('postgres', 'create role "late role" login password \'p\'');
+    machine.passes('backup');
+    const before = await contentsOf(server, name);
+    await server.sql(name, 'drop table parts cascade; create table newer (x) as values (1)');
+    await server.sql('postgres', 'drop role "late role"');
+    await server.sql('postgres', "alter role reader password 'changed since'");
+    const password = "select rolpassword from pg_authid where rolname = 'reader'";
+    const changed = await server.sql('postgres', password);
+    const talk = server.sql(name, 'select pg_sleep(600)').catch((error: Error) => error.message);
+    await expect
+      .poll(() => server.sql('postgres', "select count(*) from pg_stat_activity where query like '%pg_sleep(600)'"))
+      .toBe('1');
+    const planned = machine.json(0, 'restore', 'wiki', '--in-place', '--dry-run');
+    expect(planned.steps.join('\n')).toContain(`Rename ${name} to ${name}_recovery_backup_`);
+    const report = machine.json(0, 'restore', 'wiki', '--in-place', '--yes');
+    expect(await talk).toContain('terminating connection');
+    expect(await contentsOf(server, name)).toBe(before);
+    const [, kept = ''] = /is kept as the database (.*); drop/.exec(report.warnings.join()) ?? [];
+    expect(await server.sql(kept, 'select count(*) from newer')).toBe('1');
+    expect(await server.sql('postgres', "select count(*) from pg_roles where rolname = 'late role'")).toBe('1');
+    expect(await server.sql('postgres', password)).toBe(changed);
+    machine.passes('restore', report.safetyPoint, '--item', itemOf(name), '--database', 'of the safety point');
+    expect(await server.sql('of the safety point', 'select count(*) from newer')).toBe('1');
+    await server.sql('postgres', `drop database "${name}"`);
+    machine.passes('restore', 'wiki', '--in-place', '--yes');
+    expect(await contentsOf(server, name)).toBe(before);
+    expect(await server.sql('postgres', "select count(*) from pg_database where datname like 'holdfast%'")).toBe('0');
   }, 180_000);
 
   test('a restore that is killed leaves a database that the next command takes away', async () => {

@@ -38,6 +38,9 @@ const DATABASES = `select json_build_object('name', datname, 'bytes', case when 
   'CONNECT') then pg_catalog.pg_database_size(oid) end)::text from pg_catalog.pg_database where datallowconn and not
   datistemplate order by datname`.replaceAll(/\s+/g, ' ');
 
+/** What a restore in place made or kept is no database of the service. */
+const OURS = /^holdfast_restore_[0-9a-z]{26}_\d+$|_recovery_backup_\d{8}_\d{6}$/;
+
 export const namedDatabases = ({ postgres: { database, databases } }: PostgresSettings): readonly string[] | 'all' =>
   databases === 'all' ? 'all' : [...new Set(databases ?? (database === undefined ? [] : [database]))];
 
@@ -52,7 +55,7 @@ export async function look(settings: PostgresSettings, client: Client, signal: A
   const compared = { tool: 'pg_dump', toolVersion, server: 'PostgreSQL', serverVersion: version };
   refuseOlderTool({ ...compared, where: client.host.name }, 1);
   const there = rows.map((row) => JSON.parse(row) as DatabaseRow);
-  const wanted = named === 'all' ? there.map(({ name }) => name) : named;
+  const wanted = named === 'all' ? there.flatMap(({ name }) => (OURS.test(name) ? [] : [name])) : named;
   const databases = wanted.map((name) => {
     const found = there.find((row) => row.name === name);
     return { name, bytes: found?.bytes ?? null, missing: found === undefined };

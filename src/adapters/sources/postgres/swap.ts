@@ -24,7 +24,9 @@ async function renameAll(
 ): Promise<void> {
   const close = renames.map(([from]) => `alter database ${quoted(from)} with allow_connections false;`);
   const list = renames.map(([from]) => literal(from)).join(', ');
-  const end = `select from pg_catalog.pg_stat_activity where datname in (${list}) and pg_catalog.pg_terminate_backend(pid, 5000);`;
+  // Chosen first and ended then: as one condition, the planner may end every talk of the server. A rename waits for them.
+  const end = `with talks as materialized (select pid from pg_catalog.pg_stat_activity where datname in (${list}))
+    select pg_catalog.pg_terminate_backend(pid) from talks;`;
   const move = renames.map(([from, to]) => `alter database ${quoted(from)} rename to ${quoted(to)};`);
   const open = (which: 0 | 1): string =>
     renames.map((pair) => `alter database ${quoted(pair[which])} with allow_connections true;`).join('\n');
@@ -53,7 +55,11 @@ export async function takePlace({ database, staged, kept }: Names, ask: Ask, sig
 
 export async function takeBack({ database, staged, kept }: Names, ask: Ask, signal: AbortSignal): Promise<void> {
   const there = await present([database, staged, kept], ask, signal);
-  if (there.has(staged)) return; // it was never swapped, or was taken back before
+  if (there.has(staged)) {
+    // It was never swapped, or was taken back before; a crash may have left it closed.
+    if (there.has(database)) await ask(`alter database ${quoted(database)} with allow_connections true`, signal);
+    return;
+  }
   const restored = there.has(database) ? [[database, staged] as const] : [];
   const back = there.has(kept) ? [[kept, database] as const] : [];
   if (restored.length + back.length > 0) await renameAll([...restored, ...back], ask, signal);
