@@ -92,6 +92,7 @@ const SMALLEST: Readonly<Record<string, unknown>> = {
   files: { files: ['/a'] },
   sqlite: { sqlite: '/a' },
   postgres: { postgres: { database: 'name' } },
+  mariadb: { mariadb: { database: 'name' } },
   redis: { redis: {} },
 };
 

@@ -65,6 +65,11 @@ export const SOURCES: ReadonlyMap<string, SourceRow> = byKey('kind', [
     () => import('./sources/postgres/index.ts'),
   ),
   sourceRow(
+    'mariadb',
+    async () => (await import('./sources/mariadb/config.ts')).mariadbSchema,
+    () => import('./sources/mariadb/index.ts'),
+  ),
+  sourceRow(
     'redis',
     async () => (await import('./sources/redis/config.ts')).redisSchema,
     () => import('./sources/redis/index.ts'),

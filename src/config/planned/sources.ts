@@ -1,12 +1,5 @@
 import * as z from 'zod';
-import {
-  choiceSettings,
-  chosenOneWay,
-  namesOneWay,
-  ONE_CHOICE,
-  ONE_WAY,
-  serverSettings,
-} from '../../adapters/sources/server/config.ts';
+import { choiceSettings, serverSettings } from '../../adapters/sources/server/config.ts';
 import { nameSetting, pathSetting, webAddressSetting } from '../../domain/settings.ts';
 import type { PLANNED_KINDS } from './kinds.ts';
 import { planned } from './planned.ts';
@@ -14,10 +7,6 @@ import { planned } from './planned.ts';
 const text = z.string().min(1, 'Must not be empty.');
 const exclude = z.array(text).describe('Patterns of names that are left out').exactOptional();
 
-const mariadb = z
-  .strictObject({ ...serverSettings, ...choiceSettings })
-  .refine(namesOneWay, ONE_WAY)
-  .refine(chosenOneWay, ONE_CHOICE);
 const ldap = z
   .strictObject({
     container: serverSettings.container,
@@ -39,9 +28,6 @@ const couchdb = z.strictObject({
 /** Kinds of sources that are not built yet. A kind moves to its adapter's config.ts, its row to the registry, and out of
  *  kinds.ts. */
 export const plannedSources = {
-  mariadb: z.strictObject({
-    mariadb: planned('sources of kind mariadb', 'MariaDB or MySQL, by mariadb-dump', () => mariadb),
-  }),
   ldap: z.strictObject({ ldap: planned('sources of kind ldap', 'OpenLDAP, by slapcat', () => ldap) }),
   couchdb: z.strictObject({ couchdb: planned('sources of kind couchdb', 'CouchDB, by its API', () => couchdb) }),
   volume: z.strictObject({

@@ -1,0 +1,41 @@
+import type { MariadbSettings } from './config.ts';
+
+/** Text as an SQL literal that no mode, character set or client reads in another way. */
+export const literal = (text: string): string => `CONVERT(x'${Buffer.from(text).toString('hex')}' USING utf8mb4)`;
+
+/** How the server is reached. Option files are left out where the server's place is known without them: a `[mysqldump]`
+ *  section may leave tables or rows out. An image keeps the place of its socket in one, so in a container they are read. */
+export function connection({ mariadb: { container, socket, host, port, user, runAs } }: MariadbSettings): string[] {
+  return [
+    ...(container === undefined ? ['--no-defaults'] : []),
+    ...(socket === undefined ? [] : [`--socket=${socket}`]),
+    ...(host === undefined ? [] : [`--host=${host}`]),
+    ...(socket === undefined && host === undefined && port === undefined
+      ? []
+      : [`--protocol=${socket === undefined ? 'TCP' : 'SOCKET'}`]),
+    ...(port === undefined ? [] : [`--port=${port}`]),
+    `--user=${user ?? runAs ?? 'root'}`,
+    '--default-character-set=utf8mb4',
+  ];
+}
+
+/** The client, from stdin: no column names, values as they are, the first error ends it. */
+export const client = (database: string | null): string[] => [
+  ...['--batch', '--raw', '--skip-column-names', '--connect-timeout=30'],
+  ...(database === null ? [] : [`--database=${database}`]),
+];
+
+/** The first rows of one statement as XML, in which NULL and a NUL byte can be told apart. */
+export const query = (database: string): string[] => ['--xml', '--connect-timeout=30', `--database=${database}`];
+
+/** One database without its own name, so that it loads into one of any name; the same bytes for the same content. What
+ *  `--opt` holds is said by word, since an option file may have taken it back. */
+export const dump = (database: string, oracle: boolean): string[] => [
+  ...['--opt', '--quick', '--extended-insert', '--create-options', '--set-charset', '--quote-names', '--tz-utc'],
+  ...['--single-transaction', '--skip-lock-tables', '--routines', '--triggers', '--events', '--hex-blob'],
+  ...['--skip-no-data', '--skip-no-create-info', '--skip-force', '--skip-replace', '--skip-insert-ignore'],
+  ...['--comments', '--skip-dump-date', '--no-tablespaces', '--max-allowed-packet=1G', '--net-buffer-length=1M'],
+  // Of MySQL's program alone: the first would make the dump unusable elsewhere, the second ask what MariaDB has not.
+  ...(oracle ? ['--set-gtid-purged=OFF', '--column-statistics=0'] : []),
+  ...['--', database],
+];

@@ -1,0 +1,82 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { available } from './available.ts';
+
+const execute = promisify(execFile);
+const START_LIMIT_MS = 60_000;
+
+/** Debian keeps servers where an ordinary account does not look. */
+const PATH = `${process.env.PATH ?? ''}:/usr/local/sbin:/usr/sbin:/sbin`;
+
+/** Whether a MariaDB server can be started here; under REQUIRE=all an error when not. */
+export function mariadbAvailable(): boolean {
+  if (process.geteuid?.() !== 0) {
+    if (process.env.REQUIRE === 'all') throw new Error('a server of the account mysql takes root');
+    return false;
+  }
+  return ['mariadb', 'mariadb-dump', 'mariadb-install-db', 'setpriv'].every(available);
+}
+
+/** A MariaDB server of its own, which ends with its data. It lets `root` in without a password. */
+export interface MariadbServer extends AsyncDisposable {
+  /** The file of its socket. */
+  readonly socket: string;
+  /** What the client prints of SQL, without column names; `database` null for none. @throws with its stderr */
+  sql(database: string | null, text: string): Promise<string>;
+  /** Ends it at once, as a crash does. */
+  kill(): Promise<void>;
+}
+
+/** Starts a server on a socket of a temporary folder; Debian's own is not touched. */
+export async function mariadbServer(...settings: readonly string[]): Promise<MariadbServer> {
+  const folder = await mkdtemp(join(tmpdir(), 'holdfast-maria-'));
+  await chmod(folder, 0o755);
+  const [data, socket] = [join(folder, 'data'), join(folder, 's.sock')];
+  const env = { ...process.env, PATH };
+  const install = ['--no-defaults', `--datadir=${data}`, '--user=mysql', '--auth-root-authentication-method=normal'];
+  await execute('mariadb-install-db', [...install, '--skip-test-db'], { env, cwd: folder });
+  await execute('chown', ['mysql:mysql', folder]);
+  const account = ['--reuid=mysql', '--regid=mysql', '--init-groups'];
+  const small = ['--innodb-flush-log-at-trx-commit=0', '--innodb-buffer-pool-size=32M', '--skip-networking'];
+  const args = ['--no-defaults', `--datadir=${data}`, `--socket=${socket}`, `--pid-file=${folder}/pid`, ...small];
+  // A test process that is killed takes its server along.
+  const server = spawn('setpriv', ['--pdeathsig', 'KILL', ...account, '--', 'mariadbd', ...args, ...settings], {
+    ...{ cwd: folder, env, stdio: ['ignore', 'ignore', 'pipe'] },
+  });
+  let said = '';
+  server.stderr?.on('data', (chunk: Buffer) => {
+    said = (said + chunk.toString()).slice(-8000);
+  });
+  const sql: MariadbServer['sql'] = async (database, text) => {
+    const words = ['--no-defaults', `--socket=${socket}`, '--user=root', '--default-character-set=utf8mb4'];
+    const chosen = database === null ? [] : [`--database=${database}`];
+    const running = execute('mariadb', [...words, '--batch', '--skip-column-names', ...chosen], { maxBuffer: 2 ** 28 });
+    running.child.stdin?.end(text);
+    return (await running).stdout.trimEnd();
+  };
+  const deadline = performance.now() + START_LIMIT_MS;
+  while ((await sql(null, 'select 1').catch(() => '')) !== '1') {
+    if (server.exitCode !== null || performance.now() > deadline) throw new Error(`mariadbd does not answer: ${said}`);
+    await sleep(50);
+  }
+  return {
+    ...{ socket, sql },
+    kill: () => ended(server),
+    async [Symbol.asyncDispose]() {
+      await ended(server);
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function ended(server: ChildProcess): Promise<void> {
+  if (server.exitCode !== null || server.signalCode !== null) return;
+  const closed = once(server, 'exit');
+  server.kill('SIGKILL');
+  await closed;
+}
