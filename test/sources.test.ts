@@ -87,23 +87,25 @@ const NO_TOOLS: SourceTools = {
   container: () => Promise.reject(new Error('no container is configured')),
 };
 
-/** The smallest settings of each kind, whose only item is `<kind>_name`; a server that is dumped whole has `<kind>`. */
+/** The smallest settings of each kind, whose only item is `<kind>_name`; of a server that is dumped whole
+ *  those of {@link WHOLE}. */
 const SMALLEST: Readonly<Record<string, unknown>> = {
   files: { files: ['/a'] },
   sqlite: { sqlite: '/a' },
   postgres: { postgres: { database: 'name' } },
   mariadb: { mariadb: { database: 'name' } },
+  ldap: { ldap: { suffix: 'dc=home' } },
   redis: { redis: {} },
 };
 
-const WHOLE: ReadonlySet<string> = new Set(['redis']);
+const WHOLE: Readonly<Record<string, readonly string[]>> = { ldap: ['ldap', 'ldap_config'], redis: ['redis'] };
 
 test('every kind of source that is listed can be loaded and says its own kind', async () => {
   for (const [kind, row] of SOURCES) {
     const { format, source } = await row.load();
     expect(format.kind).toBe(kind);
     const made = source('name', SMALLEST[kind], localHost(), NO_TOOLS);
-    expect(made).toMatchObject({ kind, name: 'name', itemNames: [WHOLE.has(kind) ? kind : `${kind}_name`] });
+    expect(made).toMatchObject({ kind, name: 'name', itemNames: WHOLE[kind] ?? [`${kind}_name`] });
     expect(() => source('name', { unknown: true }, localHost(), NO_TOOLS)).toThrow();
   }
 });

@@ -70,6 +70,11 @@ export const SOURCES: ReadonlyMap<string, SourceRow> = byKey('kind', [
     () => import('./sources/mariadb/index.ts'),
   ),
   sourceRow(
+    'ldap',
+    async () => (await import('./sources/ldap/config.ts')).ldapSchema,
+    () => import('./sources/ldap/index.ts'),
+  ),
+  sourceRow(
     'redis',
     async () => (await import('./sources/redis/config.ts')).redisSchema,
     () => import('./sources/redis/index.ts'),

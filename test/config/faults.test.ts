@@ -273,7 +273,7 @@ services:
     sources:
       ▸data: {}
 `,
-    'services.wiki.sources.data: One of these is missing: files, sqlite, postgres, mariadb, redis, ldap, couchdb, volume or btrfs.',
+    'services.wiki.sources.data: One of these is missing: files, sqlite, postgres, mariadb, ldap, redis, couchdb, volume or btrfs.',
   ],
   'a source of two kinds': [
     `

@@ -1,23 +1,12 @@
 import * as z from 'zod';
 import { choiceSettings, serverSettings } from '../../adapters/sources/server/config.ts';
-import { nameSetting, pathSetting, webAddressSetting } from '../../domain/settings.ts';
+import { nameSetting, webAddressSetting } from '../../domain/settings.ts';
 import type { PLANNED_KINDS } from './kinds.ts';
 import { planned } from './planned.ts';
 
 const text = z.string().min(1, 'Must not be empty.');
 const exclude = z.array(text).describe('Patterns of names that are left out').exactOptional();
 
-const ldap = z
-  .strictObject({
-    container: serverSettings.container,
-    config: pathSetting.describe('The folder of cn=config (slapd.d)').exactOptional(),
-    suffix: text.describe('As in dc=home,dc=lan'),
-    runAs: serverSettings.runAs,
-  })
-  .refine(
-    ({ container, config }) => container === undefined || config === undefined,
-    'Say either container or config.',
-  );
 const couchdb = z.strictObject({
   url: webAddressSetting,
   user: serverSettings.user,
@@ -28,7 +17,6 @@ const couchdb = z.strictObject({
 /** Kinds of sources that are not built yet. A kind moves to its adapter's config.ts, its row to the registry, and out of
  *  kinds.ts. */
 export const plannedSources = {
-  ldap: z.strictObject({ ldap: planned('sources of kind ldap', 'OpenLDAP, by slapcat', () => ldap) }),
   couchdb: z.strictObject({ couchdb: planned('sources of kind couchdb', 'CouchDB, by its API', () => couchdb) }),
   volume: z.strictObject({
     volume: planned('sources of kind volume', 'The name of a Docker volume', () => text),

@@ -1,0 +1,70 @@
+import { HoldfastError } from '../../../domain/errors.ts';
+import type { Command } from '../../../ports/host.ts';
+import type { Captured } from '../../../ports/source.ts';
+import type { Reached } from '../server/reach.ts';
+import { scanLdif } from './ldif-scanner.ts';
+
+/** What slapcat prints, and the entries that are counted in it. `subject` is for people: a suffix, or cn=config.
+ *  @throws SourceMissing when there is nothing of it; SourceFailed when slapcat failed, however much it gave */
+export async function* dumpDirectory(
+  subject: string,
+  command: Command,
+  { host }: Pick<Reached, 'host'>,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array, Captured> {
+  const scan = scanLdif();
+  try {
+    for await (const chunk of host.read([command], { signal })) {
+      scan.take(chunk);
+      yield chunk;
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    throw explain(error, subject);
+  }
+  const scanned = scan.end();
+  if ('malformed' in scanned)
+    throw new HoldfastError(
+      'SourceFailed',
+      `What slapcat gave of ${subject} is not whole: ${scanned.malformed}.`,
+      subject,
+    );
+  if (scanned.entries === 0)
+    throw new HoldfastError('SourceMissing', `The directory has no entry at ${subject}.`, subject, {
+      hint: LAST_STAYS,
+    });
+  return { facts: scanned, warnings: [], unreadable: [] };
+}
+
+const LAST_STAYS = 'Look whether its disk is mounted; the last good point stays';
+
+/** slapcat 2.5 ends with 1 whatever went wrong. */
+export function explain(error: unknown, subject: string): unknown {
+  if (!(error instanceof HoldfastError) || error.code !== 'ProcessFailed') return error;
+  const said = error.cause instanceof Error ? error.cause.message : error.message;
+  const named = (code: 'SourceMissing' | 'SourceFailed', hint: string): HoldfastError =>
+    new HoldfastError(code, `${subject}: ${wordsOf(said)}`, subject, { cause: error, hint });
+  if (/does not run|No such container/i.test(error.message)) return named('SourceMissing', error.hint);
+  if (/no backend for|database number .* (?:not|does not)|Only one -n|No such database/i.test(said))
+    return named('SourceMissing', 'Look at `suffix` of the source; what there is: slapcat -n 0 -a olcSuffix=*');
+  if (/Permission denied/i.test(said))
+    return named('SourceFailed', 'Say under which account its files can be read: `runAs: openldap`');
+  if (/invalid config directory|No such file or directory/i.test(said))
+    return named(
+      'SourceMissing',
+      `Look at \`config\` of the source, and at the folders of the database. ${LAST_STAYS}`,
+    );
+  return named('SourceFailed', 'See the whole output of the program with: --verbose');
+}
+
+/** What tells why comes before slapcat's own last words. */
+function wordsOf(said: string): string {
+  const lines = said
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
+  const telling = lines.filter((line) => !/bad configuration directory!|^config error processing/.test(line));
+  return (telling[0] ?? lines.at(-1) ?? 'slapcat failed')
+    .replace(/^[0-9a-f]{8}(?:\.[0-9a-f]+ 0x[0-9a-f]+)? /, '')
+    .slice(0, 400);
+}

@@ -1,0 +1,80 @@
+import { HoldfastError } from '../../../domain/errors.ts';
+import type { Host } from '../../../ports/host.ts';
+import type { CapturedStream, Source, SourceTools } from '../../../ports/source.ts';
+import { type Reached, reachServer } from '../server/reach.ts';
+import { streamItem } from '../server/stream-item.ts';
+import * as args from './args.ts';
+import type { LdapSettings } from './config.ts';
+import { dumpDirectory, explain } from './dump.ts';
+
+export { format } from './format.ts';
+
+const KIND = 'ldap';
+const CONFIGURATION = 'ldap_config';
+const LOOK_LIMIT_MS = 60_000;
+
+/** One OpenLDAP server: the entries below a suffix, and its schema and settings (cn=config). */
+export function source(name: string, settings: LdapSettings, host: Host, tools: SourceTools): Source {
+  const { config, suffix } = settings.ldap;
+  const itemOf = (item: string, reached: Reached, tool: CapturedStream['tool']): CapturedStream => {
+    const what = item === KIND ? { suffix } : 'configuration';
+    const command = reached.command('slapcat', args.dump(config, what));
+    const fixed = { name: item, source: name, kind: KIND, file: `${item}.ldif`, compressed: false, tool };
+    const subject = item === KIND ? suffix : 'cn=config';
+    return streamItem({ ...fixed, estimatedBytes: null }, (signal) => dumpDirectory(subject, command, reached, signal));
+  };
+  return {
+    name,
+    kind: KIND,
+    capabilities: { tree: false, inPlace: false, sql: false },
+    itemNames: [KIND, CONFIGURATION],
+    async capture(_context, signal) {
+      signal.throwIfAborted();
+      const reached = await reachServer(name, settings.ldap, host, tools);
+      await look(reached, settings, signal);
+      const version = await versionOf(reached, signal);
+      const tool = version === null ? null : { name: 'slapcat', version };
+      const items = [itemOf(KIND, reached, tool), itemOf(CONFIGURATION, reached, tool)];
+      return { items, [Symbol.asyncDispose]: async () => undefined };
+    },
+    databases: null,
+    placements: async () => [],
+    snapshotRoots: async () => [],
+    holdsDatabases: async () => true,
+    query: () => {
+      const words = `${name} is a directory, which no SQL can ask.`;
+      return Promise.reject(new HoldfastError('Unsupported', words, name, { hint: 'Use a check by command or tcp' }));
+    },
+  };
+}
+
+/** Reads the server's settings, as every slapcat does, and none of its entries.
+ *  @throws SourceMissing when there is no such server, or a folder of its databases is away; ToolMissing */
+async function look(
+  { host, command }: Reached,
+  { ldap: { config } }: LdapSettings,
+  signal: AbortSignal,
+): Promise<void> {
+  const slapcat = command('slapcat', [...args.dump(config, 'configuration'), '-a', '(!(objectClass=*))']);
+  try {
+    await host.run(slapcat, { signal, limitMs: LOOK_LIMIT_MS });
+  } catch (error) {
+    signal.throwIfAborted();
+    throw explain(error, 'cn=config');
+  }
+}
+
+/** slapcat itself tells none, and slapd may lie beside it or not. */
+async function versionOf({ host, command }: Reached, signal: AbortSignal): Promise<string | null> {
+  try {
+    const { stdout, stderrTail } = await host.run(command('slapd', ['-VV']), {
+      signal,
+      limitMs: LOOK_LIMIT_MS,
+      accept: [0, 1],
+    });
+    return /slapd (\d+(?:\.\d+)*)/.exec(stdout + stderrTail)?.[1] ?? null;
+  } catch {
+    signal.throwIfAborted();
+    return null;
+  }
+}
