@@ -37,6 +37,11 @@ async function ask(question: string, signal: AbortSignal): Promise<boolean> {
   const lines = createInterface({ input: process.stdin, output: process.stderr });
   try {
     return /^y(es)?$/i.test((await lines.question(`${question} [y/N] `, { signal })).trim());
+  } catch (error) {
+    // readline has the terminal raw: there Ctrl-C is a key, and no signal comes
+    if (signal.aborted || !(error instanceof Error && error.name === 'AbortError')) throw error;
+    process.stderr.write('\n');
+    throw new HoldfastError('Interrupted', 'The question was left without an answer.', 'holdfast', { cause: error });
   } finally {
     lines.close();
   }
