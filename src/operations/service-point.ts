@@ -3,6 +3,7 @@ import { HoldfastError, messageOf } from '../domain/errors.ts';
 import type { RecoveryPoint } from '../domain/recovery-point.ts';
 import { removableSnapshots } from '../domain/snapshot-retention.ts';
 import type { Repository } from '../ports/repository.ts';
+import type { Source } from '../ports/source.ts';
 import type { Unit } from '../ports/unit.ts';
 import { anomalyOf, repositoriesOf, sourcesOf, unitsToStop } from './backup.ts';
 import { capture } from './capture.ts';
@@ -21,17 +22,28 @@ export interface PlannedPoint {
   readonly stopped: readonly Unit[];
 }
 
-/** @throws Refused when the service has no archive repository and needs one; SourceMissing, NoSpace */
+/** @throws Unsupported for a source that cannot be taken back; Refused when the service has no archive repository and needs one; SourceMissing, NoSpace */
 export async function planPoint(
   service: ServiceDefinition,
   context: ServiceContext,
   signal: AbortSignal,
 ): Promise<PlannedPoint> {
   const sources = await sourcesOf(service, context);
+  refuseWithoutWayBack(sources);
   const stopped = await unitsToStop(service, context);
   const tree = await planTrees(service, sources, stopped.length > 0, context, signal);
   const repository = tree.rest.length === 0 ? null : await archiveOf(service, context);
   return { service, tree, repository, stopped };
+}
+
+/** A point that could not be taken back is no protection: said before the command runs. */
+function refuseWithoutWayBack(sources: readonly Source[]): void {
+  const source = sources.find(({ capabilities }) => !capabilities.inPlace);
+  if (source === undefined) return;
+  const words = `Guard cannot take ${source.name} back yet, a source of kind ${source.kind}.`;
+  throw new HoldfastError('Unsupported', words, source.name, {
+    hint: 'Make a point with holdfast backup; take it back with: holdfast restore SERVICE --in-place --item NAME',
+  });
 }
 
 /** The service's first archive repository. */
