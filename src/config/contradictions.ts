@@ -42,7 +42,21 @@ function services({ services, hosts }: Configuration): Problem[] {
       at: 'key' as const,
       message: 'A service needs at least one source.',
     }));
-  return [...local, ...empty];
+  return [...local, ...empty, ...entries(services).flatMap(([name, { sources }]) => twins(name, sources))];
+}
+
+/** Kinds whose items are named after the kind alone. */
+const ONE_IN_A_SERVICE = ['ldap', 'redis'] as const;
+
+function twins(service: string, sources: Readonly<Record<string, unknown>>): Problem[] {
+  return ONE_IN_A_SERVICE.flatMap((kind) => {
+    const [first, ...more] = Object.keys(sources).filter((source) => Object.hasOwn(Object(sources[source]), kind));
+    return more.map((source) => ({
+      path: ['services', service, 'sources', source],
+      at: 'key' as const,
+      message: `"${first}" makes the item "${kind}" already: give "${source}" a service of its own.`,
+    }));
+  });
 }
 
 function plans({ plans, pools }: Configuration): Problem[] {

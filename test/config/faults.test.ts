@@ -343,6 +343,20 @@ services:
 `,
     'services.wiki.sources: A service needs at least one source.',
   ],
+  'two sources whose items would have one name': [
+    `
+version: 1
+services:
+  wiki:
+    sources:
+      cache: { redis: { socket: /run/a } }
+      ▸other: { redis: { socket: /run/b } }
+      people: { ldap: { suffix: dc=a } }
+      ▸groups: { ldap: { suffix: dc=b } }
+`,
+    'services.wiki.sources.other: "cache" makes the item "redis" already: give "other" a service of its own.',
+    'services.wiki.sources.groups: "people" makes the item "ldap" already: give "groups" a service of its own.',
+  ],
   'a tier that is none': [
     `
 version: 1
