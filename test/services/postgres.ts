@@ -13,7 +13,7 @@ const START_LIMIT_MS = 60_000;
 const VERSIONS = '/usr/lib/postgresql';
 
 /** Where Debian keeps the programs of a server; null where there is none. */
-function programs(): string | null {
+export function postgresPrograms(): string | null {
   if (!existsSync(VERSIONS)) return null;
   const newest = readdirSync(VERSIONS)
     .filter((version) => existsSync(`${VERSIONS}/${version}/bin/postgres`))
@@ -23,7 +23,7 @@ function programs(): string | null {
 
 /** Whether a PostgreSQL server can be started here; under REQUIRE=all an error when not. */
 export function postgresAvailable(): boolean {
-  if (programs() === null) {
+  if (postgresPrograms() === null) {
     if (process.env.REQUIRE === 'all') throw new Error('postgresql is not installed: run dev/setup');
     return false;
   }
@@ -55,7 +55,7 @@ const asPostgres = (...argv: readonly string[]): [string, string[]] => [
 
 /** Starts a server on a socket of a temporary folder; Debian's own cluster is not touched. */
 export async function postgresServer(settings: Readonly<Record<string, string>> = {}): Promise<PostgresServer> {
-  const bin = programs();
+  const bin = postgresPrograms();
   if (bin === null) throw new Error('postgresql is not installed');
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-pg-'));
   await execute('chown', ['postgres:postgres', folder]);
