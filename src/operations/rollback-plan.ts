@@ -145,7 +145,10 @@ async function replacementOf(
     throw new HoldfastError('PoolUnusable', `${snapshotter.path} is mounted read-only.`, snapshotter.path);
   if (state.nested.length > 0 && definition.nested !== 'move')
     throw new HoldfastError('NestedSubvolumes', `${state.path} holds ${state.nested.join(', ')}.`, subvolume);
-  const kept = await freeKeptName(keptStateName(subvolume, at, context.zone), snapshotter, signal);
+  const [kept, written] = await Promise.all([
+    freeKeptName(keptStateName(subvolume, at, context.zone), snapshotter, signal),
+    totalsOf(snapshotter.diff(snapshot.name, null, signal, subvolume)),
+  ]);
   return {
     ...subject,
     ...{
@@ -155,7 +158,7 @@ async function replacementOf(
       keptPath: `${snapshotter.path}/${kept}`,
       provisional: `${PROVISIONAL}rollback-${id}-${count}`,
     },
-    written: await totalsOf(snapshotter.diff(snapshot.name, null, signal, subvolume)),
+    written,
   };
 }
 

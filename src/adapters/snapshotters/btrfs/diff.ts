@@ -11,9 +11,23 @@ import { withReadOnly } from './temporary.ts';
 const NEWLINE = 10;
 
 /** What changed between two subvolumes, by their generations: only what was changed is read. One that can be written to
- *  is compared as it is now, by a snapshot for the moment. Memory grows with what changed. */
-export async function* diff(pool: Pool, before: string, after: string, signal: AbortSignal): AsyncIterable<Difference> {
-  await using frozen = await withReadOnly(pool, [before, after], signal);
+ *  is compared as it is now, by a snapshot for the moment. Memory grows with what changed.
+ *  @param live true where `after` is known to be one that can be written to */
+export async function* diff(
+  pool: Pool,
+  before: string,
+  after: string,
+  live: boolean,
+  signal: AbortSignal,
+): AsyncIterable<Difference> {
+  await using frozen = await withReadOnly(
+    pool,
+    [
+      { path: before, live: false },
+      { path: after, live },
+    ],
+    signal,
+  );
   const [from, to] = frozen.paths as [string, string];
   const { paths, written } = await touchedBetween(pool, from, to, signal);
   const names = withAncestors(paths);

@@ -88,10 +88,10 @@ export function btrfsSnapshotter(pool: Pool): Snapshotter {
     },
     diff: async function* (from, to, signal, subvolume) {
       const before = await snapshotAt(from, signal);
-      if (to !== null) yield* diff(pool, before, await snapshotAt(to, signal), signal);
+      if (to !== null) yield* diff(pool, before, await snapshotAt(to, signal), false, signal);
       else {
         const owner = subvolume ?? ownerOf(pool, from, await subvolumes(pool, signal));
-        yield* diff(pool, before, await subvolumeAt(owner, signal), signal);
+        yield* diff(pool, before, await subvolumeAt(owner, signal), true, signal);
       }
     },
   };

@@ -13,8 +13,13 @@ export interface ReadOnly extends AsyncDisposable {
 }
 
 /** Subvolumes as they are now, so that they can be compared: one that can be written to by a read-only snapshot, which is
- *  gone when this is disposed of. Hold it with `await using`. */
-export async function withReadOnly(pool: Pool, paths: readonly string[], signal: AbortSignal): Promise<ReadOnly> {
+ *  gone when this is disposed of. Hold it with `await using`.
+ *  @param asked `live`: known to be one that can be written to */
+export async function withReadOnly(
+  pool: Pool,
+  asked: readonly { readonly path: string; readonly live: boolean }[],
+  signal: AbortSignal,
+): Promise<ReadOnly> {
   const temporary: string[] = [];
   const clear = async (): Promise<void> => {
     const fresh = AbortSignal.timeout(REMOVE_LIMIT_MS);
@@ -22,10 +27,8 @@ export async function withReadOnly(pool: Pool, paths: readonly string[], signal:
   };
   try {
     const found: string[] = [];
-    for (const path of paths) {
-      if (await isReadOnly(pool, path, signal)) found.push(path);
-      else found.push(await freeze(path));
-    }
+    for (const { path, live } of asked)
+      found.push(!live && (await isReadOnly(pool, path, signal)) ? path : await freeze(path));
     return { paths: found, [Symbol.asyncDispose]: clear };
   } catch (error) {
     await clear();
