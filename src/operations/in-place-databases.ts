@@ -35,7 +35,7 @@ export interface DatabasesPlan {
 const LONGEST_NAME = 63;
 
 /** `wiki_recovery_backup_20261120_020000`, its beginning cut where it would be too long. */
-export function keptDatabase(database: string, at: Temporal.Instant): string {
+function keptDatabase(database: string, at: Temporal.Instant): string {
   const local = at.toZonedDateTimeISO(Temporal.Now.timeZoneId()).toPlainDateTime();
   const time = local.toString({ smallestUnit: 'second' }).replaceAll(/[-:]/g, '').replace('T', '_');
   const suffix = `_recovery_backup_${time}`;
@@ -61,11 +61,21 @@ export async function planDatabasesInPlace(
   for (const choice of choices) {
     const definition = service.sources.find(({ name }) => name === choice.source);
     const alike = definition !== undefined && choice.item?.kind === definition.kind;
-    const databases = alike ? (await context.source(service, definition)).databases : null;
-    if (databases === null) {
+    const source = alike ? await context.source(service, definition) : null;
+    const databases = source?.databases ?? null;
+    if (source === null || databases === null) {
       paths.push(choice.name);
       continue;
     }
+    if (!source.capabilities.inPlace)
+      throw new HoldfastError(
+        'Unsupported',
+        `A source of kind ${source.kind} cannot be restored in place.`,
+        choice.name,
+        {
+          hint: 'Restore it beside the present one: --database NAME, or to a folder: --to DIR',
+        },
+      );
     const database = databases.databaseOf(choice.name);
     if (database === null) {
       applied.push({ choice, databases });
@@ -148,7 +158,8 @@ export async function restoreDatabasesInPlace(
   const kept = exchanges.flatMap((one) => (one.kept === null ? [] : [{ path: one.kept }]));
   const looked = { service, host, exchanges: [], units, checks };
   const well = await lookAfter(looked, stopped, { problems, expected: undefined, kept }, context, signal);
-  if (well.bad !== null) await context.catalog.recordRecovery(recoveryOf('failed'));
+  // once more, under the same id: it took until the service was seen to work
+  await context.catalog.recordRecovery(recoveryOf(well.bad === null ? 'success' : 'failed'));
   const said = exchanges.flatMap((one) =>
     one.kept === null
       ? []

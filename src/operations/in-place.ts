@@ -150,8 +150,9 @@ async function exchangeAll(
   await journal.done(); // trying again does not help a unit that does not start; a person is told
   const well = await lookAfter(plan, stopped, { problems, expected, kept }, context, signal);
   const { validation, bad } = well;
-  const ended = bad === null ? recovery : recoveryOf('failed', states);
-  if (bad !== null) await context.catalog.recordRecovery(ended);
+  // once more, under the same id: it took until the service was seen to work
+  const ended = recoveryOf(bad === null ? 'success' : 'failed', states);
+  await context.catalog.recordRecovery(ended);
   return { recovery: ended, items, kept, warnings: [...warnings, ...well.warnings], validation, bad };
 }
 

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { HoldfastError } from '../../src/domain/errors.ts';
 import type { Context } from '../../src/operations/context.ts';
@@ -371,6 +372,23 @@ describe.runIf(['sqlite3', 'setfacl'].every(available))('in place', () => {
     const { warnings } = await restore({ what: 'mealie', target: IN_PLACE }, made.context, signal);
     expect(warnings).toEqual(['Not checked, since nothing of it ran before: page']);
     expect(check.looks).toBe(0);
+  });
+
+  test('a recovery is recorded with the time until the service was seen to work', async () => {
+    using made = await fixture();
+    await checked(made, memoryValidator({ name: 'page' }));
+    const service = made.services.get('mealie') ?? aService();
+    made.services.set('mealie', { ...service, units: [{ systemd: 'mealie.service' }] });
+    const unit = memoryUnit();
+    unit.before = (method) => (method === 'start' ? sleep(400) : undefined);
+    made.units.set('mealie.service', unit);
+    const from = performance.now();
+    await restore({ what: 'mealie', target: IN_PLACE }, made.context, signal);
+    const [recovery, ...others] = await made.catalog.recoveries({ limit: 9 });
+    expect(others).toEqual([]);
+    expect(recovery?.outcome).toBe('success');
+    expect(recovery?.durationMs).toBeGreaterThanOrEqual(400);
+    expect(recovery?.durationMs).toBeLessThanOrEqual(Math.ceil(performance.now() - from));
   });
 
   test('a check that this version cannot ask refuses before anything is touched', async () => {
