@@ -19,7 +19,7 @@ export interface DatabaseChoice {
 }
 
 /** The databases among choices. @throws ServiceNotFound, Refused when the configuration no longer has their source */
-export async function databaseChoices(
+async function databaseChoices(
   choices: readonly Choice[],
   { point }: SelectedPoint,
   context: Pick<Context, 'services' | 'source'>,

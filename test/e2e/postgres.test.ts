@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { canMount, temporaryDisk } from '../services/loop-disk.ts';
 import { type PostgresServer, postgresAvailable, postgresServer } from '../services/postgres.ts';
 import { contentsOf, HOSTILE } from '../sources/postgres-contents.ts';
 import { aMachine, type Json, type Machine, tool } from './holdfast.ts';
@@ -101,6 +102,38 @@ services:
     expect(ended).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('Is the server running') });
     expect(existsSync(machine.path('disk/wiki')) ? readdirSync(machine.path('disk/wiki')) : []).toEqual([]);
   }, 60_000);
+
+  test.runIf(canMount())(
+    'a repository that is full while a database is dumped has no point of it, and says so',
+    async () => {
+      const name = await database(
+        `create table t as select g, string_agg(md5(g::text || n::text), '') from generate_series(1, 4000) g,
+       generate_series(1, 200) n group by g`,
+      );
+      using disk = temporaryDisk();
+      const machine = machineWith({ database: name });
+      machine.configure(
+        readFileSync(machine.configuration, 'utf8').replace('path: ./disk', `path: ${disk.path}/r`).slice(11),
+      );
+      machine.passes('repository', 'init', 'disk');
+      writeFileSync(join(disk.path, 'ballast'), '');
+      tool(
+        'sh',
+        '-c',
+        `dd if=/dev/zero of='${disk.path}/ballast' bs=1M 2>/dev/null || true; truncate -s -2M '${disk.path}/ballast'`,
+      );
+      const ended = machine.run(['backup']);
+      expect(ended.exitCode).toBe(1);
+      expect(ended.stderr).toMatch(/space|bytes are expected/);
+      expect(machine.json(0, 'list').points).toEqual([]);
+      const left = await server.sql(
+        'postgres',
+        "select count(*) from pg_stat_activity where application_name = 'holdfast'",
+      );
+      expect(left).toBe('0');
+    },
+    120_000,
+  );
 
   /** Damages a stored item and writes its new size and hash wherever they stand, as a tool does that knows no better. */
   function rehashed(machine: Machine, file: string, bytes: Buffer): void {
