@@ -35,9 +35,12 @@ export function clientOf(source: string, settings: RedisSettings, { host, passwo
     explain,
     replicate: command(PROGRAM, args.replicate(settings), environment),
     async look(signal) {
-      const toolVersion = await host.version(PROGRAM, signal);
-      const information = command(PROGRAM, args.information(settings), environment);
-      const { stdout } = await host.run(information, { signal, limitMs: ANSWER_LIMIT_MS }).catch((error: unknown) => {
+      const asked = async (): Promise<readonly [string, string]> => {
+        const information = command(PROGRAM, args.information(settings), environment);
+        const version = await host.version(PROGRAM, signal);
+        return [version, (await host.run(information, { signal, limitMs: ANSWER_LIMIT_MS })).stdout];
+      };
+      const [toolVersion, stdout] = await asked().catch((error: unknown) => {
         signal.throwIfAborted();
         throw explain(error);
       });
