@@ -1,9 +1,9 @@
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { mkdtemp, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { execa } from 'execa';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { MIGRATIONS, type Migration, migrate } from '../src/catalog/migrations.ts';
 import { openCatalog } from '../src/catalog/open.ts';
@@ -11,6 +11,8 @@ import { checkCatalog, setAsideWhenDamaged } from '../src/catalog/set-aside.ts';
 import { openSqlite } from '../src/catalog/sqlite.ts';
 import { aPoint } from './contracts/catalog.ts';
 import { available } from './services/available.ts';
+
+const start = promisify(execFile);
 
 let folder: string;
 let file: string;
@@ -103,7 +105,7 @@ test('processes that rebuild at once wait for each other', async () => {
     for (let round = 0; round < 40; round++)
       await catalog.replaceRepository('${repository}', [point('stays'), point('round' + round)]);`;
   const starts = ['local', 'offsite', 'third'].map((repository) =>
-    execa(process.execPath, ['--input-type=module', '-e', script(repository)]),
+    start(process.execPath, ['--input-type=module', '-e', script(repository)]),
   );
   await Promise.all(starts);
   await using catalog = await openCatalog(file);
@@ -218,7 +220,7 @@ describe('a migration', () => {
       await using catalog = await openCatalog(${JSON.stringify(file)});
       await catalog.recordRun({ id: String(process.pid), verb: 'backup', plan: null, services: [],
         startedAt: Temporal.Now.instant(), durationMs: 1, outcome: 'passed', detail: null });`;
-    const starts = Array.from({ length: 5 }, () => execa(process.execPath, ['--input-type=module', '-e', script]));
+    const starts = Array.from({ length: 5 }, () => start(process.execPath, ['--input-type=module', '-e', script]));
     await Promise.all(starts);
     await using catalog = await openCatalog(file);
     expect(await catalog.runs({ limit: 100 })).toHaveLength(5);

@@ -1,9 +1,12 @@
+import { execFile } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { execa } from 'execa';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { makeStateFolder, originOf, stateFolder } from '../src/catalog/state.ts';
+
+const start = promisify(execFile);
 
 let folder: string;
 beforeEach(async () => {
@@ -73,7 +76,7 @@ test('processes that ask at once get the same origin', async () => {
   const script = `
     const { originOf } = await import(${JSON.stringify(new URL('../src/catalog/state.ts', import.meta.url).href)});
     process.stdout.write(await originOf(${JSON.stringify(folder)}));`;
-  const asked = Array.from({ length: 5 }, () => execa(process.execPath, ['--input-type=module', '-e', script]));
+  const asked = Array.from({ length: 5 }, () => start(process.execPath, ['--input-type=module', '-e', script]));
   const origins = (await Promise.all(asked)).map(({ stdout }) => stdout);
   expect(new Set(origins).size).toBe(1);
   expect(await readFile(join(folder, 'origin'), 'utf8')).toBe(`${origins[0]}\n`);
