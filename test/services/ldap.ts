@@ -11,8 +11,8 @@ const START_LIMIT_MS = 30_000;
 const SBIN = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` };
 
 export const SUFFIX = 'dc=home,dc=lan';
-export const ADMIN = `cn=admin,${SUFFIX}`;
-export const ADMIN_PASSWORD = 'directory';
+const ADMIN = `cn=admin,${SUFFIX}`;
+const ADMIN_PASSWORD = 'directory';
 
 /** The folders of an OpenLDAP server, and its programs. No account but the caller's is needed. */
 export interface Directory extends AsyncDisposable {
