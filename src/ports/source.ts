@@ -120,7 +120,7 @@ export type Cell = string | number | bigint | null;
 export interface Source {
   readonly name: string;
   readonly kind: string;
-  /** `inPlace`: {@link Source.placements} answers, which it need not where {@link Source.databases} is there. `sql`: {@link Source.query} does. Read before anything is stopped. */
+  /** `inPlace`: {@link Source.placements} answers, or {@link Source.databases} swaps. `sql`: {@link Source.query} does. Read before anything is stopped. */
   readonly capabilities: { readonly tree: boolean; readonly inPlace: boolean; readonly sql: boolean };
   /** The names of the items that a capture would have: what fails as a whole is reported under these. */
   readonly itemNames: readonly string[];

@@ -55,7 +55,7 @@ export function source(
   return {
     name,
     kind: KIND,
-    capabilities: { tree: false, inPlace: false, sql: others.length === 1 },
+    capabilities: { tree: false, inPlace: true, sql: others.length === 1 },
     itemNames: [...(globals ? [GLOBALS] : []), ...(named === 'all' ? [`${KIND}_all`] : named.map(itemOf))],
     async capture(_context, signal) {
       signal.throwIfAborted();
