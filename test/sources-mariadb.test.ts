@@ -279,6 +279,52 @@ describe.runIf(mariadbAvailable())('needs MariaDB', () => {
     expect(open({ databases: 'all' }).capabilities.sql).toBe(false);
   });
 
+  test('a database comes back under another name, row by row, and the one of its own name stays as it is', async () => {
+    const name = await database(HOSTILE, 'we`ird -x ü');
+    // A trigger that is older than its database's collation: the dump then sets the database's own, by name.
+    await server.sql(name, `alter database ${quoted(name)} character set latin1`);
+    await server.sql(name, 'create event running on schedule every 1 year starts now() + interval 1 year do select 1');
+    const before = await contentsOf(server, name);
+    const [{ item, bytes, facts } = fail()] = await stored(open({ database: name }));
+    expect(bytes.toString()).toContain(`\nALTER DATABASE ${quoted(name)} CHARACTER SET`);
+    const { databases } = open({ database: name });
+    if (databases === null) return fail();
+    expect(databases.databaseOf(item)).toBe(name);
+    const copy = `-cópy \`${++made}`;
+    expect(await databases.exists(copy, never())).toBe(false);
+    for (const length of [777, 1 << 20]) {
+      async function* chunks() {
+        for (let at = 0; at < bytes.length; at += length) yield bytes.subarray(at, at + length);
+      }
+      expect(await databases.fill(copy, chunks, never())).toEqual([expect.stringContaining('1 of its events')]);
+      expect(await databases.facts(copy, never())).toEqual(facts);
+      expect(await contentsOf(server, copy)).toBe(before);
+      expect(await contentsOf(server, name)).toBe(before);
+      await expect(databases.fill(copy, chunks, never())).rejects.toMatchObject({ code: 'TargetExists' });
+      await databases.drop(copy, never());
+      expect(await databases.exists(copy, never())).toBe(false);
+    }
+    await databases.drop(copy, never()); // none of that name is no error
+  });
+
+  test('a dump that ends too early, or cannot be read, fills nothing that passes for whole', async () => {
+    const name = await database('create table t (x int); insert into t select seq from seq_1_to_3000');
+    const [{ bytes }] = (await stored(open({ database: name }))) as [Stored];
+    const { databases } = open({ database: name });
+    if (databases === null) return fail();
+    async function* broken() {
+      yield bytes.subarray(0, bytes.length >> 1);
+      throw new Error('the disk is gone');
+    }
+    await expect(databases.fill('half', broken, never())).rejects.toThrow('the disk is gone');
+    await databases.drop('half', never());
+    async function* other() {
+      yield Buffer.from('select 1;');
+    }
+    await expect(databases.fill('half', other, never())).rejects.toMatchObject({ code: 'Damaged' });
+    expect(await databases.exists('half', never())).toBe(false);
+  });
+
   test('tools that are older than the server are refused by name', async () => {
     const name = await database('');
     const local = localHost();

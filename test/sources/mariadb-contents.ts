@@ -59,7 +59,7 @@ export async function contentsOf(server: MariadbServer, database: string): Promi
     });
   const here = `'${escaped}'`;
   const definitions = `
-    select table_name, engine, table_collation, create_options from information_schema.tables where table_schema = ${here} order by 1;
+    select table_name, engine, if(table_type = 'SEQUENCE', null, table_collation), create_options from information_schema.tables where table_schema = ${here} order by 1;
     select table_name, column_name, column_type, column_default, extra, generation_expression, character_set_name from
       information_schema.columns where table_schema = ${here} order by 1, ordinal_position;
     select table_name, replace(view_definition, concat('\`', replace(${here}, '\`', '\`\`'), '\`'), 'DB') from information_schema.views where table_schema = ${here} order by 1;

@@ -19,6 +19,13 @@ export function connection({ mariadb: { container, socket, host, port, user, run
   ];
 }
 
+export const quoted = (name: string): string => `\`${name.replaceAll('`', '``')}\``;
+
+/** A script from stdin into a database. */
+export const load = (database: string): string[] => [
+  ...['--batch', '--connect-timeout=30', '--max-allowed-packet=1G', `--database=${database}`],
+];
+
 /** The client, from stdin: no column names, values as they are, the first error ends it. */
 export const client = (database: string | null): string[] => [
   ...['--batch', '--raw', '--skip-column-names', '--connect-timeout=30'],

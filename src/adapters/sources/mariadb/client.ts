@@ -8,10 +8,11 @@ import type { MariadbSettings } from './config.ts';
 export interface Client {
   readonly host: Host;
   readonly dump: Program;
+  readonly client: Program;
   command(program: Program, words: readonly string[]): Command;
   /** Lines of what SQL prints, fields separated by tabs; values that may hold either are asked for by `HEX`.
    *  @throws SourceMissing, SourceFailed */
-  lines(sql: string, signal: AbortSignal): Promise<readonly (readonly string[])[]>;
+  lines(sql: string, signal: AbortSignal, limitMs?: number): Promise<readonly (readonly string[])[]>;
   /** What an XML query prints in a database. @throws ProcessFailed as the client ended */
   xml(database: string, sql: string, limitMs: number, signal: AbortSignal): Promise<string>;
   /** What went wrong, in words that say what to do: a server that is away, a wrong password. */
@@ -47,10 +48,10 @@ export async function clientOf(settings: MariadbSettings, reached: Reached, sign
     return (await host.run(command(client, words), { signal, limitMs, input })).stdout;
   };
   return {
-    ...{ host, dump, command, explain },
-    async lines(sql, signal) {
+    ...{ host, dump, client, command, explain },
+    async lines(sql, signal, limitMs = SQL_LIMIT_MS) {
       try {
-        const printed = await ask(args.client(null), sql, SQL_LIMIT_MS, signal);
+        const printed = await ask(args.client(null), sql, limitMs, signal);
         return printed.split('\n').flatMap((line) => (line === '' ? [] : [line.split('\t')]));
       } catch (error) {
         signal.throwIfAborted();

@@ -5,6 +5,7 @@ import { reachServer } from '../server/reach.ts';
 import { streamItem } from '../server/stream-item.ts';
 import { type Client, clientOf } from './client.ts';
 import { type MariadbSettings, namedDatabases } from './config.ts';
+import { databasesOf } from './databases.ts';
 import { dumpDatabase } from './dump.ts';
 import { look, type SeenDatabase } from './look.ts';
 import { queryDatabase } from './query.ts';
@@ -38,7 +39,7 @@ export function source(name: string, settings: MariadbSettings, host: Host, tool
         [Symbol.asyncDispose]: async () => undefined,
       };
     },
-    databases: null,
+    databases: databasesOf(name, open),
     placements: async () => [],
     snapshotRoots: async () => [],
     holdsDatabases: async () => true,

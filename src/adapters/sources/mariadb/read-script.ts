@@ -79,3 +79,7 @@ export function readScript(): ScriptReader {
 const plain = (identifier: string): string => identifier.replaceAll('``', '`');
 /** A damaged beginning may be anything. */
 const printable = (head: string): string => head.slice(0, 30).replaceAll(/[^\x20-\x7e]/g, '?');
+
+/** The database that a script is of, by its first bytes; null where they do not say. */
+export const databaseNamedIn = (beginning: string): string | null =>
+  /^-- Host: .*? {4}Database: ([\s\S]*?)\n-- -{20,}$/m.exec(beginning)?.[1]?.replaceAll('\n-- ', '\n') ?? null;

@@ -59,6 +59,9 @@ const VALUE = bytesIn(' \n,()0123456789abcdefABCDEFxXNUL+-._inrybu\'"`');
 /** Bytes outside of strings that mean something; the others are passed over. */
 const SPECIAL = bytesIn('\'"`#-/*(),V');
 
+const ORDINARY = SPECIAL.map((special) => 1 - special);
+const IN_VALUES = VALUE.map((allowed, byte) => allowed & (1 - (SPECIAL[byte] ?? 0)));
+
 export function scanStatements({ onStatement, onComment }: ScannerEvents): StatementScanner {
   let kept: Buffer = Buffer.alloc(0);
   let state: State = PLAIN;
@@ -107,10 +110,16 @@ export function scanStatements({ onStatement, onComment }: ScannerEvents): State
 
   /** @returns where the next byte is looked at; never before `limit` unless the state changed */
   function plain(buffer: Buffer, from: number, limit: number): number {
-    const first = delimiter[0];
+    const first = delimiter[0] as number;
     let at = from;
     let since = from;
     while (at < limit) {
+      if (begun) {
+        const pass = values && depth > 0 ? IN_VALUES : ORDINARY;
+        if (pass === IN_VALUES || !values)
+          while (at < limit && pass[buffer[at] as number] === 1 && buffer[at] !== first) at += 1;
+        if (at === limit) break;
+      }
       const byte = buffer[at] as number;
       if (!begun) {
         if (SPACE[byte] === 1) {

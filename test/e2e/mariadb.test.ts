@@ -1,0 +1,104 @@
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type MariadbServer, mariadbAvailable, mariadbServer } from '../services/mariadb.ts';
+import { contentsOf, HOSTILE } from '../sources/mariadb-contents.ts';
+import { aMachine, type Machine } from './holdfast.ts';
+import { pointFolderIn, storeRehashed } from './rehashed.ts';
+
+describe.runIf(mariadbAvailable())('MariaDB', () => {
+  let server: MariadbServer;
+  beforeAll(async () => {
+    server = await mariadbServer();
+  }, 120_000);
+  afterAll(async () => {
+    await server?.[Symbol.asyncDispose]();
+  }, 60_000);
+
+  let made = 0;
+  async function database(contents: string): Promise<string> {
+    const name = `wi ki-${++made}`;
+    await server.sql(null, `create database \`${name}\``);
+    await server.sql(name, contents);
+    return name;
+  }
+
+  /** A machine whose service `wiki` has these databases in its source `db`. */
+  function machineWith(settings: object, compression = 'zstd'): Machine {
+    const machine = aMachine();
+    machine.configure(`repositories:
+  disk: { engine: archive, path: ./disk, compression: { format: ${compression} } }
+services:
+  wiki: { sources: { db: ${JSON.stringify({ mariadb: { socket: server.socket, ...settings } })} } }`);
+    machine.passes('repository', 'init', 'disk');
+    return machine;
+  }
+
+  test('a database comes back under another name and as a script, row by row, and never over the present one', async () => {
+    const name = await database(HOSTILE);
+    const machine = machineWith({ database: name });
+    machine.passes('backup');
+    machine.passes('verify', 'wiki');
+    const report = machine.json(0, 'restore', 'wiki', '--database', '-new `one');
+    expect(report).toMatchObject({ outcome: 'passed', target: { kind: 'database', name: '-new `one' }, warnings: [] });
+    expect(report.items[0].proof).toMatch(/^hashes and \d+ rows in \d+ tables are equal$/);
+    expect(await contentsOf(server, '-new `one')).toBe(await contentsOf(server, name));
+    expect(machine.json(1, 'restore', 'wiki', '--database', name).error).toMatchObject({ code: 'TargetExists' });
+    const inPlace = machine.json(78, 'restore', 'wiki', '--in-place', '--yes');
+    expect(inPlace.error).toMatchObject({ code: 'Unsupported', hint: expect.stringContaining('--database') });
+    machine.passes('restore', 'wiki', '--to', 'out');
+    await server.sql(null, 'create database by_hand');
+    await server.sql('by_hand', readFileSync(machine.path('out', readdirSync(machine.path('out'))[0] ?? ''), 'utf8'));
+    expect(await contentsOf(server, 'by_hand')).toBe(await contentsOf(server, name));
+  }, 120_000);
+
+  test('a database that fails stops no other: the point is partial, and its row says why', async () => {
+    const name = await database('create table t (x int)');
+    const [point] = machineWith({ databases: [name, 'not there'] }).json(3, 'backup').points;
+    expect(point.items).toMatchObject([
+      { outcome: 'passed' },
+      { name: 'mariadb_not%20there', outcome: 'failed', error: 'The server has no database not there.' },
+    ]);
+  }, 60_000);
+
+  test('a server that is away leaves no point and no draft', () => {
+    const machine = machineWith({ database: 'any', socket: '/nowhere' });
+    const ended = machine.run(['backup']);
+    expect(ended).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("Can't connect") });
+    expect(existsSync(machine.path('disk/wiki')) ? readdirSync(machine.path('disk/wiki')) : []).toEqual([]);
+  }, 60_000);
+
+  const DAMAGES: Readonly<Record<string, (bytes: Buffer) => Buffer>> = {
+    truncated: (bytes) => bytes.subarray(0, bytes.length >> 1),
+    'cut before its last line': (bytes) => bytes.subarray(0, bytes.lastIndexOf('-- Dump completed')),
+    emptied: () => Buffer.alloc(0),
+    flipped: (bytes) => {
+      const damaged = Buffer.from(bytes);
+      const place = damaged.indexOf("'),\n(", damaged.length >> 1);
+      damaged[place] = (damaged[place] ?? 0) ^ 0x10;
+      return damaged;
+    },
+  };
+
+  test('an item that was damaged is found out, also when its hash was written anew', async () => {
+    const name = await database(
+      'create table t (x int, y text); insert into t select seq, md5(seq) from seq_1_to_2000',
+    );
+    const machine = machineWith({ database: name }, 'none');
+    machine.passes('backup');
+    const folder = pointFolderIn(machine.path('disk/wiki'));
+    const [file = ''] = readdirSync(folder).filter((each) => each.startsWith('mariadb_'));
+    const whole = readFileSync(join(folder, file));
+    for (const [what, damage] of Object.entries(DAMAGES)) {
+      writeFileSync(join(folder, file), damage(whole));
+      expect(machine.json(1, 'verify', 'wiki').outcome, what).toBe('failed');
+      writeFileSync(join(folder, file), whole);
+      storeRehashed(folder, file, damage(whole));
+      expect(machine.json(1, 'verify', 'wiki').outcome, `${what}, hashed anew`).toBe('failed');
+      storeRehashed(folder, file, whole);
+      expect(machine.json(0, 'verify', 'wiki').outcome, what).toBe('passed');
+    }
+    rmSync(join(folder, file));
+    expect(machine.json(1, 'verify', 'wiki').outcome).toBe('failed');
+  }, 120_000);
+});
