@@ -37,7 +37,9 @@ export function databasesOf(open: () => Promise<Client>): Databases {
       const client = await open();
       try {
         await using session = await client.session(database, signal);
-        return await countDatabase(session);
+        const facts = await countDatabase(session);
+        await session.end();
+        return facts;
       } catch (error) {
         signal.throwIfAborted();
         throw client.explain(error, database);

@@ -33,6 +33,8 @@ export async function* dumpDatabase(
     }
     counting ??= startCounting(session, listed);
     const facts = await counting.within(countingLimitMs);
+    // In peace it ends at once; what still counts is ended with its block.
+    if (counting.isOver() && counting.problem() === null) await session.end();
     signal.throwIfAborted();
     return { facts, warnings: warningsOf(name, listed, facts, counting.problem()), unreadable: [] };
   } catch (error) {
@@ -45,16 +47,24 @@ interface Counting {
   /** The facts, when all is counted or the time is over. */
   within(limitMs: number): Promise<Facts>;
   problem(): string | null;
+  isOver(): boolean;
 }
 
 function startCounting(session: Session, listed: Listed): Counting {
   const counts = new Map<string, number>();
   let problem: string | null = null;
-  const counted = countRows(session, listed, counts).catch((error: unknown) => {
+  let over = false;
+  const fail = (error: unknown): void => {
     problem = error instanceof Error ? error.message : String(error);
-  });
+  };
+  const counted = countRows(session, listed, counts)
+    .catch(fail)
+    .then(() => {
+      over = true;
+    });
   return {
     problem: () => problem,
+    isOver: () => over,
     async within(limitMs) {
       const { promise: late, resolve } = Promise.withResolvers<void>();
       const timer = setTimeout(resolve, limitMs);
