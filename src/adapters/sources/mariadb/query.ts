@@ -8,12 +8,13 @@ const QUERY_LIMIT_MS = 60_000;
 /** One statement, prepared by the server: no second one and no command of the client is read in it. What would change
  *  something fails. The server ends what takes longer than the reader waits, under its maker's name for that. */
 const readOnly = (sql: string): string =>
-  `/*M! SET SESSION max_statement_time = 60 */;\n/*!50708 SET SESSION max_execution_time = 60000 */;\n${[
+  [
     'SET SESSION TRANSACTION READ ONLY',
-    `SET @holdfast = ${literal(sql)}`,
+    // Each maker's server reads its own limit, and the other's is a comment to it.
+    `SET /*M! SESSION max_statement_time = 60, */ /*!50708 SESSION max_execution_time = 60000, */ @holdfast = ${literal(sql)}`,
     'PREPARE holdfast FROM @holdfast',
     'EXECUTE holdfast',
-  ].join(';\n')}`;
+  ].join(';\n');
 
 /** The first cell of a query, as text. @throws Unsupported unless the source has one database; QueryFailed */
 export async function queryDatabase(
