@@ -69,6 +69,18 @@ export function* string(input: RdbInput): Reading {
   yield* skip(input, packed);
 }
 
+/** Skips a short string that lies in the chunk as a whole, as nearly all do: with a generator for each, a million keys take
+ *  half as long again. @returns false when nothing was skipped, and {@link string} has to */
+export function skipShort(input: RdbInput): boolean {
+  const { chunk, at } = input;
+  const [first, second] = [chunk[at], chunk[at + 1]];
+  if (first === undefined || second === undefined) return false;
+  const end = first < 0x40 ? at + 1 + first : first < 0x80 ? at + 2 + (first & 0x3f) * 256 + second : chunk.length + 1;
+  if (end > chunk.length) return false;
+  input.at = end;
+  return true;
+}
+
 export function* strings(input: RdbInput, count: number): Reading {
-  for (let done = 0; done < count; done += 1) yield* string(input);
+  for (let done = 0; done < count; done += 1) if (!skipShort(input)) yield* string(input);
 }

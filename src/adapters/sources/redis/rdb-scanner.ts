@@ -8,6 +8,7 @@ import {
   RdbUnknown,
   type Reading,
   skip,
+  skipShort,
   string,
   strings,
 } from './rdb-input.ts';
@@ -70,8 +71,8 @@ function* read(input: RdbInput, counts: Map<string, number>): Reading {
     else if (code === 255) break;
     else {
       const { name, read: readValue } = valueType(code);
-      yield* string(input);
-      yield* readValue(input);
+      if (!skipShort(input)) yield* string(input);
+      if (readValue !== string || !skipShort(input)) yield* readValue(input);
       counts.set(name, (counts.get(name) ?? 0) + 1);
     }
   }
