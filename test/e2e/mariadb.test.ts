@@ -1,9 +1,10 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { canMount, temporaryDisk } from '../services/loop-disk.ts';
 import { type MariadbServer, mariadbAvailable, mariadbServer } from '../services/mariadb.ts';
 import { contentsOf, HOSTILE } from '../sources/mariadb-contents.ts';
-import { aMachine, type Machine } from './holdfast.ts';
+import { aMachine, type Machine, tool } from './holdfast.ts';
 import { pointFolderIn, storeRehashed } from './rehashed.ts';
 
 describe.runIf(mariadbAvailable())('MariaDB', () => {
@@ -67,6 +68,31 @@ services:
     expect(ended).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("Can't connect") });
     expect(existsSync(machine.path('disk/wiki')) ? readdirSync(machine.path('disk/wiki')) : []).toEqual([]);
   }, 60_000);
+
+  test.runIf(canMount())(
+    'a repository that is full while a database is dumped has no point of it, and says so',
+    async () => {
+      const name = await database(
+        'create table t (x text); insert into t select concat(md5(seq), md5(seq + 0.5), sha2(seq, 512)) from seq_1_to_60000',
+      );
+      using disk = temporaryDisk();
+      const machine = machineWith({ database: name });
+      machine.configure(
+        readFileSync(machine.configuration, 'utf8').replace('path: ./disk', `path: ${disk.path}/r`).slice(11),
+      );
+      machine.passes('repository', 'init', 'disk');
+      const ballast = `${disk.path}/ballast`;
+      tool('sh', '-c', `dd if=/dev/zero of='${ballast}' bs=1M 2>/dev/null || true; truncate -s -2M '${ballast}'`);
+      const ended = machine.run(['backup']);
+      expect(ended.exitCode).toBe(1);
+      expect(ended.stderr).toMatch(/space|bytes are expected/);
+      expect(machine.json(0, 'list').points).toEqual([]);
+      expect(await server.sql(null, 'select count(*) from information_schema.processlist where db is not null')).toBe(
+        '0',
+      );
+    },
+    120_000,
+  );
 
   const DAMAGES: Readonly<Record<string, (bytes: Buffer) => Buffer>> = {
     truncated: (bytes) => bytes.subarray(0, bytes.length >> 1),
