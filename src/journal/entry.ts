@@ -28,6 +28,7 @@ export function journalEntry(row: EntryRow, store: JournalStore, ports: StepPort
   let closed = false;
   let position = 0;
   let forward = false;
+  let cutShort = false;
   const confirmOurs = (): void => {
     if (closed || !isOurs(row, store)) throw takenOver(row);
   };
@@ -40,7 +41,9 @@ export function journalEntry(row: EntryRow, store: JournalStore, ports: StepPort
         confirmOurs();
         insertStep(store, row.id, ++position, step);
       });
+      cutShort = true;
       await take();
+      cutShort = false;
     },
     async forwardOnly(remaining = []) {
       store.write(() => {
@@ -63,7 +66,8 @@ export function journalEntry(row: EntryRow, store: JournalStore, ports: StepPort
       confirmOurs();
       closed = true;
       try {
-        await settle({ ...row, direction: forward ? 'forward' : 'back' }, store, ports, new AbortController().signal);
+        const now = { ...row, direction: forward ? 'forward' : 'back' } as const;
+        await settle(now, store, ports, cutShort, new AbortController().signal);
       } catch (error) {
         gaveUp();
         throw error;
@@ -75,23 +79,27 @@ export function journalEntry(row: EntryRow, store: JournalStore, ports: StepPort
 /** Takes back or performs, whichever is the entry's direction, all steps that it still has; then closes it. Each step is
  *  forgotten durably before the next one, so that none is taken back again after those before it. A unit that cannot be
  *  started keeps no other from being started: no step stands on it.
+ *  @param cutShort whether the newest step may not have come to its end
  *  @throws JournalOpen at the first other step that fails: those before it stand on its result. The entry is then free
  *  for a repair by any process. */
 export async function settle(
   row: EntryRow,
   store: JournalStore,
   ports: StepPorts,
+  cutShort: boolean,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   const settled: string[] = [];
   const notStarted: unknown[] = [];
   try {
     const rows = store.steps(row.id);
+    const newest = rows.at(-1)?.position;
     for (const { position, step } of row.direction === 'back' ? rows.toReversed() : rows) {
       signal.throwIfAborted();
       const limited = AbortSignal.any([signal, AbortSignal.timeout(STEP_LIMIT_MS)]);
       try {
-        if (row.direction === 'back') await undo(parseStep(step, store.path), ports, limited);
+        if (row.direction === 'back')
+          await undo(parseStep(step, store.path), ports, cutShort && position === newest, limited);
         else await perform(parseForwardStep(step, store.path), ports, limited);
       } catch (error) {
         if (!STARTS[row.direction].has(kindOf(step, store.path).kind)) throw error;

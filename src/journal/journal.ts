@@ -82,7 +82,7 @@ export function openJournal(path: string, { clock, identifiers, owners, ports }:
     left.delete(row.id);
     if (claimed === null) return { entry, outcome: 'skipped', detail: 'another process repairs it' };
     try {
-      const settled = await settle(claimed, store, ports, signal);
+      const settled = await settle(claimed, store, ports, true, signal);
       const outcome = claimed.direction === 'back' ? 'undone' : 'finished';
       return { entry, outcome, detail: `${settled.length} ${settled.length === 1 ? 'step' : 'steps'}` };
     } catch (error) {

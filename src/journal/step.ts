@@ -137,7 +137,7 @@ export type ForwardStep =
 /** What steps are taken back and performed with. */
 export interface StepPorts {
   host(name: string): Promise<{ readonly files: Pick<HostFiles, 'status' | 'list' | 'rename' | 'remove'> }>;
-  unit(reference: UnitReference): Promise<Pick<Unit, 'start' | 'stop' | 'takeImagesBack'>>;
+  unit(reference: UnitReference): Promise<Pick<Unit, 'running' | 'start' | 'stop' | 'takeImagesBack'>>;
   /** One with this id is replaced. */
   recordRecovery(recovery: Recovery): Promise<void>;
   snapshotter(pool: string): Promise<PoolSnapshotter>;
@@ -167,9 +167,10 @@ export async function confirmNew(step: Step, ports: StepPorts, signal: AbortSign
 }
 
 /** Takes a step back. It may run twice, or for a step that was only intended; the end state is the same.
+ *  @param cutShort whether it may not have come to its end
  *  @throws Refused when both names of a renamed path exist, since none of them may be overwritten */
-export async function undo(step: Step, ports: StepPorts, signal: AbortSignal): Promise<void> {
-  if (step.kind === 'unit-stopped') return (await ports.unit(step.unit)).start(step.members, signal);
+export async function undo(step: Step, ports: StepPorts, cutShort: boolean, signal: AbortSignal): Promise<void> {
+  if (step.kind === 'unit-stopped') return startAgain(step, await ports.unit(step.unit), cutShort, signal);
   if (step.kind === 'unit-started') return (await ports.unit(step.unit)).stop(signal);
   if (step.kind === 'remounted') return ports.mounts.show(step, signal);
   if (step.kind === 'copy-made' || step.kind === 'subvolume-exchanged' || step.kind === 'subvolume-renamed')
@@ -184,6 +185,17 @@ export async function undo(step: Step, ports: StepPorts, signal: AbortSignal): P
     return;
   }
   return step satisfies never; // a new kind of step without its undo does not compile
+}
+
+/** An engine goes on with a stop that nobody waits for any more: what runs yet would go down after it was started. */
+async function startAgain(
+  { members }: UnitStopped,
+  unit: Pick<Unit, 'running' | 'start' | 'stop'>,
+  cutShort: boolean,
+  signal: AbortSignal,
+): Promise<void> {
+  if (cutShort && (await unit.running(signal)).length > 0) await unit.stop(signal);
+  await unit.start(members, signal);
 }
 
 /** Does a step, or sees that it was done already. */

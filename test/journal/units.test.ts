@@ -53,6 +53,35 @@ test('what a killed process had stopped is started by the next one, in the decla
   expect(next.open()).toEqual([]);
 });
 
+test('a unit whose stop was cut short is down before it is started: its engine may go on with the stop', async () => {
+  const killedAt = (name: string) => async (): Promise<void> => {
+    if (name === 'web') await unitOf(name).stop(never);
+  };
+  {
+    using opened = journal();
+    const entry = await opened.begin({ verb: 'rollback', subject: 'mealie' });
+    for (const name of ['web', 'database'])
+      await entry.step({ kind: 'unit-stopped', unit: reference(name), members: ['one'] }, killedAt(name));
+  }
+  unitOf('web').members.set('one', true); // somebody started it: its stop had come to its end
+  using next = journal();
+  expect(await next.repair({ force: false }, never)).toMatchObject([{ outcome: 'undone', detail: '2 steps' }]);
+  const [down, up] = ['stop container database', 'start container database: one'];
+  expect(calls.slice(1)).toEqual([down, up, 'start container web: one']);
+});
+
+test('so is one whose stop was interrupted in this process', async () => {
+  using opened = journal();
+  const interrupted = async () => {
+    await using entry = await opened.begin({ verb: 'rollback', subject: 'mealie' });
+    await entry.step({ kind: 'unit-stopped', unit: reference('web'), members: ['one'] }, () =>
+      Promise.reject(new Error('Ctrl-C')),
+    );
+  };
+  await expect(interrupted()).rejects.toThrow('Ctrl-C');
+  expect(calls).toEqual(['stop container web', 'start container web: one']);
+});
+
 test('a unit that cannot be started keeps no other down, and its step stays until it can', async () => {
   await stopAndDie();
   unitOf('database').before = () => {
