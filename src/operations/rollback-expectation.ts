@@ -1,7 +1,6 @@
 import type { Validator } from '../ports/validator.ts';
 import { checkedOf, type GuardContext } from './guard-context.ts';
 import { usersOf } from './occupancy.ts';
-import type { Remount } from './rollback-exchange.ts';
 import type { RollbackPlan } from './rollback-plan.ts';
 import { type Baselines, demandingGood, takeBaseline } from './validate.ts';
 
@@ -24,16 +23,14 @@ export async function expectationOf(
   return { validators, baselines: down ? baselines : demandingGood(baselines) };
 }
 
-/** Every unit must be seen on the restored data (interface, section 10, line 1). Where nothing was started or mounted
- *  again, the look before the exchange has told that nobody was on the old data. */
+/** Every unit must be seen on the restored data (interface, section 10, line 1), and nobody else may have come to the old
+ *  data between the look before the exchange and the exchange. */
 export async function stillOnOldData(
   plan: RollbackPlan,
-  remounts: readonly Remount[],
   context: GuardContext,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   const units = plan.units.map(({ unit }) => unit);
-  if (units.length === 0 && remounts.length === 0) return [];
   const problems: string[] = [];
   for (const { keptPath, subvolume } of plan.replacements) {
     const users = await usersOf(keptPath, units, context, signal);

@@ -72,7 +72,7 @@ export async function rollback(
     await context.catalog.recordRecovery(recoveryOf('success', kept));
     await journal.done();
     const { validators, baselines } = expected;
-    problems.push(...(await stillOnOldData(plan, remounts, context, signal)));
+    problems.push(...(await stillOnOldData(plan, context, signal)));
     const validation = await validate(validators, baselines, settleSettings(context.guard), context.clock, signal);
     const outcome = problems.length > 0 || validation.outcome === 'invalid' ? 'failed' : 'success';
     const recovery = recoveryOf(outcome, kept);
