@@ -108,9 +108,9 @@ export class JournalStore implements Disposable {
     return this.#translated(() => Number(this.#database.prepare(sql).run(...values).changes));
   }
 
-  /** Unfinished entries, oldest first. */
+  /** Unfinished entries, in the order in which they were begun: an id tells it only to the millisecond of a clock. */
   entries(): readonly EntryRow[] {
-    return this.#rows('SELECT * FROM entries ORDER BY id') as unknown as EntryRow[];
+    return this.#rows('SELECT * FROM entries ORDER BY rowid') as unknown as EntryRow[];
   }
 
   /** Steps of an entry in the order they were recorded. */

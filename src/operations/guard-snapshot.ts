@@ -4,7 +4,7 @@ import type { JournalEntry } from '../journal/entry.ts';
 import { snapshotMade } from '../journal/pool-step.ts';
 import type { Snapshot } from '../ports/catalog.ts';
 import type { GuardContext, Subject } from './guard-context.ts';
-import { type PoolDetail, VERBS } from './guards.ts';
+import { type PoolDetail, refuseNameOfOther, VERBS } from './guards.ts';
 import { withFreeName } from './snapshot.ts';
 
 export interface Taken extends AsyncDisposable {
@@ -31,6 +31,7 @@ export async function takeSnapshot(
     const planned: Snapshot = {
       ...{ pool, name, subvolume, type: 'pre-operation', operation, madeAt: at, outcome: 'pending', sizeBytes: null },
     };
+    await refuseNameOfOther(entry.id, pool, name, context);
     await refuseKnown(name, snapshotter.snapshotsPath, context, signal);
     await entry.forwardOnly([snapshotMade(planned)]);
     const snapshot = { ...planned, sizeBytes: (await snapshotter.snapshot(subvolume, name, signal)).exclusiveBytes };

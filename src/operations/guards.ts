@@ -48,6 +48,32 @@ export async function waitForCommands(
   }
 }
 
+/** Of two processes that both begin an entry before they look, only one sees the other here. */
+const begunBefore = (own: string, entries: readonly OpenEntry[]): readonly OpenEntry[] =>
+  entries.slice(
+    0,
+    entries.findIndex(({ id }) => id === own),
+  );
+
+/** A snapshot of this name is another's who began before, though it may not be there yet: `btrfs` would put ours into it.
+ *  @param own the entry that has the name too
+ *  @throws TargetExists */
+export async function refuseNameOfOther(
+  own: string,
+  pool: string,
+  name: string,
+  { journal }: Pick<GuardContext, 'journal'>,
+): Promise<void> {
+  const names = ({ detail }: OpenEntry): boolean => {
+    const other = detail as Partial<PoolDetail> | null;
+    return other?.pool === pool && other.snapshot === name;
+  };
+  const other = begunBefore(own, (await journal()).open()).find(names);
+  if (other === undefined) return;
+  const words = `The snapshot ${name} is made by another guard (process ${other.owner.pid}).`;
+  throw new HoldfastError('TargetExists', words, name);
+}
+
 /** Two rollbacks of one subvolume exclude each other: the one that was begun first goes on.
  *  @param own the entry of this rollback, which is in the journal already
  *  @throws StateBusy */
@@ -57,9 +83,14 @@ export async function refuseOtherRollback(
   subvolumes: readonly string[],
   { journal }: Pick<GuardContext, 'journal'>,
 ): Promise<void> {
-  const others = (await journal()).open().filter((entry) => entry.verb === VERBS.rollback && entry.id !== own);
-  const first = others.find(
-    (entry) => (entry.state !== 'running' || entry.id < own) && worksOn(entry, pool, subvolumes),
+  const entries = (await journal()).open();
+  const earlier = new Set(begunBefore(own, entries));
+  const first = entries.find(
+    (entry) =>
+      entry.verb === VERBS.rollback &&
+      entry.id !== own &&
+      (entry.state !== 'running' || earlier.has(entry)) &&
+      worksOn(entry, pool, subvolumes),
   );
   if (first === undefined) return;
   const words =
