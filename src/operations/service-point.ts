@@ -38,7 +38,7 @@ export async function planPoint(
 
 /** A point that could not be taken back is no protection: said before the command runs. */
 function refuseWithoutWayBack(sources: readonly Source[]): void {
-  const source = sources.find(({ capabilities }) => !capabilities.inPlace);
+  const source = sources.find(({ capabilities, databases }) => !capabilities.inPlace || databases !== null);
   if (source === undefined) return;
   const words = `Guard cannot take ${source.name} back yet, a source of kind ${source.kind}.`;
   throw new HoldfastError('Unsupported', words, source.name, {
