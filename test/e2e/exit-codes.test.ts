@@ -113,12 +113,14 @@ describe('what the configuration does not have', () => {
   test('matters only to the run that needs it', () => {
     const machine = aMachine();
     machine.write('data/a', 'a');
-    machine.configure(`repositories:
+    machine.configure(`hosts:
+  away: { ssh: root@127.0.0.1 }
+repositories:
   disk: { engine: archive, path: ./disk }
   far: { engine: restic, location: /nowhere, password: { env: NOBODY_SET_THIS } }
 services:
   files: { sources: { data: { files: [./data] } } }
-  rows: { sources: { db: { postgres: { database: rows } } } }
+  rows: { host: away, sources: { data: { files: [/srv] } } }
 `);
     machine.passes('repository', 'init', 'disk');
     expect(machine.json(0, 'config', 'check')).toMatchObject({
