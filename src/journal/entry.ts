@@ -41,9 +41,12 @@ export function journalEntry(row: EntryRow, store: JournalStore, ports: StepPort
         confirmOurs();
         insertStep(store, row.id, ++position, step);
       });
-      cutShort = true;
-      await take();
-      cutShort = false;
+      try {
+        await take();
+      } catch (error) {
+        cutShort = isInterruption(error);
+        throw error;
+      }
     },
     async forwardOnly(remaining = []) {
       store.write(() => {
@@ -75,6 +78,10 @@ export function journalEntry(row: EntryRow, store: JournalStore, ports: StepPort
     },
   };
 }
+
+/** A step that failed by itself came to its end; one that was left in the middle may go on without us. */
+const isInterruption = (error: unknown): boolean =>
+  !(error instanceof HoldfastError) || ['Interrupted', 'Terminated'].includes(error.code);
 
 /** Takes back or performs, whichever is the entry's direction, all steps that it still has; then closes it. Each step is
  *  forgotten durably before the next one, so that none is taken back again after those before it. A unit that cannot be
