@@ -35,6 +35,9 @@ export const client = (database: string | null): string[] => [
 /** The first rows of one statement as XML, in which NULL and a NUL byte can be told apart. */
 export const query = (database: string): string[] => ['--xml', '--connect-timeout=30', `--database=${database}`];
 
+/** Of MySQL's program alone: the first would make the dump unusable elsewhere, the second ask what MariaDB has not. */
+const oracleOnly = (oracle: boolean): string[] => (oracle ? ['--set-gtid-purged=OFF', '--column-statistics=0'] : []);
+
 /** One database without its own name, so that it loads into one of any name; the same bytes for the same content. What
  *  `--opt` holds is said by word, since an option file may have taken it back. */
 export const dump = (database: string, oracle: boolean): string[] => [
@@ -42,7 +45,30 @@ export const dump = (database: string, oracle: boolean): string[] => [
   ...['--single-transaction', '--skip-lock-tables', '--routines', '--triggers', '--events', '--hex-blob'],
   ...['--skip-no-data', '--skip-no-create-info', '--skip-force', '--skip-replace', '--skip-insert-ignore'],
   ...['--comments', '--skip-dump-date', '--no-tablespaces', '--max-allowed-packet=1G', '--net-buffer-length=1M'],
-  // Of MySQL's program alone: the first would make the dump unusable elsewhere, the second ask what MariaDB has not.
-  ...(oracle ? ['--set-gtid-purged=OFF', '--column-statistics=0'] : []),
+  ...oracleOnly(oracle),
   ...['--', database],
+];
+
+const DEFINITIONS = [
+  ...['--skip-opt', '--set-charset', '--quote-names', '--no-create-db', '--no-data', '--no-tablespaces'],
+  ...['--skip-comments', '--max-allowed-packet=1G'],
+];
+/** What of a database is no table and no view, by kind. `hidden`: views and sequences, which are not to be looked at. */
+export const definitions = (
+  database: string,
+  what: 'triggers' | 'routines' | 'events',
+  hidden: readonly string[],
+  oracle: boolean,
+): string[] => [
+  ...[...DEFINITIONS, '--no-create-info'],
+  ...(what === 'triggers' ? ['--triggers'] : ['--skip-triggers', `--${what}`]),
+  ...hidden.map((name) => `--ignore-table=${database}.${name}`),
+  ...oracleOnly(oracle),
+  ...['--', database],
+];
+
+/** Views, each after those that it reads: they are made as empty ones first. */
+export const views = (database: string, names: readonly string[], oracle: boolean): string[] => [
+  ...[...DEFINITIONS, '--add-drop-table', '--skip-triggers', ...oracleOnly(oracle)],
+  ...['--', database, ...names],
 ];

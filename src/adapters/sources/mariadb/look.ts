@@ -3,6 +3,7 @@ import { refuseOlderTool } from '../server/versions.ts';
 import { literal } from './args.ts';
 import type { Client } from './client.ts';
 import { type MariadbSettings, namedDatabases } from './config.ts';
+import { fromHex } from './objects.ts';
 
 /** A database as a capture finds it. */
 export interface SeenDatabase {
@@ -26,12 +27,14 @@ export interface SeenTable {
 /** The server's own. */
 const SYSTEM = ['information_schema', 'performance_schema', 'mysql', 'sys'];
 
+/** What a restore in place made or kept is no database of the service. */
+export const isOurs = (database: string): boolean =>
+  /^holdfast_restore_[0-9a-z]{26}_\d+$|_recovery_backup_\d{8}_\d{6}(?:_\d+)?$/.test(database);
+
 const SERVER = 'SELECT VERSION()';
 const DATABASES = `SELECT HEX(CONVERT(SCHEMA_NAME USING utf8mb4)), DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME
   FROM information_schema.SCHEMATA ORDER BY SCHEMA_NAME`;
 const SIZES = `SELECT HEX(CONVERT(TABLE_SCHEMA USING utf8mb4)), SUM(DATA_LENGTH) FROM information_schema.TABLES GROUP BY TABLE_SCHEMA`;
-
-const fromHex = (hex: string): string => Buffer.from(hex, 'hex').toString('utf8');
 
 /** Finds the server and its databases. @throws SourceMissing without a server, and when none of what is named is there;
  *  SourceFailed when it lets nobody in; ToolMissing when its programs are older than it */
@@ -47,7 +50,8 @@ export async function look(
   );
   const there = new Map(rows.map(([hex = '', ...defaults]) => [fromHex(hex), defaults]));
   const named = namedDatabases(settings);
-  const wanted = named === 'all' ? [...there.keys()].filter((name) => !SYSTEM.includes(name.toLowerCase())) : named;
+  const own = (name: string): boolean => SYSTEM.includes(name.toLowerCase()) || isOurs(name);
+  const wanted = named === 'all' ? [...there.keys()].filter((name) => !own(name)) : named;
   const databases = wanted.map((name) => {
     const [characterSet = '', collation = ''] = there.get(name) ?? [];
     return { name, missing: !there.has(name), bytes: sizes.get(name) ?? null, characterSet, collation };

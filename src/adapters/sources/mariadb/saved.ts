@@ -1,0 +1,98 @@
+import { literal, quoted } from './args.ts';
+import type { Client } from './client.ts';
+import { type Definitions, definitionsOf, PARTS } from './definitions.ts';
+import { BEGUN, DONE, databaseExists, objectsOf } from './objects.ts';
+
+/** A database's own part of what an exchange needs. */
+export interface Saved extends Definitions {
+  /** The database that its scripts were dumped from. */
+  readonly name: string;
+  /** `CHARACTER SET … COLLATE …`. */
+  readonly defaults: string;
+}
+
+/** What both sides of an exchange were before it; null where there was no database. */
+export interface Before {
+  /** Of the database that is replaced. */
+  readonly present: Saved | null;
+  /** Of the one that takes its place. */
+  readonly coming: Saved | null;
+}
+
+const SIDES = ['present', 'coming'] as const;
+
+export async function hasTable(
+  database: string,
+  table: typeof BEGUN | typeof DONE,
+  client: Client,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const sql = `SELECT 1 FROM information_schema.TABLES WHERE BINARY TABLE_SCHEMA = BINARY ${literal(database)}
+    AND TABLE_NAME = '${table}'`;
+  return (await client.lines(sql, signal)).length > 0;
+}
+
+/** Null when nothing was saved, or not all of it. */
+export async function savedIn(
+  database: string,
+  table: typeof BEGUN | typeof DONE,
+  client: Client,
+  signal: AbortSignal,
+): Promise<Before | null> {
+  if (!(await hasTable(database, table, client, signal))) return null;
+  const rows = await client.lines(`SELECT part, HEX(script) FROM ${quoted(database)}.${table}`, signal);
+  if (rows.length === 0) return null;
+  const found = new Map(rows.map(([part = '', hex = '']) => [part, Buffer.from(hex, 'hex')]));
+  const sideOf = (side: (typeof SIDES)[number]): Saved | null => {
+    const part = (name: string): Buffer => found.get(`${side} ${name}`) ?? Buffer.alloc(0);
+    if (!found.has(`${side} name`)) return null;
+    const [triggers, routines, events, views, broken] = PARTS.map(part) as [Buffer, Buffer, Buffer, Buffer, Buffer];
+    const scripts = { triggers, routines, events, views, broken };
+    return { name: part('name').toString(), defaults: part('defaults').toString(), ...scripts };
+  };
+  return { present: sideOf('present'), coming: sideOf('coming') };
+}
+
+/** Keeps what no rename moves in a table of `aside`, before anything is dropped: all of it, or nothing. */
+export async function save(
+  { database, from, aside }: { readonly database: string; readonly from: string | null; readonly aside: string },
+  client: Client,
+  signal: AbortSignal,
+): Promise<Before> {
+  const present = await lookAt(database, client, signal);
+  const coming = from === null ? null : await lookAt(from, client, signal);
+  const before = { present, coming };
+  const rows = SIDES.flatMap((side) => {
+    const saved = before[side];
+    if (saved === null) return [];
+    const parts = { ...saved, name: Buffer.from(saved.name), defaults: Buffer.from(saved.defaults) };
+    return Object.entries(parts).map(([part, bytes]) => `('${side} ${part}', x'${bytes.toString('hex')}')`);
+  });
+  const table = `${quoted(aside)}.${BEGUN}`;
+  const defaults = present?.defaults ?? coming?.defaults ?? '';
+  const statements = [
+    `CREATE DATABASE IF NOT EXISTS ${quoted(aside)} ${defaults}`,
+    `CREATE TABLE IF NOT EXISTS ${table} (part VARCHAR(64) CHARACTER SET latin1 PRIMARY KEY, script LONGBLOB NOT NULL) ENGINE=InnoDB`,
+    `INSERT INTO ${table} VALUES ${rows.join(', ')}`,
+  ];
+  await client.lines(statements.join(';\n'), signal);
+  return before;
+}
+
+async function lookAt(database: string, client: Client, signal: AbortSignal): Promise<Saved | null> {
+  if (!(await databaseExists(database, client, signal))) return null;
+  // An exchange that is taken back finds what it had set aside, events and their state among it.
+  const earlier = (await savedIn(database, DONE, client, signal))?.present ?? null;
+  if (earlier !== null) return earlier;
+  const objects = await objectsOf(database, client, signal);
+  const definitions = await definitionsOf(database, objects, client, signal);
+  return { name: database, defaults: await defaultsOf(database, client, signal), ...definitions };
+}
+
+/** Names of character sets are words. */
+async function defaultsOf(database: string, client: Client, signal: AbortSignal): Promise<string> {
+  const sql = `SELECT DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA
+    WHERE BINARY SCHEMA_NAME = BINARY ${literal(database)}`;
+  const [[characterSet = '', collation = ''] = []] = await client.lines(sql, signal);
+  return `CHARACTER SET ${characterSet} COLLATE ${collation}`;
+}

@@ -1,0 +1,95 @@
+import { HoldfastError } from '../../../domain/errors.ts';
+import { literal } from './args.ts';
+import type { Client } from './client.ts';
+import { exchange, finishExchange, forgetExchange } from './exchange.ts';
+import { BEGUN, DONE, databaseExists, fromHex, objectsOf } from './objects.ts';
+import { hasTable } from './saved.ts';
+
+interface Names {
+  readonly database: string;
+  readonly staged: string;
+  readonly kept: string;
+}
+
+/** MariaDB renames several tables at once or none of them, also through a crash, from 10.6 on
+ *  (https://mariadb.com/kb/en/atomic-ddl), MySQL from 8.0 on. */
+const ATOMIC = { mariadb: [10, 6], mysql: [8, 0] } as const;
+
+/** @throws Refused for a server that cannot exchange tables in one step, and where other databases point to these */
+export async function confirmExchange(
+  databases: readonly string[],
+  client: Client,
+  signal: AbortSignal,
+): Promise<void> {
+  const [[version = ''] = []] = await client.lines('SELECT VERSION()', signal);
+  const maker = /mariadb/i.test(version) ? 'mariadb' : 'mysql';
+  const [major = 0, minor = 0] = (version.replace(/^5\.5\.5-/, '').match(/\d+/g) ?? []).map(Number);
+  const [wantedMajor, wantedMinor] = ATOMIC[maker];
+  if (major < wantedMajor || (major === wantedMajor && minor < wantedMinor))
+    throw new HoldfastError(
+      'Refused',
+      `The server, ${version}, cannot exchange tables in one step.`,
+      databases.join(', '),
+      {
+        hint: `In place needs MariaDB 10.6 or MySQL 8.0. ${BESIDE}`,
+      },
+    );
+  if (databases.length === 0) return;
+  const names = databases.map((name) => `BINARY ${literal(name)}`).join(', ');
+  const rows = await client.lines(
+    `SELECT DISTINCT HEX(CONVERT(CONSTRAINT_SCHEMA USING utf8mb4)), HEX(CONVERT(UNIQUE_CONSTRAINT_SCHEMA USING utf8mb4))
+     FROM information_schema.REFERENTIAL_CONSTRAINTS
+     WHERE BINARY UNIQUE_CONSTRAINT_SCHEMA IN (${names}) AND BINARY CONSTRAINT_SCHEMA <> BINARY UNIQUE_CONSTRAINT_SCHEMA`,
+    signal,
+  );
+  const [[other, one] = []] = rows.map(([from = '', to = '']) => [fromHex(from), fromHex(to)]);
+  if (other === undefined || one === undefined) return;
+  throw new HoldfastError(
+    'Refused',
+    `Foreign keys of database ${other} point into ${one}, and would follow its old tables.`,
+    one,
+    {
+      hint: `Drop them before, and make them again afterwards. ${BESIDE}`,
+    },
+  );
+}
+
+export const BESIDE = 'Restore it beside the present one: --database NAME, or to a folder: --to DIR';
+
+/** @throws Refused when neither name is as it was before nor as it is afterwards */
+export async function takePlace({ database, staged, kept }: Names, client: Client, signal: AbortSignal): Promise<void> {
+  const names = { database, from: staged, aside: kept };
+  if (!(await databaseExists(staged, client, signal))) {
+    if (!(await databaseExists(database, client, signal)))
+      throw new HoldfastError('Refused', `The restored database ${staged} is gone.`, staged);
+    return; // done before
+  }
+  if ((await databaseExists(kept, client, signal)) && !(await isOurs(kept, client, signal)))
+    throw new HoldfastError('Refused', `A database ${kept} is there already.`, kept);
+  await exchange(names, client, signal);
+}
+
+/** Made by an exchange, or left empty by one that had just begun. */
+async function isOurs(database: string, client: Client, signal: AbortSignal): Promise<boolean> {
+  for (const table of [BEGUN, DONE] as const) if (await hasTable(database, table, client, signal)) return true;
+  const { tables, views, routines, events } = await objectsOf(database, client, signal);
+  return [tables, views, routines, events].every((all) => all.length === 0);
+}
+
+export async function takeBack({ database, staged, kept }: Names, client: Client, signal: AbortSignal): Promise<void> {
+  const there = (name: string): Promise<boolean> => databaseExists(name, client, signal);
+  const has = (name: string, table: typeof BEGUN | typeof DONE): Promise<boolean> =>
+    hasTable(name, table, client, signal);
+  const way = { database, from: staged, aside: kept };
+  const back = { database, from: (await there(kept)) ? kept : null, aside: staged };
+  if (await has(staged, DONE)) return finishExchange(back, client, signal); // its tables went back before
+  if (await has(staged, BEGUN)) return exchange(back, client, signal);
+  if (await there(staged)) {
+    if (await has(kept, DONE)) await finishExchange(way, client, signal);
+    else if (back.from === null)
+      return; // never begun, or taken back before
+    else return forgetExchange(way, client, signal);
+  }
+  if ((await there(database)) || (await there(kept)))
+    await exchange({ ...back, from: (await there(kept)) ? kept : null }, client, signal);
+}
