@@ -13,6 +13,7 @@ export async function refuseInPlace(
   { forbiddenPaths }: Pick<Context, 'forbiddenPaths'>,
   signal: AbortSignal,
 ): Promise<void> {
+  refuseUnstopped(plan);
   if (plan.host.name === 'local') await refuseOwnFolders(plan, forbiddenPaths, signal);
   const own = await Promise.all(plan.units.map((unit) => unit.processes(signal)));
   await refuseHolders(plan, live, signal, new Set(own.flat()));
@@ -22,6 +23,19 @@ export async function refuseInPlace(
     await refuseFullDisk([...choices], { existing: parentOf(folder) }, files, signal);
   }
 }
+
+/** A server reads its files when it starts, and writes them when it stops: one that nobody stops would write over what
+ *  was restored.
+ *  @throws Refused */
+function refuseUnstopped({ service, exchanges, units }: Pick<InPlacePlan, 'service' | 'exchanges' | 'units'>): void {
+  const [needed] = exchanges.filter(({ server }) => server !== undefined);
+  if (needed === undefined || units.length > 0) return;
+  const words = `${needed.server?.name} must be down while ${needed.path} is exchanged, and no unit of ${service.name} is stopped for a restore.`;
+  throw new HoldfastError('Refused', words, needed.path, { hint: DECLARE_ITS_UNIT });
+}
+
+const DECLARE_ITS_UNIT =
+  'Declare what stops it under `units` of the service, as { systemd: NAME.service }, with stopDuring: { restore: true }';
 
 /** A repository that lies in what is exchanged would be set aside with the present state, and removed with it when its
  *  time is over; the state and its journal would be written into what was set aside. */
@@ -52,9 +66,9 @@ export async function refuseHolders(
   signal: AbortSignal,
   stopped: ReadonlySet<number> = new Set(),
 ): Promise<void> {
-  for (const { path, present, presentCompanions, exclusive } of exchanges) {
+  for (const { path, present, presentCompanions, exclusive, server } of exchanges) {
     if (live && !exclusive) continue;
-    const paths = present === null ? presentCompanions : [path, ...presentCompanions];
+    const paths = [...(present === null ? [] : [path]), ...presentCompanions, ...(server?.heldAt ?? [])];
     const holders = new Set<string>();
     for (const held of paths) {
       for (const holder of await host.files.holders(held, signal))
@@ -62,6 +76,7 @@ export async function refuseHolders(
     }
     if (holders.size === 0) continue;
     const words = `${path} is held by ${[...holders].join(', ')}.`;
+    if (server !== undefined) throw new HoldfastError('TargetBusy', words, path, { hint: DECLARE_ITS_UNIT });
     const hint = exclusive ? {} : { hint: 'End these processes, or restore beneath them with: --live' };
     throw new HoldfastError('TargetBusy', words, path, hint);
   }

@@ -9,10 +9,11 @@ import type { Choice } from './restore-choice.ts';
  *  @throws Refused when a symbolic link or a file stands where the path leads through */
 export async function narrowed(
   placement: InPlacePath,
-  { path, tree }: Pick<Choice, 'path' | 'tree'>,
+  { path, tree, file }: Pick<Choice, 'path' | 'tree' | 'file'>,
   files: HostFiles,
   signal: AbortSignal,
 ): Promise<readonly InPlacePath[]> {
+  if (placement.server !== undefined && placement.stored !== file) return []; // another item of the same server
   if (path === null || !tree) return [placement];
   const stored = nameOf(path);
   const root = trimSlashes(placement.stored);

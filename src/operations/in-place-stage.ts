@@ -65,11 +65,24 @@ export async function stage({ host, exchanges }: InPlacePlan, parts: StageParts,
     }
     items.push({ name: choice.name, paths: own.map(({ path }) => path), ...extracted });
   }
-  for (const exchange of ready) if (!exchange.choice.tree) await takeAttributes(exchange, ready, host, signal);
-  for (const exchange of ready)
-    if (exchange.way === 'nested') await putInto(outerOf(exchange, ready), exchange, host, signal);
+  const dumps = ready.filter(({ choice }) => !choice.tree);
+  for (const exchange of dumps) await takeAttributes(exchange, ready, host, signal);
+  const built: Staged[] = [];
+  for (const exchange of ready) built.push(await build(exchange, dumps, signal));
+  for (const exchange of built)
+    if (exchange.way === 'nested') await putInto(outerOf(exchange, built), exchange, host, signal);
   for (const path of folders) await host.run({ program: 'sync', args: ['--file-system', '--', path] }, { signal });
-  return { exchanges: ready.filter(({ way }) => way !== 'nested'), items };
+  return { exchanges: built.filter(({ way }) => way !== 'nested'), items };
+}
+
+/** Makes of a dump what its server reads, where that is not the dump itself. */
+async function build(exchange: Staged, dumps: readonly Staged[], signal: AbortSignal): Promise<Staged> {
+  const { server, staged, choice } = exchange;
+  if (server === undefined || server.build === null) return exchange;
+  const own = dumps.filter((other) => other.choice.source === choice.source);
+  const target = `${staged}.built`;
+  await server.build(new Map(own.map((other) => [other.stored, other.staged])), target, signal);
+  return { ...exchange, staged: target };
 }
 
 interface Reading {

@@ -76,6 +76,19 @@ export interface InPlacePath {
   readonly companions: readonly string[];
   /** True when no process may hold the path while it is exchanged. */
   readonly exclusive: boolean;
+  /** Left out where it is no server's. */
+  readonly server?: ServerFiles;
+}
+
+/** What a server reads when it starts, so that it must be down while it is exchanged: by a declared unit. */
+export interface ServerFiles {
+  /** For people: `Redis`. */
+  readonly name: string;
+  /** Paths that its process has open, or works in, beside the one that is exchanged: so it is seen to run. */
+  readonly heldAt: readonly string[];
+  /** Makes at `target`, where nothing is, what takes the place: of the dumps of the source that are restored, by what the
+   *  point has them as. Null where the dump itself does. @throws Damaged when it did not become the same */
+  readonly build: ((dumps: ReadonlyMap<string, string>, target: string, signal: AbortSignal) => Promise<void>) | null;
 }
 
 /** What a source is given beside its settings. */
