@@ -77,8 +77,8 @@ export async function findSnapshot(
   const found: (Subject & { readonly snapshot: StoredSnapshot })[] = [];
   for (const pool of context.pools.values()) {
     const snapshotter = await context.snapshotter(pool.name);
-    const stored = (await snapshotter.list(signal)).find((one) => one.name === name);
-    if (stored === undefined) continue;
+    const stored = await snapshotter.find(name, signal);
+    if (stored === null) continue;
     const [record] = await context.catalog.snapshots({ pool: pool.name, names: [name] });
     const snapshot = asRecorded(stored, record);
     if (snapshot.subvolume === null) {

@@ -3,7 +3,6 @@ import { PROVISIONAL } from '../domain/pool-names.ts';
 import { keptStateName, numbered } from '../domain/snapshot-name.ts';
 import type { Snapshotter, StoredSnapshot, SubvolumeState } from '../ports/snapshotter.ts';
 import type { Unit } from '../ports/unit.ts';
-import { type DiffTotals, totalsOf } from './diff.ts';
 import {
   findSnapshot,
   findSubvolume,
@@ -35,8 +34,6 @@ export interface Replacement extends Subject {
   readonly kept: string;
   readonly keptPath: string;
   readonly provisional: string;
-  /** What was written since the snapshot, which the kept state has (interface, section 10, line 17). */
-  readonly written: DiffTotals;
 }
 
 export interface RollbackPlan {
@@ -145,10 +142,7 @@ async function replacementOf(
     throw new HoldfastError('PoolUnusable', `${snapshotter.path} is mounted read-only.`, snapshotter.path);
   if (state.nested.length > 0 && definition.nested !== 'move')
     throw new HoldfastError('NestedSubvolumes', `${state.path} holds ${state.nested.join(', ')}.`, subvolume);
-  const [kept, written] = await Promise.all([
-    freeKeptName(keptStateName(subvolume, at, context.zone), snapshotter, signal),
-    totalsOf(snapshotter.diff(snapshot.name, null, signal, subvolume)),
-  ]);
+  const kept = await freeKeptName(keptStateName(subvolume, at, context.zone), snapshotter, signal);
   return {
     ...subject,
     ...{
@@ -158,7 +152,6 @@ async function replacementOf(
       keptPath: `${snapshotter.path}/${kept}`,
       provisional: `${PROVISIONAL}rollback-${id}-${count}`,
     },
-    written,
   };
 }
 

@@ -1,4 +1,5 @@
 import type { KeptState, Recovery } from '../ports/catalog.ts';
+import type { DiffTotals } from './diff.ts';
 import { type GuardContext, settleSettings } from './guard-context.ts';
 import { type PoolDetail, refuseOtherRollback, VERBS, waitForCommands } from './guards.ts';
 import { exchange } from './rollback-exchange.ts';
@@ -6,6 +7,7 @@ import { type Expectation, expectationOf, stillOnOldData } from './rollback-expe
 import { goForward, remaining } from './rollback-forward.ts';
 import type { Replacement, RollbackPlan } from './rollback-plan.ts';
 import { recordReplaced } from './rollback-record.ts';
+import { writtenInKept } from './rollback-written.ts';
 import { removeEndedKeptStates } from './snapshot.ts';
 import type { Stopped } from './units.ts';
 import { type Validation, validate } from './validate.ts';
@@ -26,7 +28,8 @@ export interface RollbackReport {
     readonly subvolume: string;
     readonly snapshot: string;
     readonly kept: string;
-    readonly written: Replacement['written'];
+    /** Null where it could not be told. */
+    readonly written: DiffTotals | null;
   }[];
   /** What a person has to do by hand, with the command where there is one. */
   readonly problems: readonly string[];
@@ -72,20 +75,25 @@ export async function rollback(
     await context.catalog.recordRecovery(recoveryOf('success', kept));
     await journal.done();
     const { validators, baselines } = expected;
-    problems.push(...(await stillOnOldData(plan, context, signal)));
-    const validation = await validate(validators, baselines, settleSettings(context.guard), context.clock, signal);
+    const [written, validation] = await Promise.all([
+      writtenInKept(plan, context, signal),
+      (async () => {
+        problems.push(...(await stillOnOldData(plan, context, signal)));
+        return validate(validators, baselines, settleSettings(context.guard), context.clock, signal);
+      })(),
+    ]);
     const outcome = problems.length > 0 || validation.outcome === 'invalid' ? 'failed' : 'success';
     const recovery = recoveryOf(outcome, kept);
     await context.catalog.recordRecovery(recovery);
-    const told = plan.replacements.map(({ state, keptPath, written }) => ({
+    const told = plan.replacements.map(({ state, keptPath }, index) => ({
       path: state.path,
       kept: keptPath,
-      written,
+      written: written[index] ?? null,
     }));
     await recordReplaced(recovery, told, context);
     await removeEndedKeptStates(context, signal);
-    const replaced = plan.replacements.map(({ subvolume, snapshot, keptPath, written }) => ({
-      ...{ subvolume, snapshot: snapshot.name, kept: keptPath, written },
+    const replaced = plan.replacements.map(({ subvolume, snapshot, keptPath }, index) => ({
+      ...{ subvolume, snapshot: snapshot.name, kept: keptPath, written: written[index] ?? null },
     }));
     return { outcome, recovery, replaced, problems, validation };
   } catch (error) {

@@ -75,6 +75,8 @@ export interface Snapshotter {
   snapshot(subvolume: string, name: string, signal: AbortSignal): Promise<StoredSnapshot>;
   /** Snapshots and kept states, newest first. */
   list(signal: AbortSignal): Promise<readonly StoredSnapshot[]>;
+  /** As {@link list} has it, but for its size, which is not asked for; null when there is none. */
+  find(name: string, signal: AbortSignal): Promise<StoredSnapshot | null>;
   /** Makes a writable copy of a snapshot or kept state at `<pool>/<provisional>`. The name begins with `PROVISIONAL` of
    *  domain/pool-names.ts: only then can `remove` take the copy away again. */
   materialize(snapshot: string, provisional: string, signal: AbortSignal): Promise<void>;

@@ -133,6 +133,9 @@ export function snapshotterContract(name: string, fixture: () => Promise<Snapsho
       expect(byHand?.subvolume).toBeNull();
       expect(Math.abs(Date.now() - (byHand?.madeAt.epochMilliseconds ?? 0))).toBeLessThan(600_000);
       expect(await snapshotter.subvolumes(signal)).toEqual(['media']);
+      for (const one of listed)
+        expect(await snapshotter.find(one.name, signal)).toEqual({ ...one, exclusiveBytes: null });
+      expect(await snapshotter.find('media', signal)).toBeNull();
     });
 
     test('a snapshot belongs to the longest name before a hyphen', async () => {

@@ -142,6 +142,13 @@ export function memorySnapshotter(options: MemorySnapshotterOptions): MemorySnap
       const all = [...kept, ...[...snapshots].map(([name, at]) => stored(name, at, 'snapshot'))];
       return all.toSorted((a, b) => Temporal.Instant.compare(b.madeAt, a.madeAt) || (a.name < b.name ? 1 : -1));
     },
+    find: async (name, signal) => {
+      enter('find', signal, name);
+      const snapshot = snapshots.get(name);
+      if (snapshot !== undefined) return stored(name, snapshot, 'snapshot');
+      const kept = isKeptState(name) ? top.get(name) : undefined;
+      return kept === undefined ? null : stored(name, kept, 'kept-state');
+    },
     materialize: async (snapshot, provisional, signal) => {
       enter('materialize', signal, snapshot, provisional);
       const from = takenBack(snapshot);

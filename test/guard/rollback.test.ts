@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { HoldfastError } from '../../src/domain/errors.ts';
 import { rollback } from '../../src/operations/rollback.ts';
 import { planRollback, type RollbackRequest } from '../../src/operations/rollback-plan.ts';
+import { writtenSince } from '../../src/operations/rollback-written.ts';
 import { createSnapshots } from '../../src/operations/snapshot.ts';
 import { memoryValidator } from '../fakes/validator.ts';
 import { type GuardHouse, guardHouse, signal } from './house.ts';
@@ -40,9 +41,8 @@ test('the preview tells what stops, what is replaced, and what was written since
     ['a.service', false],
     ['b.service', true],
   ]);
-  expect(found.replacements).toMatchObject([
-    { subvolume: 'media', kept: 'media.recovery-backup-20261121-143100', written: { modified: 1, bytes: 4 } },
-  ]);
+  expect(found.replacements).toMatchObject([{ subvolume: 'media', kept: 'media.recovery-backup-20261121-143100' }]);
+  expect(await writtenSince(found, signal)).toMatchObject([{ modified: 1, bytes: 4 }]);
   expect(found.leftAlone).toEqual([{ subvolume: 'config', reason: 'only with --with-dependencies' }]);
   expect([made.pool.changes, made.calls]).toEqual([before, []]);
 });
@@ -61,6 +61,22 @@ test('units stop in reverse and start as declared, and mounts of the machine fol
     ...['stop b.service', 'stop a.service', 'hide /srv/media', 'show /srv/media'],
     ...['start a.service: a.service', 'start b.service: b.service'],
   ]);
+  expect(made.pool.files('media')).toEqual({ file: 'then' });
+});
+
+test('what was written since is told of the kept state; where it cannot be, that is a warning and no failure', async () => {
+  using made = house();
+  const snapshot = await snapshotOf(made, 'media');
+  made.pool.write('media', 'file', 'now!');
+  const { diff } = made.pool;
+  const told = await takeBack(made, { snapshot });
+  expect(told.replaced).toMatchObject([{ written: { modified: 1, bytes: 4 } }]);
+  const failing: typeof diff = () => {
+    throw new HoldfastError('ProcessFailed', 'btrfs failed.', 'media');
+  };
+  Object.assign(made.pool, { diff: failing });
+  const report = await takeBack(made, { snapshot });
+  expect(report).toMatchObject({ outcome: 'success', replaced: [{ written: null }] });
   expect(made.pool.files('media')).toEqual({ file: 'then' });
 });
 

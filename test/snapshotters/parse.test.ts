@@ -60,6 +60,7 @@ ID 259 gen 8 top level 5 path <FS_TREE>/plain
   ).toEqual({
     uuid: 'ee4f6d29-c7a6-1249-91ae-e1856b789f53',
     madeAt: Temporal.Instant.from('2026-11-21T09:13:15Z'),
+    readOnly: false,
   });
   expect([
     ...parseQuotas('Qgroupid    Referenced    Exclusive   Path \n0/258              16384        4096   a\n1/1 5 5\n'),

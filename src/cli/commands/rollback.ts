@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { HoldfastError } from '../../domain/errors.ts';
 import { rollback } from '../../operations/rollback.ts';
 import { planRollback, type RollbackRequest } from '../../operations/rollback-plan.ts';
+import { writtenSince } from '../../operations/rollback-written.ts';
 import type { Face } from '../face.ts';
 import { rollbackAsJson, rollbackForPeople, rollbackPlanAsJson, rollbackPreview } from '../render/rollback.ts';
 import { chooseSnapshot, offerDependencies } from './rollback-choice.ts';
@@ -56,10 +57,12 @@ export const rollbackCommand = (face: Face): Command =>
       if (what === null) return face.exit(1); // left without a choice: nothing changed
       const found = await planRollback({ what, withDependencies }, application, face.signal);
       const plan = asks && !dryRun && !withDependencies ? await offerDependencies(found, application, face) : found;
-      const preview = rollbackPreview(plan, application.clock.now());
+      const decided = autoConfirm || yes;
+      const written = dryRun || !decided ? await writtenSince(plan, face.signal) : null;
+      const preview = rollbackPreview(plan, written, application.clock.now());
       if (dryRun) {
         face.print(preview);
-        return face.printJson(rollbackPlanAsJson(plan));
+        return face.printJson(rollbackPlanAsJson(plan, written ?? []));
       }
       face.note(preview);
       if (!autoConfirm && !(await face.confirm(`Take ${plan.subvolume} back?`))) return face.exit(1);

@@ -1,4 +1,5 @@
 import { formatDuration } from '../../domain/duration.ts';
+import type { DiffTotals } from '../../operations/diff.ts';
 import type { RollbackReport } from '../../operations/rollback.ts';
 import type { PathRollback } from '../../operations/rollback-path.ts';
 import type { RollbackPlan } from '../../operations/rollback-plan.ts';
@@ -17,36 +18,47 @@ export const rollbackAsJson = (report: RollbackReport): object => ({
   validation: validationAsJson(report.validation),
 });
 
-export const rollbackPlanAsJson = ({ subvolume, replacements, leftAlone, units }: RollbackPlan): object => ({
+export const rollbackPlanAsJson = (
+  { subvolume, replacements, leftAlone, units }: RollbackPlan,
+  written: readonly DiffTotals[],
+): object => ({
   dryRun: true,
   subvolume,
-  replaced: replacements.map((one) => ({
+  replaced: replacements.map((one, index) => ({
     ...{ subvolume: one.subvolume, snapshot: one.snapshot.name, madeAt: one.snapshot.madeAt.toString() },
-    ...{ kept: one.keptPath, written: one.written },
+    ...{ kept: one.keptPath, written: written[index] },
   })),
   leftAlone,
   units: units.map(({ unit, running }) => ({ name: unit.name, running })),
 });
 
-/** What would stop and be replaced, how old it is, and what was written since. */
-export function rollbackPreview({ replacements, leftAlone, units }: RollbackPlan, now: Temporal.Instant): string {
+/** What would stop and be replaced, how old it is, and what was written since.
+ *  @param written null where nobody decides by it: then the report tells */
+export function rollbackPreview(
+  { replacements, leftAlone, units }: RollbackPlan,
+  written: readonly DiffTotals[] | null,
+  now: Temporal.Instant,
+): string {
   return [
     ...units.map(({ unit, running }) => (running ? `stops ${unit.name}` : `${unit.name} is down and stays down`)),
-    ...replacements.flatMap(({ subvolume, snapshot, keptPath, written }) => [
+    ...replacements.flatMap(({ subvolume, snapshot, keptPath }, index) => [
       `replaces ${printable(subvolume)} by ${printable(snapshot.name)} of ${timeForPeople(snapshot.madeAt)}, ${ageForPeople(snapshot.madeAt, now)}`,
-      `  written since: ${totalsForPeople(written)}`,
+      ...writtenLine(written?.[index]),
       `  the present state is kept: ${printable(keptPath)}`,
     ]),
     ...leftAlone.map(({ subvolume, reason }) => `leaves ${printable(subvolume)} as it is: ${printable(reason)}`),
   ].join('\n');
 }
 
+const writtenLine = (written: DiffTotals | null | undefined): readonly string[] =>
+  written ? [`  written since: ${totalsForPeople(written)}`] : [];
+
 export function rollbackForPeople({ outcome, recovery, replaced, problems, validation }: RollbackReport): string {
   return [
-    ...replaced.map(
-      ({ subvolume, snapshot, kept }) =>
-        `${printable(subvolume)} is ${printable(snapshot)} again; the state before is ${printable(kept)}`,
-    ),
+    ...replaced.flatMap(({ subvolume, snapshot, kept, written }) => [
+      `${printable(subvolume)} is ${printable(snapshot)} again; the state before is ${printable(kept)}`,
+      ...writtenLine(written),
+    ]),
     ...validationForPeople(validation),
     ...problems.map(printable),
     `rollback: ${coloured(outcome)} in ${formatDuration(recovery.durationMs / 1000)}`,

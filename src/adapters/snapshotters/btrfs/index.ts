@@ -20,7 +20,7 @@ import * as args from './args.ts';
 import { diff } from './diff.ts';
 import { moveNested } from './nested.ts';
 import { parseShow } from './parse.ts';
-import { examine, isSubvolume, list, nestedIn, roomIn, subvolumes } from './subvolumes.ts';
+import { examine, find, isSubvolume, list, nestedIn, roomIn, subvolumes } from './subvolumes.ts';
 
 /** Instant snapshots of BTRFS subvolumes that lie directly in the pool's folder. */
 export function btrfsSnapshotter(pool: Pool): Snapshotter {
@@ -50,6 +50,7 @@ export function btrfsSnapshotter(pool: Pool): Snapshotter {
     examine: (name, signal) => examine(pool, name, signal),
     room: (signal) => roomIn(pool, signal),
     list: (signal) => list(pool, signal),
+    find: (name, signal) => find(pool, name, signal),
     snapshot: async (subvolume, name, signal) => {
       const path = inSnapshots(pool, name);
       const from = await subvolumeAt(subvolume, signal);
@@ -88,7 +89,7 @@ export function btrfsSnapshotter(pool: Pool): Snapshotter {
     },
     diff: async function* (from, to, signal, subvolume) {
       const before = await snapshotAt(from, signal);
-      if (to !== null) yield* diff(pool, before, await snapshotAt(to, signal), false, signal);
+      if (to !== null) yield* diff(pool, before, await snapshotAt(to, signal), isKeptState(to), signal);
       else {
         const owner = subvolume ?? ownerOf(pool, from, await subvolumes(pool, signal));
         yield* diff(pool, before, await subvolumeAt(owner, signal), true, signal);

@@ -19,11 +19,16 @@ export const parseList = (printed: string): readonly Listed[] =>
   });
 
 /** What `btrfs subvolume show` says of a subvolume. Times are in UTC. */
-export function parseShow(printed: string): { readonly uuid: string; readonly madeAt: Temporal.Instant } {
+export function parseShow(printed: string): {
+  readonly uuid: string;
+  readonly madeAt: Temporal.Instant;
+  readonly readOnly: boolean;
+} {
   const [, uuid] = /^\s*UUID:\s+([0-9a-f-]{36})$/m.exec(printed) ?? [];
   const [, date, time] = /^\s*Creation time:\s+(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) \+0000$/m.exec(printed) ?? [];
   if (uuid === undefined || date === undefined) throw new TypeError(`btrfs subvolume show printed:\n${printed}`);
-  return { uuid, madeAt: Temporal.Instant.from(`${date}T${time}Z`) };
+  const readOnly = /^\s*Flags:.*\breadonly\b/m.test(printed);
+  return { uuid, madeAt: Temporal.Instant.from(`${date}T${time}Z`), readOnly };
 }
 
 /** `0/258 16384 16384 …`: exclusive bytes by subvolume id. */

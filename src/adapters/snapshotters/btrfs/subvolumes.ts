@@ -2,7 +2,7 @@ import { isKeptState, isProvisional } from '../../../domain/pool-names.ts';
 import type { Room, StoredSnapshot, SubvolumeState } from '../../../ports/snapshotter.ts';
 import { type Entry, readEntries, readFolders, SUBVOLUME_INODE } from '../pool/folder.ts';
 import { readPlace } from '../pool/place.ts';
-import { byName, inPool, isSubvolumeName, newestFirst, type Pool } from '../pool/pool.ts';
+import { byName, inPool, inSnapshots, isSubvolumeName, newestFirst, type Pool } from '../pool/pool.ts';
 import { ask, tell } from '../pool/program.ts';
 import * as args from './args.ts';
 import { parseList, parseQuotas, parseShow, parseUsage } from './parse.ts';
@@ -113,4 +113,23 @@ export async function list(pool: Pool, signal: AbortSignal): Promise<readonly St
     ...(await described(pool, kept, present, 'kept-state', near, signal)),
     ...(await described(pool, snapshots, present, 'snapshot', nearSnapshots, signal)),
   ].toSorted(newestFirst);
+}
+
+/** One program instead of those that {@link list} needs. */
+export async function find(pool: Pool, name: string, signal: AbortSignal): Promise<StoredSnapshot | null> {
+  if (isProvisional(name)) return null;
+  const places = [
+    { path: inSnapshots(pool, name), kind: 'snapshot' as const },
+    ...(isKeptState(name) ? [{ path: inPool(pool, name), kind: 'kept-state' as const }] : []),
+  ];
+  for (const { path, kind } of places) {
+    if (!(await isSubvolume(pool, path, signal))) continue;
+    const [shown, present] = await Promise.all([
+      tell(pool.host, args.show(path), path, signal).then(parseShow),
+      subvolumes(pool, signal),
+    ]);
+    const { madeAt, readOnly } = shown;
+    return { ...byName(pool, name, present, madeAt), path, kind, readOnly, exclusiveBytes: null };
+  }
+  return null;
 }

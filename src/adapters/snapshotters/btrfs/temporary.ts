@@ -26,10 +26,15 @@ export async function withReadOnly(
     for (const path of temporary.splice(0)) await tell(pool.host, args.remove(path), path, fresh);
   };
   try {
-    const found: string[] = [];
-    for (const { path, live } of asked)
-      found.push(!live && (await isReadOnly(pool, path, signal)) ? path : await freeze(path));
-    return { paths: found, [Symbol.asyncDispose]: clear };
+    const frozen = await Promise.allSettled(
+      asked.map(async ({ path, live }) =>
+        !live && (await isReadOnly(pool, path, signal)) ? path : await freeze(path),
+      ),
+    );
+    const refused = frozen.find((one) => one.status === 'rejected');
+    if (refused !== undefined) throw refused.reason;
+    const paths = frozen.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    return { paths, [Symbol.asyncDispose]: clear };
   } catch (error) {
     await clear();
     throw error;

@@ -132,6 +132,7 @@ export function copyingSnapshotter(pool: Pool, { kind, reflink }: Copying): Snap
     ...{ pool: pool.name, path: pool.path, snapshotsPath: pool.snapshotsPath, kind },
     capabilities: { instant: false, atomic: pool.exchange !== null, generations: false, readOnly: false },
     ...{ subvolumes, examine, list },
+    find: async (name, signal) => (await list(signal)).find((one) => one.name === name) ?? null,
     room: (signal) => roomIn(host, pool.path, signal),
     snapshot: async (subvolume, name, signal) => {
       const path = inSnapshots(pool, name);
