@@ -27,6 +27,7 @@ import type { Snapshotter } from './ports/snapshotter.ts';
 import type { SourceTools } from './ports/source.ts';
 import type { Unit, UnitReference } from './ports/unit.ts';
 import { systemClock, ulids } from './process/clock.ts';
+import { engineEnvironment } from './process/container-engine.ts';
 import { systemOwners } from './process/owner.ts';
 import { configuredRepository, repositoryAt } from './repositories.ts';
 import { openSnapshotter, treePoolNamed, treePoolOf } from './snapshotters.ts';
@@ -67,17 +68,6 @@ function once<Value>(open: (name: string) => Promise<Value>): (name: string) => 
     return value;
   };
 }
-
-/** What docker(1) and podman(1) are told by their caller about where the engine is. */
-const clientEnvironment = (all: NodeJS.ProcessEnv): Readonly<Record<string, string>> =>
-  Object.fromEntries(
-    Object.entries(all).flatMap(([name, value]) =>
-      /^(DOCKER_(HOST|CONTEXT|CONFIG|TLS_VERIFY|CERT_PATH|API_VERSION)|CONTAINER_HOST|XDG_RUNTIME_DIR)$/.test(name) &&
-      value
-        ? [[name, value] as const]
-        : [],
-    ),
-  );
 
 function configurationOf(
   { configuration }: OpenRequest,
@@ -137,7 +127,7 @@ export async function openApplication(
     const container = IN_CONTAINER.exec(name)?.[1];
     if (container !== undefined) {
       const { dockerHost } = await HOSTS.docker.load();
-      return dockerHost(container, await host('local'), clientEnvironment(process.env), face.signal);
+      return dockerHost(container, await host('local'), engineEnvironment(process.env), face.signal);
     }
     if (name !== 'local') throw notBuilt('hosts over SSH', name);
     return openLocalHost();
@@ -145,13 +135,15 @@ export async function openApplication(
   const unit = async (reference: UnitReference): Promise<Unit> => {
     const row = UNITS.get(reference.kind);
     if (row === undefined) throw notBuilt(`units of kind ${reference.kind}`, unitNameOf(reference));
-    return (await row.load())(reference, await host(reference.host), clientEnvironment(process.env));
+    return (await row.load())(reference, await host(reference.host), engineEnvironment(process.env));
   };
   const readSecret = secretReader({
     environment: process.env,
     run: async ([program = '', ...args]) => {
       const options = { signal: face.signal, limitMs: SECRET_LIMIT_MS };
-      return (await (await host('local')).run({ program, args }, options)).stdout;
+      // as `docker exec` in one, where a password stands in a container
+      const environment = engineEnvironment(process.env);
+      return (await (await host('local')).run({ program, args, environment }, options)).stdout;
     },
     warn: (text) => face.progress({ type: 'warning', subject: 'secrets', text }),
   });

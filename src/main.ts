@@ -16,7 +16,7 @@ else {
   const { openApplication, openLocalHost } = await import('./application.ts');
   await runOnTerminal(argv, {
     open: (request, globals, face) => openApplication(request, globals, face, program),
-    localHost: openLocalHost,
+    machine: async () => (await import('./machine.ts')).openMachine(),
     undumpedDatabases: async (configuration, signal) => {
       const { undumpedDatabases } = await import('./undumped-databases.ts');
       return undumpedDatabases(configuration, await openLocalHost(), signal);

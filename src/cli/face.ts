@@ -2,8 +2,8 @@ import type { Problem } from '../config/diagnostic.ts';
 import type { Loaded } from '../config/load.ts';
 import type { Configuration } from '../config/schema.ts';
 import type { CommandEnd } from '../operations/guard-command.ts';
+import type { Machine } from '../operations/init-try.ts';
 import type { ServiceContext } from '../operations/service-context.ts';
-import type { Host } from '../ports/host.ts';
 import type { Progress } from '../ports/progress.ts';
 
 /** The options that every verb has (interface, section 2). */
@@ -62,7 +62,7 @@ export interface Face {
   readonly progress: Progress;
   open(request?: OpenRequest): Promise<Application>;
   /** This machine, without a configuration. */
-  localHost(): Promise<Host>;
+  machine(): Promise<Machine>;
   /** Databases in the trees of this machine that no source dumps. */
   undumpedDatabases(configuration: Configuration): Promise<readonly Problem[]>;
   /** One line or more on stdout; a newline is added when there is none. Nothing with `--json`. */

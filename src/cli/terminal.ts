@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { Problem } from '../config/diagnostic.ts';
 import type { Configuration } from '../config/schema.ts';
 import { HoldfastError } from '../domain/errors.ts';
-import type { Host } from '../ports/host.ts';
+import type { Machine } from '../operations/init-try.ts';
 import { refuseDryRun } from './dry-run.ts';
 import { exitCodeOf, firstCause } from './exit-code.ts';
 import type { Application, Face, GlobalOptions, OpenRequest } from './face.ts';
@@ -13,7 +13,7 @@ import { progressOn } from './render/progress.ts';
 
 export interface TerminalParts {
   readonly open: (request: OpenRequest, globals: GlobalOptions, face: Face) => Promise<Application>;
-  readonly localHost: () => Promise<Host>;
+  readonly machine: () => Promise<Machine>;
   readonly undumpedDatabases: (configuration: Configuration, signal: AbortSignal) => Promise<readonly Problem[]>;
   readonly monotonicMs: () => number;
 }
@@ -97,7 +97,7 @@ export async function runOnTerminal(argv: readonly string[], parts: TerminalPart
       if (request.writes) refuseDryRun(globals());
       return parts.open(request, globals(), face);
     },
-    localHost: parts.localHost,
+    machine: parts.machine,
     undumpedDatabases: (configuration) => parts.undumpedDatabases(configuration, signal),
     print: (text) => {
       if (globals().json) return;

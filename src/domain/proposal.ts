@@ -1,77 +1,116 @@
-/** What `init` found on a machine. Paths are absolute. */
-export interface Findings {
-  /** A folder that looks like a service's, and the SQLite databases in it. */
-  readonly folders: readonly { readonly path: string; readonly databases: readonly string[] }[];
-  readonly containers: readonly { readonly name: string; readonly image: string }[];
-  /** Database servers that run: `postgres`, `mariadb`, `redis`, `ldap`. */
-  readonly servers: readonly string[];
-  /** Mount points of BTRFS file systems. */
-  readonly pools: readonly string[];
-  /** Service units that are loaded. */
-  readonly units: readonly string[];
+/** Plain data as the configuration has it: `{ postgres: { container: db, databases: all } }`. */
+export type Settings = Readonly<Record<string, unknown>>;
+
+export interface FoundSource {
+  /** What it would be called. */
+  readonly name: string;
+  readonly settings: Settings;
+  /** Why a backup would fail as it stands, so that it is proposed as a comment; null when nothing is known against it. */
+  readonly problem: string | null;
 }
 
-/** Names of the configuration (interface, section 1) from names of folders. */
-function serviceName(folder: string): string {
-  const name = (folder.split('/').at(-1) ?? '').replace(/[^A-Za-z0-9._-]+/g, '-').replace(/^[^A-Za-z0-9]+/, '');
-  return name === '' ? 'service' : name.slice(0, 64);
+/** What looks like one service. */
+export interface FoundService {
+  /** What it would be called. */
+  readonly name: string;
+  /** For the reader of the proposal. */
+  readonly notes: readonly string[];
+  /** What a restore in place stops and starts. */
+  readonly units: readonly Settings[];
+  /** Its units say that they want to be stopped while they are read. */
+  readonly stopDuringBackup: boolean;
+  readonly sources: readonly FoundSource[];
+}
+
+/** What `init` found on a machine. */
+export interface Findings {
+  readonly services: readonly FoundService[];
+  /** Mount points of BTRFS file systems. */
+  readonly pools: readonly string[];
+  /** What was found and holds nothing to back up, as far as can be told. */
+  readonly others: readonly string[];
+}
+
+const LONGEST_NAME = 64;
+
+/** A name as the configuration takes it (interface, section 1), from one of a folder, a container or a volume. */
+export function configurationName(text: string, otherwise: string): string {
+  const name = text.replace(/[^A-Za-z0-9._-]+/g, '-').replace(/^[^A-Za-z0-9]+/, '');
+  return name === '' ? otherwise : name.slice(0, LONGEST_NAME);
+}
+
+/** Two of one name get a number: `app`, `app-2`. */
+function named<Value extends { readonly name: string }>(
+  values: readonly Value[],
+  otherwise: string,
+): readonly (readonly [string, Value])[] {
+  const taken = new Map<string, Value>();
+  for (const value of values) {
+    const name = configurationName(value.name, otherwise);
+    let free = name;
+    for (let number = 2; taken.has(free); number++) free = `${name.slice(0, LONGEST_NAME - 4)}-${number}`;
+    taken.set(free, value);
+  }
+  return [...taken];
 }
 
 /** As it is where YAML takes it for text, else as a JSON string, which is a YAML string. */
 const quoted = (text: string): string =>
   /^(?!true$|false$|null$)(?:\/|[a-z])[\w/.-]*$/i.test(text) ? text : JSON.stringify(text);
-const unit = (name: string, units: readonly string[]): string | undefined =>
-  units.find((candidate) => candidate === `${name}.service`);
 
-/** Two folders of one name get a number: `app`, `app-2`. */
-function named(folders: Findings['folders']): ReadonlyMap<string, Findings['folders'][number]> {
-  const services = new Map<string, Findings['folders'][number]>();
-  for (const folder of folders) {
-    const name = serviceName(folder.path);
-    let free = name;
-    for (let number = 2; services.has(free); number++) free = `${name.slice(0, 60)}-${number}`;
-    services.set(free, folder);
-  }
-  return services;
+/** In one line, as YAML's flow style. */
+function flow(value: unknown): string {
+  if (typeof value === 'string') return quoted(value);
+  if (Array.isArray(value)) return `[${value.map(flow).join(', ')}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  return `{ ${Object.entries(value)
+    .map(([key, one]) => `${quoted(key)}: ${flow(one)}`)
+    .join(', ')} }`;
 }
 
-function serviceLines(
-  name: string,
-  { path, databases }: Findings['folders'][number],
-  units: readonly string[],
-): string[] {
-  const running = unit(name, units);
-  // a database is dumped by a source of its own, which counts its rows, and so the tree leaves it out
-  const exclude =
-    databases.length === 0 ? '' : `, exclude: [${databases.map((file) => quoted(`${file}*`)).join(', ')}]`;
-  return [
+/** What stands in a comment must not end its line. */
+const comment = (text: string): string => `# ${text.replaceAll(/[\p{C}\u2028\u2029]+/gu, ' ')}`;
+
+function sourceLines(name: string, { settings, problem }: FoundSource): readonly string[] {
+  const line = `${quoted(name)}: ${flow(settings)}`;
+  return problem === null ? [`      ${line}`] : [`      # ${line}`, `      ${comment(`  as it stands: ${problem}`)}`];
+}
+
+/** A service that has nothing to capture as it stands is a comment, too: the configuration takes none without a source. */
+function serviceLines(name: string, { notes, units, stopDuringBackup, sources }: FoundService): readonly string[] {
+  const works = sources.some(({ problem }) => problem === null);
+  const lines = [
     `  ${quoted(name)}:`,
-    ...(running
-      ? [`    # its unit is ${running}; to stop it for a restore in place: units: [{ systemd: ${running} }]`]
-      : []),
+    ...notes.map((note) => `    ${comment(note)}`),
+    ...(units.length === 0 ? [] : [`    units: ${flow(units)}`]),
+    ...(stopDuringBackup ? ['    stopDuring: { backup: true, restore: true }'] : []),
     '    sources:',
-    `      files: { files: [${quoted(path)}]${exclude} }`,
-    ...databases.map((file, index) => `      ${index === 0 ? 'db' : `db${index + 1}`}: { sqlite: ${quoted(file)} }`),
+    ...named(sources, 'data').flatMap(([source, found]) => sourceLines(source, found)),
   ];
+  return works ? lines : lines.map((line) => `  # ${line.slice(2)}`);
 }
 
-function notBuiltLines({ containers, servers, pools }: Findings): string[] {
-  const found = [
-    ...containers.map(({ name, image }) => `container ${name} (${image})`),
-    ...servers.map((server) => `a ${server} server`),
-    ...pools.map((pool) => `a BTRFS file system at ${pool}`),
-  ];
-  if (found.length === 0) return [];
+function poolLines(pools: readonly string[]): readonly string[] {
+  if (pools.length === 0) return [];
   return [
     '',
-    '# Also found here, for kinds of sources that this version does not have yet:',
-    ...found.map((line) => `#   ${line}`),
+    '# BTRFS: instant snapshots, and guard for a risky command (docs/guard.md).',
+    '# pools:',
+    ...named(
+      pools.map((path) => ({ name: path.split('/').at(-1) ?? '', path })),
+      'main',
+    ).map(([name, { path }]) => `#   ${quoted(name)}: { path: ${quoted(path)} }`),
   ];
+}
+
+function otherLines(others: readonly string[]): readonly string[] {
+  if (others.length === 0) return [];
+  return ['', '# Also found here, with nothing to back up as far as can be told:', ...others.map(comment)];
 }
 
 /** A configuration to start from, with comments; it passes `config check`. */
-export function proposal(findings: Findings, repository: string): string {
-  const services = [...named(findings.folders)];
+export function proposal({ services, pools, others }: Findings, repository: string): string {
+  const works = services.some(({ sources }) => sources.some(({ problem }) => problem === null));
   const example = [
     '  # wiki:',
     '  #   sources:',
@@ -88,10 +127,9 @@ export function proposal(findings: Findings, repository: string): string {
     '  #   encryption: { age: { recipients: [age1…], identities: [{ file: /root/holdfast.key }] } }',
     `  local: { engine: archive, path: ${quoted(repository)} }`,
     '',
-    ...(services.length === 0
-      ? ['# Nothing was found under /opt and /srv. A service looks like this:', 'services: {}', ...example]
-      : ['services:']),
-    ...services.flatMap(([name, folder]) => serviceLines(name, folder, findings.units)),
+    ...(works ? ['services:'] : ['# Nothing was found that can be backed up as it stands. A service looks like this:']),
+    ...(works ? [] : ['services: {}', ...example]),
+    ...named(services, 'service').flatMap(([name, service]) => serviceLines(name, service)),
     '',
     'plans:',
     '  nightly:',
@@ -99,7 +137,8 @@ export function proposal(findings: Findings, repository: string): string {
     '    repositories: [local]',
     '    retention: { latest: 3, daily: 7, weekly: 4, monthly: 12 }',
     '    # schedules come with a later version; until then, from cron: holdfast run nightly',
-    ...notBuiltLines(findings),
+    ...poolLines(pools),
+    ...otherLines(others),
     '',
   ].join('\n');
 }

@@ -4,6 +4,17 @@ import type { Host } from '../ports/host.ts';
 /** Variables by which a client finds its engine, as DOCKER_HOST; empty for most. */
 export type EngineEnvironment = Readonly<Record<string, string>>;
 
+/** What docker(1) and podman(1) are told by their caller about where the engine is. */
+export const engineEnvironment = (all: NodeJS.ProcessEnv): EngineEnvironment =>
+  Object.fromEntries(
+    Object.entries(all).flatMap(([name, value]) =>
+      /^(DOCKER_(HOST|CONTEXT|CONFIG|TLS_VERIFY|CERT_PATH|API_VERSION)|CONTAINER_HOST|XDG_RUNTIME_DIR)$/.test(name) &&
+      value
+        ? [[name, value] as const]
+        : [],
+    ),
+  );
+
 /** The client of a host's container engine: docker, else podman, which takes the same words.
  *  @throws ToolMissing when there is neither */
 export async function engineProgram(host: Host, signal: AbortSignal): Promise<'docker' | 'podman'> {

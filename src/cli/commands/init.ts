@@ -28,17 +28,18 @@ export const initCommand = (face: Face): Command =>
       '\nExamples:\n  holdfast init\n  holdfast init --output ./holdfast.yaml\n  holdfast init --output - | less',
     )
     .action(async ({ output = defaultOutput() }: { readonly output?: string }) => {
-      const findings = await inspectMachine(await face.localHost(), face.signal);
+      const findings = await inspectMachine(await face.machine(), face.signal);
       const repository = isRoot() ? '/var/backups/holdfast' : join(homedir(), 'holdfast-backups');
       const text = proposal(findings, repository);
+      const services = findings.services.length;
       const path = output === '-' || face.globals().dryRun ? null : resolve(output);
       if (path === null) face.print(text);
       else {
         await writeNew(path, text);
-        const found = counted(findings.folders.length, 'service');
+        const found = counted(services, 'service');
         face.print(`Wrote ${path}: ${found}. Read it, then: holdfast ${optionFor(path)}config check`);
       }
-      face.printJson({ path, services: findings.folders.length, configuration: text });
+      face.printJson({ path, services, configuration: text });
     });
 
 /** Nothing where the configuration is looked for by itself. */

@@ -1,0 +1,170 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parse, stringify } from 'yaml';
+import { SOURCES } from '../../src/adapters/registry.ts';
+import { available } from '../services/available.ts';
+import { type DockerEngine, dockerAvailable, dockerEngine, importBusybox, until } from '../services/docker.ts';
+import { directory, SUFFIX, startDirectory } from '../services/ldap.ts';
+import { mariadbAvailable, mariadbServer } from '../services/mariadb.ts';
+import { postgresAvailable, postgresServer } from '../services/postgres.ts';
+import { importPostgres, postgresImageAvailable } from '../services/postgres-image.ts';
+import { redisServer } from '../services/redis.ts';
+import { aMachine, type Json, type Machine, tool } from './holdfast.ts';
+
+/** The services of a proposal that speak of one of these places; the machine may have others. */
+function servicesAbout(proposed: Json, places: readonly string[]): Readonly<Record<string, Json>> {
+  const about = (service: Json): boolean => places.some((place) => JSON.stringify(service).includes(place));
+  return Object.fromEntries(Object.entries(proposed.services).filter(([, service]) => about(service)));
+}
+
+/** Backs up these services of a proposal, and proves it; the repository of the proposal is not this test's to fill. */
+function backedUp(machine: Machine, services: object, environment: Readonly<Record<string, string>> = {}): Json {
+  machine.configure(stringify({ repositories: { local: { engine: 'archive', path: './disk' } }, services }));
+  const run = (...args: readonly string[]): Json => {
+    const ended = machine.run([...args, '--json'], { environment });
+    expect(ended.exitCode, `${args.join(' ')}\n${ended.stderr}${ended.stdout}`).toBe(0);
+    return JSON.parse(ended.stdout);
+  };
+  run('repository', 'init', 'local');
+  const report = run('backup');
+  run('verify');
+  return report;
+}
+
+const servers = [postgresAvailable, mariadbAvailable, () => ['redis-server', 'slapd'].every(available)];
+
+describe.runIf(servers.every((there) => there()))('needs PostgreSQL, MariaDB, Redis and OpenLDAP', () => {
+  test('servers that listen are proposed as they can be dumped, and the first backup of them passes', async () => {
+    await using postgres = await postgresServer();
+    await using mariadb = await mariadbServer();
+    await using redis = await redisServer();
+    await using locked = await redisServer({}, 'a password that nobody told');
+    const entry = `dn: ${SUFFIX}\nobjectClass: dcObject\nobjectClass: organization\no: home\ndc: home\n`;
+    await using ldap = await directory(entry);
+    await using _ = await startDirectory(ldap);
+    await postgres.sql('postgres', 'create table t (x) as values (1), (2)');
+    await mariadb.sql(null, 'create database wiki; create table wiki.t (x int) engine=InnoDB');
+    await redis.cli('set', 'a', '1');
+    const machine = aMachine();
+    const { configuration } = machine.json(0, 'init', '--output', 'proposed.yaml');
+    expect(readFileSync(machine.path('proposed.yaml'), 'utf8')).toBe(configuration);
+    machine.passes('--config', machine.path('proposed.yaml'), 'config', 'check');
+    const places = [postgres.socket, mariadb.socket, redis.socket, ldap.config];
+    const services = servicesAbout(parse(configuration), places);
+    const sources = Object.values(services).map(({ sources: { db } }) => db);
+    expect(sources).toHaveLength(4);
+    expect(sources).toEqual(
+      expect.arrayContaining([
+        { postgres: { socket: postgres.socket, runAs: 'postgres', databases: 'all', globals: true } },
+        { mariadb: { socket: mariadb.socket, databases: 'all' } },
+        { redis: { socket: redis.socket } },
+        { ldap: { config: ldap.config, suffix: SUFFIX } },
+      ]),
+    );
+    expect(configuration).toMatch(
+      new RegExp(`# db: \\{ redis: \\{ socket: ${locked.socket} \\} \\}\n.*as it stands: .*NOAUTH`),
+    );
+    const { points } = backedUp(machine, services);
+    expect(points.flatMap(({ items }: Json) => items.map(({ name }: Json) => name)).toSorted()).toEqual(
+      ['ldap', 'ldap_config', 'mariadb_wiki', 'postgres_globals', 'postgres_postgres', 'redis'].toSorted(),
+    );
+  }, 120_000);
+});
+
+describe.runIf(dockerAvailable() && postgresImageAvailable() && available('docker-compose'))('needs Docker', () => {
+  let engine: DockerEngine;
+  beforeAll(async () => {
+    engine = await dockerEngine();
+    await importBusybox(engine);
+    await importPostgres(engine);
+  }, 300_000);
+  afterAll(async () => {
+    await engine?.[Symbol.asyncDispose]();
+  }, 60_000);
+
+  /** A database that starts as an image of PostgreSQL does, a page that it keeps beside it, and a job. */
+  const COMPOSE = `version: '3.7'
+services:
+  db:
+    image: postgres
+    user: postgres
+    network_mode: none
+    environment: { POSTGRES_USER: keeper, POSTGRES_PASSWORD: "never to be seen" }
+    volumes: [ "./pgdata:/var/lib/postgresql/data:rw" ]
+    tmpfs: [ "/run/postgresql:mode=777", "/work:mode=777" ]
+    command: >
+      sh -c 'initdb -D /work/data -U keeper -A trust --no-sync -E UTF8 --locale=C >/dev/null &&
+      exec postgres -D /work/data -c fsync=off -c listen_addresses= -c unix_socket_directories=/run/postgresql'
+  app:
+    image: busybox
+    network_mode: none
+    volumes: [ "pages:/pages", "./uploads:/uploads" ]
+    labels: { docker-volume-backup.stop-during-backup: "true" }
+    command: sh -c 'trap "exit 0" TERM; echo page > /pages/one; while :; do sleep 0.1; done'
+volumes: { pages: {} }
+`;
+
+  test('a Compose project is proposed as a service of its volumes, files and databases, without a password', async () => {
+    const machine = aMachine();
+    const { environment } = engine;
+    const volumes = SOURCES.has('volume'); // what is not built yet is proposed as a comment
+    const folder = machine.path('wiki');
+    for (const name of ['pgdata', 'uploads']) mkdirSync(join(folder, name), { recursive: true });
+    writeFileSync(join(folder, 'docker-compose.yml'), COMPOSE);
+    writeFileSync(join(folder, 'uploads/picture'), 'picture\n');
+    writeFileSync(join(folder, 'pgdata/PG_VERSION'), '15\n');
+    tool('sqlite3', join(folder, 'notes.sqlite'), 'create table notes (x); insert into notes values (1)');
+    const compose = (...args: readonly string[]): string =>
+      tool(
+        'env',
+        `DOCKER_HOST=${environment.DOCKER_HOST}`,
+        'docker-compose',
+        '-f',
+        join(folder, 'docker-compose.yml'),
+        ...args,
+      );
+    compose('up', '--detach');
+    try {
+      const psql = ['exec', 'wiki_db_1', 'psql', '-U', 'keeper', '-d', 'postgres', '-Atc'];
+      const asked = (sql: string): Promise<string> => engine.docker(...psql, sql).catch(() => '');
+      await until(async () => (await asked('select 1')) === '1', 'the server in the container');
+      await asked('create table t as select 1');
+      const ended = machine.run(['init', '--json', '--output', 'proposed.yaml'], { environment });
+      expect(ended.exitCode, ended.stderr).toBe(0);
+      const { configuration } = JSON.parse(ended.stdout);
+      expect(configuration).not.toContain('never to be seen');
+      const check = ['--config', machine.path('proposed.yaml'), 'config', 'check'];
+      expect(machine.run(check, { environment })).toMatchObject({ exitCode: 0 });
+      const services = servicesAbout(parse(configuration), [folder]);
+      expect(services).toEqual({
+        wiki: {
+          units: [{ container: 'wiki_app_1' }],
+          stopDuring: { backup: true, restore: true },
+          sources: {
+            db: { postgres: { container: 'wiki_db_1', user: 'keeper', databases: 'all', globals: true } },
+            ...(volumes ? { pages: { volume: 'wiki_pages' } } : {}),
+            files: { files: [folder], exclude: [`${folder}/notes.sqlite*`, `${folder}/pgdata`] },
+            'db-2': { sqlite: `${folder}/notes.sqlite` },
+          },
+        },
+      });
+      const { points } = backedUp(machine, services, environment);
+      expect(points[0].items.map(({ name, outcome }: Json) => [name, outcome])).toEqual(
+        [
+          'postgres_globals',
+          'postgres_postgres',
+          ...(volumes ? ['volume_pages'] : []),
+          'files_files',
+          'sqlite_db-2',
+        ].map((name) => [name, 'passed']),
+      );
+      const listed = machine.passes('ls', points[0].id, 'files_files');
+      expect(listed).toContain('uploads/picture');
+      expect(listed).not.toContain('PG_VERSION');
+      expect(await engine.docker('ps', '--format', '{{.Names}}')).toContain('wiki_app_1');
+    } finally {
+      compose('down', '--timeout', '1');
+    }
+  }, 120_000);
+});
