@@ -3,6 +3,7 @@ import { parsePercentage } from '../domain/size.ts';
 import type { Problem } from './diagnostic.ts';
 import { archiveProblems } from './repositories.ts';
 import type { Configuration } from './schema.ts';
+import { twins } from './twins.ts';
 
 const entries = <Value>(record: Readonly<Record<string, Value>> | undefined): [string, Value][] =>
   Object.entries(record ?? {});
@@ -43,20 +44,6 @@ function services({ services, hosts }: Configuration): Problem[] {
       message: 'A service needs at least one source.',
     }));
   return [...local, ...empty, ...entries(services).flatMap(([name, { sources }]) => twins(name, sources))];
-}
-
-/** Kinds whose items are named after the kind alone. */
-const ONE_IN_A_SERVICE = ['ldap', 'redis'] as const;
-
-function twins(service: string, sources: Readonly<Record<string, unknown>>): Problem[] {
-  return ONE_IN_A_SERVICE.flatMap((kind) => {
-    const [first, ...more] = Object.keys(sources).filter((source) => Object.hasOwn(Object(sources[source]), kind));
-    return more.map((source) => ({
-      path: ['services', service, 'sources', source],
-      at: 'key' as const,
-      message: `"${first}" makes the item "${kind}" already: give "${source}" a service of its own.`,
-    }));
-  });
 }
 
 function plans({ plans, pools }: Configuration): Problem[] {

@@ -1,5 +1,14 @@
 import type { HostFiles } from '../ports/host.ts';
 
+/** A present state under its new name. */
+export interface KeptAside {
+  /** A path, or a database. */
+  readonly original: string;
+  readonly path: string;
+  /** Null for a database, which stays until somebody drops it. */
+  readonly until: Temporal.Instant | null;
+}
+
 /** How long a present state is kept that a restore set aside (design, "In place"). */
 export const KEPT_DAYS = 30;
 

@@ -8,6 +8,7 @@ import type { InPlacePath } from '../ports/source.ts';
 import type { Unit } from '../ports/unit.ts';
 import type { Validator } from '../ports/validator.ts';
 import type { Context } from './context.ts';
+import { planDatabases, type ServerPart } from './in-place-databases.ts';
 import { freeName, keptSuffix } from './in-place-kept.ts';
 import { narrowed } from './in-place-narrow.ts';
 import type { Choice } from './restore-choice.ts';
@@ -54,7 +55,8 @@ export interface Exchange extends InPlacePath {
   readonly copy: CopyOfSnapshot | null;
 }
 
-export interface InPlacePlan {
+/** What a restore in place exchanges: paths, and databases of servers. */
+export interface InPlacePlan extends ServerPart {
   readonly service: ServiceDefinition;
   readonly host: Host;
   readonly exchanges: readonly Exchange[];
@@ -73,7 +75,7 @@ export interface InPlaceNames {
   readonly point: string;
 }
 
-/** Finds out, without touching anything, which paths a restore in place exchanges and how.
+/** Finds out, without touching anything, which paths and databases a restore in place exchanges and how.
  *  @throws ServiceNotFound, Refused when the configuration no longer has what the point holds; Unsupported for a source
  *  that cannot be exchanged, and for a check that this version cannot ask; UnitMissing; TargetBusy for a mount inside a
  *  path */
@@ -91,7 +93,8 @@ export async function planInPlace(
   }
   const checks = await context.checks(service);
   const host = await context.host(service.host);
-  const mounts = await host.files.mountsBelow('/', signal);
+  const { databases, applied, paths } = await planDatabases(choices, service, names, context, signal);
+  const mounts = paths.length + trees.length === 0 ? [] : await host.files.mountsBelow('/', signal);
   const suffix = keptSuffix(names.at);
   const found: Exchange[] = [];
   const surroundings = { host, mounts, suffix, id: names.id };
@@ -100,17 +103,17 @@ export async function planInPlace(
     const placement = { path, stored: path.slice(1), companions: [], exclusive: false };
     found.push({ ...(await exchangeOf(placement, path, choice, surroundings, signal)), copy });
   }
-  for (const choice of choices) {
+  for (const choice of paths) {
     for (const placement of await placementsOf(choice, service, context, signal)) {
       for (const path of await narrowed(placement, choice, host.files, signal)) {
         found.push(await exchangeOf(path, placement.path, choice, surroundings, signal));
       }
     }
   }
-  if (found.length === 0)
+  if (found.length + databases.length + applied.length === 0)
     throw new HoldfastError('PathNotFound', `Nothing of ${names.point} has a place.`, names.point);
   const units = await unitsOf(service, context, signal);
-  return { service, host, exchanges: shareStages(nested(found)), units, checks };
+  return { service, host, exchanges: shareStages(nested(found)), databases, applied, units, checks };
 }
 
 /** Each is looked at, so that a name that is wrong is found before anything is touched. */

@@ -7,23 +7,27 @@ import type { KeptState, Recovery } from '../ports/catalog.ts';
 import type { Images, Unit } from '../ports/unit.ts';
 import type { Context } from './context.ts';
 import { lookAfter } from './in-place-checks.ts';
+import { stageDatabases, swapDatabases } from './in-place-databases.ts';
 import { moveExcluded } from './in-place-excluded.ts';
 import { refuseHolders, unseenHolders } from './in-place-holders.ts';
-import { keptUntil } from './in-place-kept.ts';
+import { type KeptAside, keptUntil } from './in-place-kept.ts';
 import type { InPlacePlan } from './in-place-plan.ts';
 import { type Staged, stage } from './in-place-stage.ts';
 import { type SetAside, swap } from './in-place-swap.ts';
 import type { SelectedPoint } from './point-selection.ts';
 import type { RestoredItem } from './restore-request.ts';
 import type { Expectation } from './rollback-expectation.ts';
-import { makeSafetyPoint } from './safety-point.ts';
+import { makeSafetyPoint, safetyOf } from './safety-point.ts';
 import { lockService } from './service-lock.ts';
 import { type Stopped, startsOf, startUnits, stopUnits } from './units.ts';
 import type { Validation } from './validate.ts';
 
 export interface InPlaceOptions {
   readonly live: boolean;
+  /** No safety point is made. */
   readonly withoutSafety: boolean;
+  /** Whether databases, which are kept under another name, are dumped into the safety point, too; true when left out. */
+  readonly dumps?: boolean;
   /** By hand when left out. */
   readonly reason?: Recovery['reason'];
   /** What ran before the change that is taken back, and runs again afterwards; left out: what runs now. */
@@ -53,7 +57,7 @@ export interface InPlaceResult {
   /** As it was recorded. */
   readonly recovery: Recovery;
   readonly items: readonly RestoredItem[];
-  readonly kept: readonly (KeptState & { readonly original: string })[];
+  readonly kept: readonly KeptAside[];
   readonly safetyPoint: string | null;
   readonly warnings: readonly string[];
   readonly validation: Validation | null;
@@ -61,9 +65,9 @@ export interface InPlaceResult {
   readonly bad: HoldfastError | null;
 }
 
-/** Restores in place: all is staged and proved beside the paths, then exchanged; the present state is kept. Until the
- *  last exchange a failure or a crash takes everything back. No backup of the service runs meanwhile. What does not work
- *  afterwards is in the answer. */
+/** Restores in place: all is staged and proved beside the present state, paths and databases, then exchanged together;
+ *  the present state is kept. Until the last exchange a failure or a crash takes everything back, but for roles that were
+ *  made. No backup of the service runs meanwhile. What does not work afterwards is in the answer. */
 export async function restoreInPlace(
   plan: InPlacePlan,
   options: InPlaceOptions,
@@ -91,8 +95,11 @@ export async function restoreInPlace(
   const parts = { restored, context, startedAt, recoveryOf, onSwapped };
   try {
     const { selected } = restored;
+    const safety = options.withoutSafety ? null : await safetyOf(plan, options.dumps ?? true, signal);
     const safetyPoint =
-      options.withoutSafety || selected === null ? null : await makeSafetyPoint(plan, selected, context, signal);
+      safety === null || selected === null
+        ? null
+        : await makeSafetyPoint(plan.service, safety, selected, context, signal);
     return { ...(await exchangeAll(plan, options, parts, signal)), safetyPoint };
   } catch (error) {
     if (swapped) throw error; // only what comes after failed
@@ -124,19 +131,24 @@ async function exchangeAll(
   const { live, images = [], expected, keptSeconds } = options;
   await using _ = await lockService(service.name, context, signal);
   const paths = plan.exchanges.map(({ path, kept }) => ({ path, kept }));
-  const detail = { service: service.name, point: restored.point, paths };
+  const databases = plan.databases.map(({ database, kept }) => ({ database, kept }));
+  const detail = { service: service.name, point: restored.point, paths, databases };
   await using journal = await (await context.journal()).begin({ verb: 'restore', subject: service.name, detail });
-  const { exchanges, items } = await stage(plan, { selected: restored.selected, context, journal }, signal);
+  const parts = { selected: restored.selected, context, journal };
+  const { exchanges, items } = await stage(plan, parts, signal);
+  const filled = await stageDatabases(plan, parts, signal);
   const stopped = await stopUnits(plan.units, journal, context, signal);
   await refuseHolders(plan, live, signal); // reading took its time, and a unit may have left a process behind
   const warnings: string[] = [...(await unseenHolders(plan, signal))];
   const aside: SetAside[] = [];
   for (const exchange of exchanges) warnings.push(...(await keepExcluded(exchange, plan, journal, signal)));
   for (const exchange of exchanges) aside.push(...(await swap(exchange, { host, journal }, signal)));
+  // Last: where their server is away after a crash, nothing is taken back before it answers, and no unit is started.
+  const renamed = await swapDatabases(plan.databases, journal, signal);
   const stages = [...new Set(plan.exchanges.flatMap((exchange) => (exchange.copy === null ? exchange.stage : [])))];
   const until = keptUntil(startedAt, keptSeconds);
-  const kept = aside.map((state) => ({ ...state, host: host.name, until }));
-  const states = kept.map(({ path }) => ({ path, host: host.name, until }));
+  const kept = [...aside.map((one) => ({ ...one, until })), ...renamed.map((one) => ({ ...one, until: null }))];
+  const states = aside.map(({ path }) => ({ path, host: host.name, until }));
   const recovery = recoveryOf('success', states);
   const again = options.startAgain ?? stopped;
   const removals = stages.map((path) => ({ kind: 'path-removed', host: host.name, path }) as const);
@@ -153,7 +165,8 @@ async function exchangeAll(
   // once more, under the same id: it took until the service was seen to work
   const ended = recoveryOf(bad === null ? 'success' : 'failed', states);
   await context.catalog.recordRecovery(ended);
-  return { recovery: ended, items, kept, warnings: [...warnings, ...well.warnings], validation, bad };
+  const restoredItems = [...items, ...filled];
+  return { recovery: ended, items: restoredItems, kept, warnings: [...warnings, ...well.warnings], validation, bad };
 }
 
 /** One unit whose images cannot be taken back keeps no other down. @returns what has to be done by hand */

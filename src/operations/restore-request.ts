@@ -1,3 +1,4 @@
+import type { KeptAside } from './in-place-kept.ts';
 import type { PointQuery } from './point-selection.ts';
 
 export const OVERWRITE = ['always', 'if-newer', 'never'] as const;
@@ -61,8 +62,8 @@ export interface RestoreReport {
   /** With `--overwrite`: files that were there and were replaced, or were left as they are. */
   readonly replaced: number;
   readonly skipped: number;
-  /** In place: where the present state is kept, and until when. */
-  readonly kept: readonly { readonly path: string; readonly original: string; readonly until: Temporal.Instant }[];
+  /** In place: under which path or name of a database the present state is kept, and until when. */
+  readonly kept: readonly KeptAside[];
   /** In place: the id of the safety point, when one had to be made. */
   readonly safetyPoint: string | null;
   /** What will be done (`--dry-run`, the wizard's preview), in sentences. */

@@ -1,16 +1,16 @@
 import { formatBytes } from '../domain/size.ts';
 import type { Context } from './context.ts';
 import { restoreInPlace } from './in-place.ts';
-import { type DatabasesPlan, planDatabasesInPlace, restoreDatabasesInPlace } from './in-place-databases.ts';
 import { refuseInPlace } from './in-place-holders.ts';
-import { KEPT_DAYS } from './in-place-kept.ts';
-import { type InPlacePlan, planInPlace } from './in-place-plan.ts';
+import { planInPlace } from './in-place-plan.ts';
+import { inPlaceSteps } from './in-place-steps.ts';
 import { type SelectedPoint, selectPoint } from './point-selection.ts';
 import { recorded } from './recorded.ts';
 import { type Chosen, choose } from './restore-choice.ts';
 import { fillDatabase, planDatabase } from './restore-database.ts';
 import { type FolderPlan, planFolder, restoreToFolder } from './restore-folder.ts';
 import type { RestoredItem, RestoreReport, RestoreRequest, RestoreTarget } from './restore-request.ts';
+import { safetyOf } from './safety-point.ts';
 import { waitForService } from './service-wait.ts';
 
 type Answer = Omit<RestoreReport, 'run' | 'durationMs'>;
@@ -106,12 +106,11 @@ async function inPlace(
 ): Promise<Answer> {
   const at = context.clock.now();
   const names = { id: context.identifiers.next(at), at, service: selected.point.service, point: selected.point.id };
-  const servers = await planDatabasesInPlace(chosen.choices, names, selected, context, signal);
-  if (servers !== null) return intoServers(servers, { target, dryRun }, selected, chosen, context, signal);
   const plan = await planInPlace(chosen.choices, names, context, signal);
   const options = { live: target.live ?? false, withoutSafety: target.withoutSafety ?? false };
   await refuseInPlace(plan, options, context, signal);
-  const answer = { ...answerFor(selected, chosen), target, dryRun, steps: inPlaceSteps(plan) };
+  const safety = options.withoutSafety ? null : await safetyOf(plan, true, signal);
+  const answer = { ...answerFor(selected, chosen), target, dryRun, steps: inPlaceSteps(plan, safety) };
   if (dryRun) return answer;
   await waitForService(selected.point.service, 'restore', context, signal);
   const {
@@ -123,54 +122,6 @@ async function inPlace(
   } = await restoreInPlace(plan, options, { point: selected.point.id, selected }, context, signal);
   if (bad !== null) throw bad; // only a person can tell whether the data or the unit are to blame
   return { ...answer, ...result, warnings: [...answer.warnings, ...warningsOf(result.items), ...warnings] };
-}
-
-async function intoServers(
-  plan: DatabasesPlan,
-  { target, dryRun }: Pick<InPlaceRequest, 'target'> & { readonly dryRun: boolean },
-  selected: SelectedPoint,
-  chosen: Chosen,
-  context: Context,
-  signal: AbortSignal,
-): Promise<Answer> {
-  const answer = { ...answerFor(selected, chosen), target, dryRun, steps: serverSteps(plan) };
-  if (dryRun) return answer;
-  await waitForService(selected.point.service, 'restore', context, signal);
-  const { warnings, bad, ...result } = await restoreDatabasesInPlace(
-    plan,
-    target.withoutSafety ?? false,
-    selected,
-    context,
-    signal,
-  );
-  if (bad !== null) throw bad;
-  return { ...answer, ...result, warnings: [...answer.warnings, ...warningsOf(result.items), ...warnings] };
-}
-
-function serverSteps({ applied, exchanges, units }: DatabasesPlan): readonly string[] {
-  const roles = applied.map(({ choice }) => `Make what is missing of ${choice.name}`);
-  const fills = exchanges.map(
-    ({ choice, database }) => `Restore ${database} from ${choice.name} under a new name, and count it`,
-  );
-  const swaps = exchanges.map(({ database, kept }) =>
-    kept === null ? `Give it the name ${database}` : `Rename ${database} to ${kept}, and give the new one its name`,
-  );
-  const stops = units.toReversed().map(({ name }) => `Stop ${name}, if it runs`);
-  const starts = units.map(({ name }) => `Start ${name}, if it ran, and wait until it is healthy`);
-  return [...roles, ...fills, ...stops, ...swaps, ...starts];
-}
-
-function inPlaceSteps({ exchanges, units, checks }: InPlacePlan): readonly string[] {
-  const exchanged = exchanges.map(({ choice, path, present, way }) => {
-    if (way === 'nested') return `Restore ${path} from ${choice.name}, within the folder that is restored around it`;
-    if (present === null) return `Restore ${path} from ${choice.name}; nothing is there now`;
-    const what = way === 'contents' ? `the contents of ${path}, a mount point,` : path;
-    return `Set ${what} aside for ${KEPT_DAYS} days, and restore it from ${choice.name}`;
-  });
-  const stops = units.toReversed().map(({ name }) => `Stop ${name}, if it runs`);
-  const starts = units.map(({ name }) => `Start ${name}, if it ran, and wait until it is healthy`);
-  const asked = checks.map(({ name }) => `Check ${name}`);
-  return [...stops, ...exchanged, ...starts, ...asked];
 }
 
 function folderSteps({ choices, folder, conflicts, overwrite }: FolderPlan): readonly string[] {

@@ -4,6 +4,7 @@ import type { DiffTotals } from './diff.ts';
 
 /** What a rollback replaced: what had been written there since, and where it is kept (interface, section 10, line 17). */
 export interface Replaced {
+  /** Or the name of a database. */
   readonly path: string;
   /** Null where nothing was there. */
   readonly kept: string | null;

@@ -133,7 +133,8 @@ export async function performServiceRollback(
     .map((unit) => ({ unit, label: labelOf(point), images: imagesIn(point, unit) }))
     .filter((one) => Object.keys(one.images).length > 0);
   const wanted = {
-    ...{ live: false, withoutSafety: false, reason, images, keptSeconds: context.guard.keptStates },
+    // a state that failed may not let itself be dumped, and is kept under another name anyway
+    ...{ live: false, withoutSafety: false, dumps: false, reason, images, keptSeconds: context.guard.keptStates },
     expected: expected ?? (await expectationOfService(point.service, plan.units, context, signal)),
     ...(startAgain === null ? {} : { startAgain }),
   };
@@ -144,7 +145,10 @@ export async function performServiceRollback(
     ...{ path, kept: present === null ? null : aside },
     written: written.find((one) => one.path === path)?.totals ?? null,
   }));
-  await recordReplaced(recovery, replaced, context);
+  const renamed = plan.databases.map(({ database, present, kept: aside }) => ({
+    ...{ path: database, kept: present ? aside : null, written: null },
+  }));
+  await recordReplaced(recovery, [...replaced, ...renamed], context);
   await removeEndedKeptStates(context, signal);
   return {
     ...{ outcome: recovery.outcome, point: point.id, kept, written, safetyPoint, warnings, validation },

@@ -10,34 +10,37 @@ import { exchanged } from './in-place-kept.ts';
 import type { InPlacePlan } from './in-place-plan.ts';
 import type { SelectedPoint } from './point-selection.ts';
 
-/** What lies in a mount point is exchanged name by name, so a copy of the whole is made first (design, "In place").
- *  Answers with its id; null where there is nothing to keep.
- *  @throws Refused when something of it could not be kept; what the last repository throws */
-export async function makeSafetyPoint(
-  { service, host, exchanges }: InPlacePlan,
-  selected: SelectedPoint,
-  context: Context,
-  signal: AbortSignal,
-): Promise<string | null> {
-  const mounts = exchanges.filter(({ way }) => way === 'contents');
-  const names = await Promise.all(mounts.map(({ path }) => host.files.list(path, signal)));
-  if (!names.flat().some(exchanged)) return null;
-  const sources = new Set(mounts.map(({ choice }) => choice.source));
-  return await keepSafetyPoint({ service, sources, dispensable: new Set() }, selected, context, signal);
-}
-
-interface Kept {
-  readonly service: ServiceDefinition;
+/** What of the present state a safety point will hold. */
+export interface Safety {
   /** Names of those that are captured. */
   readonly sources: ReadonlySet<string>;
-  /** Items that need not be kept, because nothing of them is there. */
-  readonly dispensable: ReadonlySet<string>;
+  /** Sources of which each item must be kept, and items that must be. */
+  readonly whole: ReadonlySet<string>;
+  readonly items: ReadonlySet<string>;
+}
+
+/** What lies in a mount point is exchanged name by name, so a copy of the whole is made first (design, "In place"); and
+ *  databases are dumped. Null where there is nothing to keep.
+ *  @param dumps false: databases are kept under another name alone */
+export async function safetyOf(
+  { host, exchanges, databases }: Pick<InPlacePlan, 'host' | 'exchanges' | 'databases'>,
+  dumps: boolean,
+  signal: AbortSignal,
+): Promise<Safety | null> {
+  const mounts = exchanges.filter(({ way }) => way === 'contents');
+  const names = await Promise.all(mounts.map(({ path }) => host.files.list(path, signal)));
+  const whole = new Set(names.flat().some(exchanged) ? mounts.map(({ choice }) => choice.source) : []);
+  const present = dumps ? databases.filter((one) => one.present) : [];
+  if (whole.size + present.length === 0) return null;
+  const sources = new Set([...whole, ...present.map(({ choice }) => choice.source)]);
+  return { sources, whole, items: new Set(present.map(({ choice }) => choice.name)) };
 }
 
 /** Makes a point of the present state of some sources, and answers with its id.
  *  @throws Refused when something of it could not be kept; what the last repository throws */
-export async function keepSafetyPoint(
-  { service, sources: concerned, dispensable }: Kept,
+export async function makeSafetyPoint(
+  service: ServiceDefinition,
+  { sources: concerned, whole, items }: Safety,
   selected: SelectedPoint,
   context: Context,
   signal: AbortSignal,
@@ -53,10 +56,10 @@ export async function keepSafetyPoint(
   };
   const point = await captureInFirst(request, await repositoriesFor(request, selected, context), context, signal);
   await context.catalog.remember([point]);
-  const lost = (point.manifest?.items ?? []).filter(
-    ({ outcome, name }) => outcome !== 'passed' && !dispensable.has(name),
-  );
-  if (lost.length === 0) return point.id;
+  const made = point.manifest?.items ?? [];
+  const kept = new Set(made.flatMap(({ name, outcome }) => (outcome === 'passed' ? [name] : [])));
+  const lost = made.some(({ name, source }) => whole.has(source) && !kept.has(name));
+  if (!lost && items.isSubsetOf(kept)) return point.id;
   const words = `Not all of the present state of ${service.name} could be kept in safety point ${point.id}.`;
   throw new HoldfastError('Refused', words, service.name, {
     hint: 'See why with holdfast show; go on anyway with: --without-safety',

@@ -22,7 +22,8 @@ export interface PlannedPoint {
   readonly stopped: readonly Unit[];
 }
 
-/** @throws Unsupported for a source that cannot be taken back; Refused when the service has no archive repository and needs one; SourceMissing, NoSpace */
+/** @throws Unsupported for a source that cannot be taken back; Refused for a server that lets nothing be taken back, and
+ *  when the service has no archive repository and needs one; SourceMissing, NoSpace */
 export async function planPoint(
   service: ServiceDefinition,
   context: ServiceContext,
@@ -30,6 +31,7 @@ export async function planPoint(
 ): Promise<PlannedPoint> {
   const sources = await sourcesOf(service, context);
   refuseWithoutWayBack(sources);
+  for (const { databases } of sources) await databases?.confirmExchange([], signal);
   const stopped = await unitsToStop(service, context);
   const tree = await planTrees(service, sources, stopped.length > 0, context, signal);
   const repository = tree.rest.length === 0 ? null : await archiveOf(service, context);
@@ -38,11 +40,11 @@ export async function planPoint(
 
 /** A point that could not be taken back is no protection: said before the command runs. */
 function refuseWithoutWayBack(sources: readonly Source[]): void {
-  const source = sources.find(({ capabilities, databases }) => !capabilities.inPlace || databases !== null);
+  const source = sources.find(({ capabilities }) => !capabilities.inPlace);
   if (source === undefined) return;
-  const words = `Guard cannot take ${source.name} back yet, a source of kind ${source.kind}.`;
+  const words = `Guard cannot take ${source.name} back, a source of kind ${source.kind}.`;
   throw new HoldfastError('Unsupported', words, source.name, {
-    hint: 'Make a point with holdfast backup; take it back with: holdfast restore SERVICE --in-place --item NAME',
+    hint: 'Make a point with holdfast backup, and take back what can be: holdfast restore SERVICE --item NAME',
   });
 }
 
@@ -102,7 +104,14 @@ async function archive(
   const point = await capture(request, repository, context, signal);
   await context.catalog.remember([point]);
   const failed = point.items.filter(({ outcome }) => outcome !== 'passed').map(({ name }) => name);
-  if (point.outcome === 'passed' && failed.length === 0) return point;
+  if (point.outcome === 'passed' && failed.length === 0) {
+    for (const { name, databases } of sources) {
+      const own = point.manifest?.items.filter(({ source }) => source === name) ?? [];
+      const captured = own.flatMap((item) => databases?.databaseOf(item.name) ?? []);
+      await databases?.confirmExchange(captured, signal);
+    }
+    return point;
+  }
   const words = `Not all of ${service.name} could be captured: ${failed.join(', ')}.`;
   throw new HoldfastError('Refused', words, service.name, { hint: `See why with: holdfast show ${point.id}` });
 }

@@ -113,6 +113,9 @@ export interface Databases {
   apply(bytes: () => Bytes, signal: AbortSignal): Promise<readonly string[]>;
   /** Counts as the capture does. */
   facts(database: string, signal: AbortSignal): Promise<Facts>;
+  /** Looks whether {@link swapIn} would be let do its work on these databases, which are there, before anything is made.
+   *  @throws Refused, naming what this account lacks */
+  confirmExchange(databases: readonly string[], signal: AbortSignal): Promise<void>;
   /** Gives `database` the name `kept` and `staged` the name `database`; talks with both are ended, and none begins in
    *  between. Whatever part of it was done before: repeated, it ends the same. A missing `database` is no error. */
   swapIn(database: string, staged: string, kept: string, signal: AbortSignal): Promise<void>;

@@ -353,9 +353,18 @@ services:
       ▸other: { redis: { socket: /run/b } }
       people: { ldap: { suffix: dc=a } }
       ▸groups: { ldap: { suffix: dc=b } }
+      pg: { postgres: { socket: /run/a, databases: [wiki, blog], globals: true } }
+      ▸roles: { postgres: { socket: /run/b, globals: true } }
+      ▸wiki: { postgres: { socket: /run/c, database: wiki } }
+      same: { mariadb: { socket: /run/d, database: wiki } }
+      all: { postgres: { socket: /run/e, databases: all } }
+      ▸every: { postgres: { socket: /run/f, databases: all } }
 `,
     'services.wiki.sources.other: "cache" makes the item "redis" already: give "other" a service of its own.',
     'services.wiki.sources.groups: "people" makes the item "ldap" already: give "groups" a service of its own.',
+    'services.wiki.sources.roles: "pg" makes the item "postgres_globals" already: give "roles" a service of its own.',
+    'services.wiki.sources.wiki: "pg" makes the item "postgres_wiki" already: give "wiki" a service of its own.',
+    'services.wiki.sources.every: "all" makes the item "postgres_postgres" already: give "every" a service of its own.',
   ],
   'a tier that is none': [
     `

@@ -102,6 +102,20 @@ describe('a command that is guarded over a whole service', () => {
     });
   });
 
+  test('is not started when a kind of source cannot be taken back', async () => {
+    const { made, context, data } = await house();
+    using _ = made;
+    const source: ServiceContext['source'] = async (...wanted) => {
+      const found = await made.context.source(...wanted);
+      return { ...found, capabilities: { ...found.capabilities, inPlace: false } };
+    };
+    await expect(guardService(request, breaks(data), { ...context, source }, signal)).rejects.toMatchObject({
+      code: 'Unsupported',
+      message: 'Guard cannot take data back, a source of kind files.',
+    });
+    expect(readFileSync(join(data, 'file'), 'utf8')).toBe('then');
+  });
+
   async function withImages() {
     const found = await house();
     const unit = memoryUnit();

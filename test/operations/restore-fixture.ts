@@ -4,16 +4,25 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { localHost } from '../../src/adapters/hosts/local/index.ts';
+import { format as postgres } from '../../src/adapters/sources/postgres/index.ts';
 import type { ServiceDefinition } from '../../src/domain/definitions.ts';
 import type { Facts } from '../../src/domain/facts.ts';
 import type { Item, Manifest, Root } from '../../src/domain/manifest.ts';
 import type { RecoveryPoint } from '../../src/domain/recovery-point.ts';
 import { type Journal, openJournal } from '../../src/journal/journal.ts';
+import type { StepPorts } from '../../src/journal/step.ts';
 import type { Context } from '../../src/operations/context.ts';
 import type { Catalog } from '../../src/ports/catalog.ts';
 import type { Host, HostFiles } from '../../src/ports/host.ts';
 import type { ProgressEvent } from '../../src/ports/progress.ts';
-import type { CapturedStream, CapturedTree, InPlacePath, ItemFormat, Source } from '../../src/ports/source.ts';
+import type {
+  CapturedStream,
+  CapturedTree,
+  Databases,
+  InPlacePath,
+  ItemFormat,
+  Source,
+} from '../../src/ports/source.ts';
 import type { Validator } from '../../src/ports/validator.ts';
 import { systemClock, ulids } from '../../src/process/clock.ts';
 import { systemOwners } from '../../src/process/owner.ts';
@@ -39,6 +48,7 @@ export interface Fixture extends Disposable {
   readonly faults: Faults;
   addTree(source: string, roots: readonly string[], exclude?: readonly string[]): void;
   addDatabase(source: string, path: string): void;
+  addSource(source: Source): void;
   /** Captures all sources of `service` as they are now. */
   backUp(options?: Partial<Pick<Manifest, 'timestamp' | 'outcome' | 'type' | 'service'>>): Promise<RecoveryPoint>;
 }
@@ -49,7 +59,8 @@ type Faults = {
   after?: (method: keyof HostFiles, path: string) => void;
 };
 
-export const signal = AbortSignal.timeout(50_000);
+/** Ends with the file's tests, however busy the machine is. */
+export const signal = AbortSignal.timeout(240_000);
 
 export async function fixture(folder = realpathSync(mkdtempSync(join(tmpdir(), 'restore-')))): Promise<Fixture> {
   const events: ProgressEvent[] = [];
@@ -63,7 +74,8 @@ export async function fixture(folder = realpathSync(mkdtempSync(join(tmpdir(), '
   const host = faultyHost(faults);
   const units: Fixture['units'] = new Map();
   const checks: Validator[] = [];
-  const journal = journalIn(folder, catalog, units);
+  const databases: StepPorts['databases'] = async ({ source }) => sources.get(source)?.databases as Databases;
+  const journal = journalIn(folder, catalog, units, { databases });
   const context: Context = {
     ...{ clock: systemClock, identifiers, catalog, services, plans: new Map(), repositoryNames: [repository.name] },
     ...{ origin: 'here', version: '0', machine: 'backup', stateFolder: folder, forbiddenPaths: [], configuration: {} },
@@ -86,6 +98,7 @@ export async function fixture(folder = realpathSync(mkdtempSync(join(tmpdir(), '
     ...{ folder, repository, catalog, context, events, services, units, checks, faults },
     addTree: (name, roots, exclude = []) => define(name, treeSource(name, roots, exclude)),
     addDatabase: (name, path) => define(name, databaseSource(name, path)),
+    addSource: (source) => define(source.name, source),
     backUp: (options = {}) => backUp([...sources.values()], repository, identifiers.next(systemClock.now()), options),
     [Symbol.dispose]: () => {
       journal[Symbol.dispose]();
@@ -99,12 +112,13 @@ export const journalIn = (
   folder: string,
   catalog: Pick<Catalog, 'recordRecovery'>,
   units: ReadonlyMap<string, MemoryUnit> = new Map(),
+  ports: Partial<StepPorts> = {},
 ): Journal =>
   openJournal(join(folder, 'journal.db'), {
     clock: systemClock,
     identifiers: ulids(),
     owners: systemOwners(),
-    ports: { ...portsOf(catalog), unit: openFrom(units) },
+    ports: { ...portsOf(catalog), unit: openFrom(units), ...ports },
   });
 
 export const aService = (): ServiceDefinition => ({
@@ -250,7 +264,8 @@ function countFolder(folder: string, roots: readonly Root[], exclude: readonly s
   return facts;
 }
 
-const FORMATS: Readonly<Record<'files' | 'sqlite', ItemFormat>> = {
+const FORMATS: Readonly<Record<'files' | 'sqlite' | 'postgres', ItemFormat>> = {
+  postgres,
   files: { kind: 'files', tree: true, inspect: async () => [], facts: async (path, roots) => countFolder(path, roots) },
   sqlite: { kind: 'sqlite', tree: false, inspect: async () => [], facts: async (path) => countRows(path) },
 };

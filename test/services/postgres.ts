@@ -6,6 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { localHost } from '../../src/adapters/hosts/local/index.ts';
+import { source } from '../../src/adapters/sources/postgres/index.ts';
+import type { Host } from '../../src/ports/host.ts';
+import type { Source } from '../../src/ports/source.ts';
 import { available } from './available.ts';
 
 const execute = promisify(execFile);
@@ -97,6 +101,13 @@ export async function postgresServer(settings: Readonly<Record<string, string>> 
     },
   };
 }
+
+/** The source `pg` of a server, as its superuser. */
+export const postgresSource = (socket: string, databases: string[], host: Host = localHost()): Source =>
+  source('pg', { postgres: { socket, runAs: 'postgres', databases } }, host, {
+    secret: () => Promise.reject(new Error('no password is configured')),
+    container: () => Promise.reject(new Error('no container is configured')),
+  });
 
 async function ended(server: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   if (server.exitCode !== null || server.signalCode !== null) return;

@@ -64,7 +64,7 @@ function pointForPeople({ id, repository, trees, images }: ServicePoint): readon
 
 export const serviceRollbackAsJson = (report: ServiceRollback): object => ({
   ...{ outcome: report.outcome, point: report.point },
-  kept: report.kept.map(({ original, path, until }) => ({ original, path, until: until.toString() })),
+  kept: report.kept.map(({ original, path, until }) => ({ original, path, until: until?.toString() ?? null })),
   written: report.written,
   safetyPoint: report.safetyPoint,
   problem: report.problem,
@@ -76,7 +76,8 @@ export const serviceRollbackAsJson = (report: ServiceRollback): object => ({
 export const serviceRollbackForPeople = (report: ServiceRollback): string =>
   [
     ...report.kept.map(
-      ({ original, path }) => `${printable(original)} is back; the state before is ${printable(path)}`,
+      ({ original, path, until }) =>
+        `${printable(original)} is back; the state before is ${until === null ? 'the database ' : ''}${printable(path)}`,
     ),
     ...(report.validation === null ? [] : validationForPeople(report.validation)),
     ...report.warnings.map(printable),
@@ -86,9 +87,14 @@ export const serviceRollbackForPeople = (report: ServiceRollback): string =>
 
 export const servicePlanAsJson = ({ point, plan, units, images, written }: ServiceRollbackPlan): object => ({
   ...{ dryRun: true, service: point.service, point: servicePointAsJson(point) },
-  replaced: plan.exchanges.map(({ path, kept, present, choice }) => ({
-    ...{ path, from: choice.name, kept: present === null ? null : kept },
-  })),
+  replaced: [
+    ...plan.exchanges.map(({ path, kept, present, choice }) => ({
+      ...{ path, from: choice.name, kept: present === null ? null : kept },
+    })),
+    ...plan.databases.map(({ database, kept, present, choice }) => ({
+      ...{ database, from: choice.name, kept: present ? kept : null },
+    })),
+  ],
   written,
   units: units.map(({ unit, running }) => ({ name: unit.name, running })),
   images: images.map(({ unit, container, image }) => ({ unit: unit.name, container, image })),
@@ -105,6 +111,11 @@ export function servicePreview({ point, plan, units, images, written, madeAt }: 
     ...plan.exchanges.flatMap(({ path, kept, present, choice, way }) => [
       `replaces ${printable(path)} by ${printable(choice.name)}`,
       ...(present === null || way === 'nested' ? [] : [`  the present state is kept: ${printable(kept)}`]),
+    ]),
+    ...plan.applied.map(({ choice }) => `makes what is missing of ${printable(choice.name)}`),
+    ...plan.databases.flatMap(({ database, kept, present, choice }) => [
+      `replaces the database ${printable(database)} by ${printable(choice.name)}`,
+      ...(present ? [`  the present state is kept: the database ${printable(kept)}`] : []),
     ]),
     ...written.map(({ path, totals }) => `  written since in ${printable(path)}: ${totalsForPeople(totals)}`),
     ...images.map(({ container, image }) => `makes ${printable(container)} anew of ${printable(image)} of then`),

@@ -19,7 +19,7 @@ export function restoreAsJson(report: RestoreReport): object {
     missing,
     replaced,
     skipped,
-    kept: kept.map(({ path, original, until }) => ({ path, original, until: until.toString() })),
+    kept: kept.map(({ path, original, until }) => ({ path, original, until: until?.toString() ?? null })),
     safetyPoint: report.safetyPoint,
     steps: report.steps,
     warnings: report.warnings,
@@ -55,10 +55,12 @@ export function restoreForPeople(report: RestoreReport): string {
     ...(replaced + skipped > 0
       ? [`${counted(replaced, 'file was', 'files were')} replaced, ${skipped} left as they were`]
       : []),
-    ...kept.map(
-      ({ path, original, until }) =>
-        `${printable(original)}: its state before is kept as ${printable(path)} until ${timeForPeople(until)}`,
-    ),
+    ...kept.map(({ path, original, until }) => {
+      const before = `${printable(original)}: its state before is kept as`;
+      return until === null
+        ? `${before} the database ${printable(path)}; drop it when it is of no use`
+        : `${before} ${printable(path)} until ${timeForPeople(until)}`;
+    }),
     ...(report.safetyPoint === null ? [] : [`The state before is kept as safety point ${report.safetyPoint}`]),
     `${coloured(outcome)}: restored ${from} in ${formatDuration(report.durationMs / 1000)}`,
   ].join('\n');

@@ -48,6 +48,7 @@ export function databasesOf(source: string, open: (signal: AbortSignal) => Promi
       const client = await open(signal);
       return await countRows(database, originals.get(database) ?? database, client, signal);
     },
+    confirmExchange: noSwap,
     swapIn: noSwap,
     swapBack: noSwap,
     drop: async (database, signal) =>

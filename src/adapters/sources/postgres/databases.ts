@@ -7,7 +7,7 @@ import { askServer, type Client } from './client.ts';
 import { namedAs, parseDefinitions } from './definitions.ts';
 import { countDatabase } from './facts.ts';
 import { missingRolesOf } from './roles.ts';
-import { takeBack, takePlace } from './swap.ts';
+import { confirmExchange, takeBack, takePlace } from './swap.ts';
 import { type Ask, literal, quoted } from './words.ts';
 
 const GLOBALS = 'postgres_globals';
@@ -45,6 +45,7 @@ export function databasesOf(open: () => Promise<Client>): Databases {
         throw client.explain(error, database);
       }
     },
+    confirmExchange: (names, signal) => confirmExchange(names, ask, signal),
     swapIn: (database, staged, kept, signal) => takePlace({ database, staged, kept }, ask, signal),
     swapBack: (database, staged, kept, signal) => takeBack({ database, staged, kept }, ask, signal),
     drop: async (database, signal) =>

@@ -39,7 +39,7 @@ const DATABASES = `select json_build_object('name', datname, 'bytes', case when 
   datistemplate order by datname`.replaceAll(/\s+/g, ' ');
 
 /** What a restore in place made or kept is no database of the service. */
-const OURS = /^holdfast_restore_[0-9a-z]{26}_\d+$|_recovery_backup_\d{8}_\d{6}$/;
+const OURS = /^holdfast_restore_[0-9a-z]{26}_\d+$|_recovery_backup_\d{8}_\d{6}(?:_\d+)?$/;
 
 export const namedDatabases = ({ postgres: { database, databases } }: PostgresSettings): readonly string[] | 'all' =>
   databases === 'all' ? 'all' : [...new Set(databases ?? (database === undefined ? [] : [database]))];

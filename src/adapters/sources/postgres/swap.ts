@@ -7,6 +7,41 @@ interface Names {
   readonly kept: string;
 }
 
+interface Account {
+  readonly standby: boolean;
+  readonly user: string;
+  readonly superuser: boolean;
+  readonly creates: boolean;
+  /** Databases whose owner it is not, nor a member of their owner. */
+  readonly foreign: readonly string[] | null;
+}
+
+const ACCOUNT =
+  `select json_build_object('standby', pg_catalog.pg_is_in_recovery(), 'user', rolname, 'superuser', rolsuper,
+  'creates', rolcreatedb, 'foreign', (select json_agg(datname) from pg_catalog.pg_database join names on name = datname
+  where not pg_catalog.pg_has_role(datdba, 'USAGE')))::text from pg_catalog.pg_roles
+  where rolname = current_user`.replaceAll(/\s+/g, ' ');
+
+/** @throws Refused for a standby, which only reads, and where the account may not make or rename databases */
+export async function confirmExchange(databases: readonly string[], ask: Ask, signal: AbortSignal): Promise<void> {
+  const names = `array[${databases.map(literal).join(', ')}]::text[]`;
+  const [row = ''] = await ask(`with names(name) as (select unnest(${names})) ${ACCOUNT}`, signal);
+  const { standby, user, superuser, creates, foreign } = JSON.parse(row) as Account;
+  if (standby)
+    throw new HoldfastError(
+      'Refused',
+      'The server is a standby: nothing can be restored into it.',
+      databases.join(', '),
+      {
+        hint: 'Name its primary in the source, or restore to a folder: --to DIR',
+      },
+    );
+  const hint = { hint: 'Let `user` be a superuser, or the owner of the databases, with CREATEDB' };
+  if (!superuser && !creates) throw new HoldfastError('Refused', `${user} may not make databases.`, user, hint);
+  if (!superuser && foreign !== null)
+    throw new HoldfastError('Refused', `${user} may not give ${foreign.join(', ')} another name.`, user, hint);
+}
+
 async function present(names: readonly string[], ask: Ask, signal: AbortSignal): Promise<ReadonlySet<string>> {
   const list = names.map(literal).join(', ');
   const rows = await ask(

@@ -1,0 +1,79 @@
+import { execFile, execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { memoryCatalog } from '../fakes/catalog.ts';
+import { available } from '../services/available.ts';
+import { type PostgresServer, postgresAvailable, postgresServer, postgresSource } from '../services/postgres.ts';
+import { fileUnit } from './file-unit.ts';
+import { journalIn } from './restore-fixture.ts';
+
+const execute = promisify(execFile);
+const child = join(import.meta.dirname, 'service-exchange-crash.child.ts');
+const env = { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), 'holdfast-e2e-compiled') };
+type Killed = Error & { readonly signal: string | null; readonly stderr: string };
+
+describe.runIf(postgresAvailable() && available('sqlite3'))('a service that is restored in place as one', () => {
+  let server: PostgresServer;
+  beforeAll(async () => {
+    server = await postgresServer();
+  }, 120_000);
+  afterAll(async () => {
+    await server?.[Symbol.asyncDispose]();
+  }, 60_000);
+
+  /** What the next start makes of it: of which moment the folder, the file and the database are, and what is kept. */
+  async function afterRepair(folder: string, database: string): Promise<string> {
+    const unit = fileUnit(folder);
+    const { databases } = postgresSource(server.socket, [database]);
+    if (databases === null) throw new TypeError('PostgreSQL has databases.');
+    using journal = journalIn(folder, memoryCatalog(), new Map([[unit.name, unit]]), {
+      databases: async () => databases,
+    });
+    const repairs = await journal.repair({ force: false }, AbortSignal.timeout(60_000));
+    expect(journal.open(), JSON.stringify(repairs)).toEqual([]);
+    expect(existsSync(join(folder, 'unit-runs'))).toBe(true);
+    const query = 'select text from notes';
+    const of = new Set([
+      readFileSync(join(folder, 'data', 'file'), 'utf8'),
+      execFileSync('sqlite3', [join(folder, 'notes.db'), query], { encoding: 'utf8' }).trim(),
+      await server.sql(database, query),
+    ]);
+    const list = `select datname from pg_database where datname like '${database}\\_%'`;
+    const names = (await server.sql('postgres', list)).split('\n').filter((name) => name !== '');
+    const beside = readdirSync(folder).filter((name) => /recovery-backup|holdfast/.test(name));
+    for (const name of names) {
+      expect(await server.sql(name, query)).toBe('now');
+      await server.tool('dropdb', name);
+    }
+    return `${[...of].join(' and ')}, ${beside.length} paths and ${names.length} databases kept`;
+  }
+
+  /** Kills one restore after the other, each a change later, until one comes to its end. */
+  async function sweep(moment: 'before' | 'after'): Promise<readonly string[]> {
+    const seen = new Set<string>();
+    const database = `wiki${moment}`;
+    await server.tool('createdb', database);
+    for (let number = 0; ; number++) {
+      const folder = realpathSync(mkdtempSync(join(tmpdir(), 'exchange-')));
+      try {
+        const args = [child, folder, server.socket, database, moment, `${number}`];
+        const ended = await execute(process.execPath, args, { env }).catch((error: Killed) => error);
+        if (!(ended instanceof Error)) return [...seen].toSorted();
+        expect(ended.signal, ended.stderr).toBe('SIGKILL');
+        seen.add(await afterRepair(folder, database));
+      } finally {
+        rmSync(folder, { recursive: true, force: true });
+      }
+    }
+  }
+
+  test('is all as before or all restored by the next start, whichever of its changes it is killed at', async () => {
+    const both = ['now, 0 paths and 0 databases kept', 'then, 2 paths and 1 databases kept'];
+    expect(await Promise.all([sweep('before'), sweep('after')])).toEqual([both, both]);
+    const staged = "select count(*) from pg_database where datname like 'holdfast%'";
+    expect(await server.sql('postgres', staged)).toBe('0');
+  }, 180_000);
+});
