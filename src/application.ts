@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { homedir, hostname } from 'node:os';
 import { join } from 'node:path';
-import { HOSTS, SOURCES, UNITS } from './adapters/registry.ts';
+import { CONTAINERS, HOSTS, SOURCES, UNITS } from './adapters/registry.ts';
 import { openCatalog } from './catalog/open.ts';
 import { setAsideWhenDamaged } from './catalog/set-aside.ts';
 import { makeStateFolder, originOf, stateFolder } from './catalog/state.ts';
@@ -156,6 +156,7 @@ export async function openApplication(
         if (service.host !== 'local') throw notBuilt('containers on another host', `${service.name}.${name}`);
         return await host(`container ${container}`);
       },
+      engineEnvironment: engineEnvironment(process.env),
     };
     return (await row.load()).source(name, settings, await host(service.host), tools);
   };
@@ -233,6 +234,10 @@ export async function openApplication(
     runInForeground: async (command) => (await import('./process/foreground.ts')).runInForeground(command),
     host,
     unit,
+    containers: async () => {
+      const { engineContainers } = await CONTAINERS.load();
+      return engineContainers(await host('local'), engineEnvironment(process.env));
+    },
     pools: definitions.pools,
     guard: guardSettingsOf(configured),
     zone,

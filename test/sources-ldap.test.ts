@@ -20,6 +20,7 @@ const never = (): AbortSignal => new AbortController().signal;
 const tools: SourceTools = {
   secret: () => Promise.reject(new Error('no secret is configured')),
   container: () => Promise.reject(new Error('no container is configured')),
+  engineEnvironment: {},
 };
 
 const open = (config: string, host: Host = localHost(), suffix = SUFFIX): Source =>

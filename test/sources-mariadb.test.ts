@@ -19,6 +19,7 @@ const PASSWORD = 'pa"ss w\'örd\\ 4711-secret';
 const tools: SourceTools = {
   secret: async () => new Secret(PASSWORD),
   container: () => Promise.reject(new Error('no container is configured')),
+  engineEnvironment: {},
 };
 
 type Settings = MariadbSettings['mariadb'];

@@ -33,6 +33,7 @@ describe.runIf(postgresImageAvailable())('needs a Docker Engine and PostgreSQL',
     const tools: SourceTools = {
       secret: async () => new Secret('never asked for'),
       container: (name) => dockerHost(name, localHost(), engine.environment, never()),
+      engineEnvironment: engine.environment,
     };
     const inside = (): Promise<string> => engine.docker('exec', 'pg', 'ls', '-A', '/tmp', '/', '/run/postgresql');
     const before = await inside();

@@ -23,6 +23,7 @@ const PASSWORD = 'pa"ss w\'örd\\ 4711-secret';
 const toolsWith = (password: string): SourceTools => ({
   secret: async () => new Secret(password),
   container: () => Promise.reject(new Error('no container is configured')),
+  engineEnvironment: {},
 });
 const withPassword = { env: 'REDIS_PASSWORD' } as const;
 

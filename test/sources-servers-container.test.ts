@@ -40,6 +40,7 @@ describe.runIf(dockerAvailable() && needed.every(available))('needs a Docker Eng
   const tools: SourceTools = {
     secret: async () => new Secret(PASSWORD),
     container: (name) => dockerHost(name, localHost(), engine.environment, never()),
+    engineEnvironment: {},
   };
 
   /** Stores every item, proves it, and answers with the facts. */

@@ -85,6 +85,7 @@ sourceContract('sqlite', sqliteFixture);
 const NO_TOOLS: SourceTools = {
   secret: () => Promise.reject(new Error('no secret is configured')),
   container: () => Promise.reject(new Error('no container is configured')),
+  engineEnvironment: {},
 };
 
 /** The smallest settings of each kind, whose only item is `<kind>_name`; of a server that is dumped whole
@@ -96,6 +97,7 @@ const SMALLEST: Readonly<Record<string, unknown>> = {
   mariadb: { mariadb: { database: 'name' } },
   ldap: { ldap: { suffix: 'dc=home' } },
   redis: { redis: {} },
+  volume: { volume: 'a' },
 };
 
 const WHOLE: Readonly<Record<string, readonly string[]>> = { ldap: ['ldap', 'ldap_config'], redis: ['redis'] };

@@ -79,6 +79,11 @@ export const SOURCES: ReadonlyMap<string, SourceRow> = byKey('kind', [
     async () => (await import('./sources/redis/config.ts')).redisSchema,
     () => import('./sources/redis/index.ts'),
   ),
+  sourceRow(
+    'volume',
+    async () => (await import('./sources/volume/config.ts')).volumeSchema,
+    () => import('./sources/volume/index.ts'),
+  ),
 ]);
 
 /** One kind of unit. The kind is also the key by which the configuration chooses it. */
@@ -192,6 +197,9 @@ export const HOSTS = {
   local: { kind: 'local', load: () => import('./hosts/local/index.ts') },
   docker: { kind: 'docker', load: () => import('./hosts/docker/index.ts') },
 } as const;
+
+/** What is known of all containers of an engine. */
+export const CONTAINERS = { load: () => import('./containers/engine/index.ts') } as const;
 
 /** All engines of repositories that are built. */
 export const ENGINES = byKey('engine', [{ engine: 'archive', load: () => import('./repositories/archive/index.ts') }]);

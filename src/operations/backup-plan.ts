@@ -14,12 +14,13 @@ export interface PlannedBackup {
  *  @throws as backup does before it begins, and what keeps a service from being captured at all */
 export async function planBackup(
   request: BackupRequest,
-  context: Pick<Context, 'services' | 'plans' | 'repositoryNames' | 'source' | 'unit'>,
+  context: Pick<Context, 'services' | 'plans' | 'repositoryNames' | 'source' | 'unit' | 'containers' | 'progress'>,
+  signal: AbortSignal,
 ): Promise<readonly PlannedBackup[]> {
   const planned: PlannedBackup[] = [];
   for (const { service, repositories } of jobsOf(request, context)) {
     const sources = await sourcesOf(service, context);
-    const stops = (await unitsToStop(service, context)).map(({ name }) => name);
+    const stops = (await unitsToStop(service, context, signal)).map(({ name }) => name);
     const items = sources.flatMap(({ itemNames }) => itemNames);
     planned.push({ service: service.name, repositories, items, stops });
   }

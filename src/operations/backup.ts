@@ -1,16 +1,15 @@
+import type { Container } from '../domain/containers.ts';
 import type { AnomalyBounds, PlanDefinition, ServiceDefinition } from '../domain/definitions.ts';
-import { type ErrorCode, HoldfastError } from '../domain/errors.ts';
+import { HoldfastError } from '../domain/errors.ts';
 import type { RecoveryPoint } from '../domain/recovery-point.ts';
 import { unitReferencesOf } from '../domain/unit-reference.ts';
-import type { Repository } from '../ports/repository.ts';
 import type { Source } from '../ports/source.ts';
 import type { Unit } from '../ports/unit.ts';
-import { capture } from './capture.ts';
+import { backUpService, type Made, type StopReport } from './backup-service.ts';
 import type { Context } from './context.ts';
-import { copyPoint } from './copy-point.ts';
-import { type Failure, failureOf, throwCommonFailure } from './failure.ts';
+import { type Failure, throwCommonFailure } from './failure.ts';
 import { recorded } from './recorded.ts';
-import { waitForService } from './service-wait.ts';
+import { containersAround, type FoundStops, foundStops } from './service-containers.ts';
 
 export interface BackupRequest {
   /** All services, or all of the plan, when empty. */
@@ -36,6 +35,8 @@ export interface BackupReport {
   /** One for each service and repository, in the order they were made. */
   readonly points: readonly RecoveryPoint[];
   readonly failures: readonly Failure[];
+  /** Services of which something was stopped, and how long it was down. */
+  readonly stops: readonly StopReport[];
 }
 
 /** Bounds for what no plan has (interface, section 1). */
@@ -50,21 +51,31 @@ export async function backup(request: BackupRequest, context: Context, signal: A
   const jobs = jobsOf(request, context);
   const what = { verb: 'backup', plan: request.plan, services: jobs.map(({ service }) => service.name) };
   const perform = async (): Promise<Omit<BackupReport, 'run' | 'durationMs'>> => {
-    const points: RecoveryPoint[] = [];
-    const failures: Failure[] = [];
+    const made: Made = { points: [], failures: [], stops: [] };
+    const { points, failures, stops } = made;
+    const timezone = plan?.timezone ?? Temporal.Now.timeZoneId();
     for (const { service, repositories } of jobs) {
       context.progress({ type: 'step', subject: service.name, text: 'backup' });
-      await backUpService(service, repositories, { request, plan, points, failures }, context, signal);
+      const one = {
+        ...{ service, repositories, plan: plan?.name ?? null, timezone, jobs: request.jobs },
+        anomaly: anomalyOf(service, plan, context),
+        lossAccepted: request.acceptLoss.includes(service.name),
+        lockWaitMs: request.lockWaitMs,
+        openSources: () => sourcesOf(service, context),
+        openUnits: (around: readonly Container[]) => stopsOf(service, around, context, signal),
+      };
+      await backUpService(one, made, context, signal);
     }
     if (points.length === 0) throwCommonFailure(failures);
-    return { outcome: outcomeOf(points, failures), points, failures };
+    return { outcome: outcomeOf(points, failures), points, failures, stops };
   };
-  return recorded(what, context, perform, ({ points, failures }) => ({
+  return recorded(what, context, perform, ({ points, failures, stops }) => ({
     points: points.map(({ id, repository, service, outcome, totalSize, held }) => ({
       ...{ id, repository, service, outcome, totalSize },
       held: held?.reason ?? null,
     })),
     failures,
+    stops,
   }));
 }
 
@@ -85,78 +96,6 @@ export function jobsOf(request: BackupRequest, context: Declared): readonly Job[
   }));
 }
 
-interface Progressing {
-  readonly request: BackupRequest;
-  readonly plan: PlanDefinition | null;
-  readonly points: RecoveryPoint[];
-  readonly failures: Failure[];
-}
-
-async function backUpService(
-  service: ServiceDefinition,
-  repositories: readonly string[],
-  { request, plan, points, failures }: Progressing,
-  context: Context,
-  signal: AbortSignal,
-): Promise<void> {
-  let sources: readonly Source[];
-  let units: readonly Unit[];
-  try {
-    sources = await sourcesOf(service, context);
-    await waitForService(service.name, 'backup', context, signal, await treesOf(sources, signal));
-    units = await unitsToStop(service, context);
-  } catch (error) {
-    signal.throwIfAborted();
-    failures.push(failureOf(error, service.name, null));
-    return;
-  }
-  const timezone = plan?.timezone ?? Temporal.Now.timeZoneId();
-  const { lockWaitMs } = request;
-  let made: { readonly point: RecoveryPoint; readonly repository: Repository } | null = null;
-  for (const [index, name] of repositories.entries()) {
-    let point: RecoveryPoint;
-    try {
-      const repository = await context.repository(name);
-      if (made === null) {
-        const wanted = {
-          ...{ service, sources, units, timezone, lockWaitMs },
-          onUnitProblem: (error: unknown) => void failures.push(failureOf(error, service.name, null)),
-          plan: plan?.name ?? null,
-          anomaly: anomalyOf(service, plan, context),
-          lossAccepted: request.acceptLoss.includes(service.name),
-          anotherRepository: index < repositories.length - 1,
-          jobs: request.jobs,
-        };
-        point = await capture(wanted, repository, context, signal);
-        made = { point, repository };
-      } else {
-        const options = { timezone, lockWaitMs };
-        ({ point } = await copyPoint(made.point, made.repository, repository, options, context, signal));
-      }
-    } catch (error) {
-      signal.throwIfAborted();
-      failures.push(failureOf(error, service.name, name));
-      // The sources or the units are to blame: the next repository would see the same.
-      if (error instanceof HoldfastError && NOT_THE_REPOSITORY.has(error.code)) return;
-      continue;
-    }
-    points.push(point);
-    try {
-      await context.catalog.remember([point]);
-    } catch (error) {
-      failures.push(failureOf(error, service.name, name)); // the point is there; the catalog does not know it
-    }
-  }
-}
-
-/** One that is not there is told when it is captured. */
-async function treesOf(sources: readonly Source[], signal: AbortSignal): Promise<readonly string[]> {
-  const roots = await Promise.allSettled(sources.map(async (source) => await source.snapshotRoots(signal)));
-  return roots.flatMap((one) => (one.status === 'fulfilled' ? one.value.map(({ path }) => path) : []));
-}
-
-const NOT_THE_REPOSITORY: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['NothingDone', 'UnitMissing', 'UnitFailed']);
-
 /** What the service needs is looked at before its first step, so that nothing is half done for want of an adapter. */
 export async function sourcesOf(
   service: ServiceDefinition,
@@ -170,17 +109,29 @@ export async function sourcesOf(
   return sources;
 }
 
-/** The units that the service wants stopped while it is read. @throws Unsupported */
+/** The units that the service wants stopped while it is read: those that it declares, and containers by their labels or
+ *  since they share what is read. @throws Unsupported; what {@link foundStops} throws */
+async function stopsOf(
+  service: ServiceDefinition,
+  around: readonly Container[],
+  context: Pick<Context, 'unit' | 'containers' | 'progress'>,
+  signal: AbortSignal,
+): Promise<FoundStops> {
+  const { units, host, stopDuring } = service;
+  const stopped = stopDuring.backup === false ? [] : unitReferencesOf(units, host);
+  const declared = await Promise.all(stopped.map((reference) => context.unit(reference)));
+  const found = await foundStops(service, around, declared, context, signal);
+  return { units: [...declared, ...found.units], forGood: found.forGood };
+}
+
+/** All that stops while the service is read, what is left down too. @throws as {@link containersAround} */
 export async function unitsToStop(
-  { name, host, units, stopDuring }: ServiceDefinition,
-  context: Pick<Context, 'unit'>,
+  service: ServiceDefinition,
+  context: Pick<Context, 'unit' | 'containers' | 'progress'>,
+  signal: AbortSignal = new AbortController().signal,
 ): Promise<readonly Unit[]> {
-  if (stopDuring.backup === 'sharing')
-    throw new HoldfastError('Unsupported', `${name} wants the containers stopped that share its volumes.`, name, {
-      hint: 'Declare them as units and say `stopDuring: { backup: true }`',
-    });
-  if (!stopDuring.backup) return [];
-  return await Promise.all(unitReferencesOf(units, host).map((reference) => context.unit(reference)));
+  const { units, forGood } = await stopsOf(service, await containersAround(service, context, signal), context, signal);
+  return [...units, ...forGood];
 }
 
 export function planNamed(name: string, { plans }: Pick<Context, 'plans'>): PlanDefinition {

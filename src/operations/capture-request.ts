@@ -3,6 +3,13 @@ import type { PointHeader } from '../ports/repository.ts';
 import type { Source } from '../ports/source.ts';
 import type { Unit } from '../ports/unit.ts';
 
+/** What was down while a service was read. */
+export interface Stop {
+  readonly units: readonly Unit[];
+  /** From the first stop to the last start. */
+  readonly downtimeMs: number;
+}
+
 export interface CaptureRequest {
   readonly service: ServiceDefinition;
   /** One for each source of the service, in their order. */
@@ -22,6 +29,12 @@ export interface CaptureRequest {
   readonly jobs?: number | undefined;
   /** Stopped while the sources are read. */
   readonly units: readonly Unit[];
+  /** Stopped before these, and left down. */
+  readonly unitsForGood?: readonly Unit[];
+  /** Sources that are not read, and why: what prepares them failed. */
+  readonly unprepared?: ReadonlyMap<string, unknown>;
+  /** Called once the units run again, with what was stopped. */
+  readonly onStopped?: (stop: Stop) => void;
   /** Called with what is wrong with the units although the sources were read. */
   readonly onUnitProblem: (error: unknown) => void;
 }

@@ -77,7 +77,12 @@ async function captureSource(
     });
   }
   try {
-    const wanted = { workspace: draft.workspace, forbidden, quiescent: request.units.length > 0 };
+    if (request.unprepared?.has(source.name) === true) throw request.unprepared.get(source.name);
+    const wanted = {
+      workspace: draft.workspace,
+      forbidden,
+      quiescent: request.units.length + (request.unitsForGood?.length ?? 0) > 0,
+    };
     await using captured = await slots.run(longestMs, async () => {
       signal.throwIfAborted();
       return await source.capture(wanted, signal);

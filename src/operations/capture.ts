@@ -46,11 +46,13 @@ export async function capture(
     const parts = { request, repository, draft, earlier, forbidden };
     items.push(...(await captureSources(parts, context, signal)));
   };
-  if (request.units.length === 0) await read();
+  const { units, unitsForGood: forGood = [] } = request;
+  if (units.length + forGood.length === 0) await read();
   else {
-    const { units } = request;
-    const { problems } = await whileStopped({ verb: 'backup', subject: service.name, units }, context, signal, read);
+    const what = { verb: 'backup', subject: service.name, units, forGood };
+    const { problems, stopped, downtimeMs } = await whileStopped(what, context, signal, read);
     for (const problem of problems) request.onUnitProblem(problem);
+    if (stopped.length > 0) request.onStopped?.({ units: stopped, downtimeMs });
   }
   refuseNothing(service.name, items);
   const durationMs = Math.round(context.clock.monotonicMs() - from);

@@ -3,6 +3,7 @@ import type { SettleSettings } from '../domain/settling.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Catalog } from '../ports/catalog.ts';
 import type { Clock, Identifiers } from '../ports/clock.ts';
+import type { Containers } from '../ports/containers.ts';
 import type { Host } from '../ports/host.ts';
 import type { Progress } from '../ports/progress.ts';
 import type { Repository } from '../ports/repository.ts';
@@ -41,6 +42,8 @@ export interface Context {
   host(name: string): Promise<Host>;
   /** Nothing is asked of it yet. @throws Unsupported for a kind or a host that is not built */
   unit(reference: UnitReference): Promise<Unit>;
+  /** Those of this machine's engine. Nothing is asked of it yet. */
+  containers(): Promise<Containers>;
   /** How long checks are tried. */
   readonly settling: SettleSettings;
   /** The snapshot or point of the guard whose command this process belongs to: it is not waited for. */

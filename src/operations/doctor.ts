@@ -155,7 +155,7 @@ async function lookAtServices(context: Context, signal: AbortSignal): Promise<re
     const subject = `service ${service.name}`;
     try {
       for (const source of service.sources) await context.source(service, source);
-      await unitsToStop(service, context);
+      await unitsToStop(service, context, signal);
       for (const reference of unitReferencesOf(service.units, service.host))
         await (await context.unit(reference)).state(signal);
       rows.push(ok(subject, service.sources.map(({ name, kind }) => `${name} (${kind})`).join(', ')));

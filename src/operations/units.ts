@@ -16,6 +16,7 @@ type Told = Pick<Context, 'progress'>;
 /** Stops what runs of these units, the last declared first. Each stop is in the journal before it is taken, so that
  *  whatever happens then, taking the entry back starts it again. What is down stays down and is not in the answer. All
  *  are looked at before the first one is stopped.
+ *  @param onFirst called when all were looked at and the first one will be stopped
  *  @returns in the declared order
  *  @throws UnitMissing before anything is stopped; UnitFailed */
 export async function stopUnits(
@@ -23,6 +24,7 @@ export async function stopUnits(
   journal: Pick<JournalEntry, 'step'>,
   { progress }: Told,
   signal: AbortSignal,
+  onFirst: () => void = () => {},
 ): Promise<readonly Stopped[]> {
   const running: Stopped[] = [];
   for (const unit of units) {
@@ -33,6 +35,7 @@ export async function stopUnits(
     if (starters.length === 0) continue;
     progress({ type: 'warning', subject: unit.name, text: `it may be started meanwhile by ${starters.join(', ')}` });
   }
+  onFirst();
   for (const { unit, members } of running.toReversed()) {
     progress({ type: 'step', subject: unit.name, text: 'stop' });
     await journal.step({ kind: 'unit-stopped', unit: unit.reference, members }, () => unit.stop(signal));
@@ -84,21 +87,51 @@ export async function startUnits(
   return failures;
 }
 
+interface ToStop {
+  readonly verb: string;
+  readonly subject: string;
+  readonly units: readonly Unit[];
+  /** Stopped first, and left down. */
+  readonly forGood?: readonly Unit[];
+}
+
+export interface WhileStopped<Result> {
+  readonly result: Result;
+  /** What is wrong with the units nevertheless: one that ran meanwhile, or did not start again. */
+  readonly problems: readonly unknown[];
+  /** Those that ran before. */
+  readonly stopped: readonly Unit[];
+  /** From before the first stop to after the last start; 0 when nothing ran. */
+  readonly downtimeMs: number;
+}
+
+/** What somebody else starts again, as the label of its container says: nothing leads back, so it is in no journal. */
+async function stopForGood(unit: Unit, { progress }: Told, signal: AbortSignal): Promise<void> {
+  if ((await unit.running(signal)).length === 0) return;
+  progress({ type: 'step', subject: unit.name, text: 'stop, and leave it down' });
+  await unit.stop(signal);
+}
+
 /** Does `work` while the units are stopped. They run again when it resolves or rejects, also after an abort or, by the
  *  next start of Holdfast, a crash.
- *  @returns its result, and what is wrong with the units nevertheless: one that ran meanwhile, or did not start again */
+ */
 export async function whileStopped<Result>(
-  { verb, subject, units }: { readonly verb: string; readonly subject: string; readonly units: readonly Unit[] },
-  context: Pick<Context, 'journal' | 'progress'>,
+  { verb, subject, units, forGood = [] }: ToStop,
+  context: Pick<Context, 'journal' | 'progress' | 'clock'>,
   signal: AbortSignal,
   work: () => Promise<Result>,
-): Promise<{ readonly result: Result; readonly problems: readonly unknown[] }> {
+): Promise<WhileStopped<Result>> {
   const problems: unknown[] = [];
+  let stopped: readonly Stopped[] = [];
+  let stoppedAt = Number.NaN;
   const done: { readonly result: Result }[] = [];
   try {
     // Left without `done`, the entry starts them: the same way after success, failure, abort and crash.
     await using journal = await (await context.journal()).begin({ verb, subject });
-    const stopped = await stopUnits(units, journal, context, signal);
+    for (const unit of forGood) await stopForGood(unit, context, signal);
+    stopped = await stopUnits(units, journal, context, signal, () => {
+      stoppedAt = context.clock.monotonicMs();
+    });
     done.push({ result: await work() });
     for (const { unit } of stopped)
       if ((await unit.running(signal)).length > 0) problems.push(ranMeanwhile(unit, subject));
@@ -109,7 +142,8 @@ export async function whileStopped<Result>(
     problems.push(error);
   }
   const [{ result } = { result: undefined as never }] = done;
-  return { result, problems };
+  const downtimeMs = stopped.length === 0 ? 0 : Math.round(context.clock.monotonicMs() - stoppedAt);
+  return { result, problems, stopped: stopped.map(({ unit }) => unit), downtimeMs };
 }
 
 const ranMeanwhile = ({ name }: Unit, subject: string): HoldfastError =>

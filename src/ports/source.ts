@@ -76,6 +76,10 @@ export interface InPlacePath {
   readonly companions: readonly string[];
   /** True when no process may hold the path while it is exchanged. */
   readonly exclusive: boolean;
+  /** True for a folder that stays, since containers have it mounted: what is in it is exchanged. False when left out. */
+  readonly stays?: boolean;
+  /** Makes what `path` lies in where it is gone, a volume: nothing that holds something is touched. None when left out. */
+  readonly prepare?: ((signal: AbortSignal) => Promise<void>) | null;
   /** Left out where it is no server's. */
   readonly server?: ServerFiles;
 }
@@ -97,6 +101,8 @@ export interface SourceTools {
   secret(setting: SecretSetting, purpose: string): Promise<Secret>;
   /** A container of the service's host, as a host. @throws ToolMissing without an engine, Unsupported */
   container(name: string): Promise<Host>;
+  /** Variables by which the client of a container engine finds it, as DOCKER_HOST; empty for most. */
+  readonly engineEnvironment: Readonly<Record<string, string>>;
 }
 
 /** How items go back into a server that runs. Names of databases are the server's own, whatever characters they have. */

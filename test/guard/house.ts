@@ -18,6 +18,7 @@ import { ulids } from '../../src/process/clock.ts';
 import { systemOwners } from '../../src/process/owner.ts';
 import { memoryCatalog } from '../fakes/catalog.ts';
 import { type TestClock, testClock } from '../fakes/clock.ts';
+import { memoryContainers } from '../fakes/containers.ts';
 import { type MemorySnapshotter, memorySnapshotter } from '../fakes/snapshotter.ts';
 import { type MemoryUnit, memoryUnit, openFrom } from '../fakes/unit.ts';
 
@@ -106,7 +107,7 @@ export function guardHouse(options: GuardHouseOptions = {}): GuardHouse {
     ...{ clock, identifiers, catalog, origin: 'here', version: '0', machine: 'backup', stateFolder: folder },
     ...{ services: new Map(), plans: new Map(), repositoryNames: [], forbiddenPaths: [], configuration: {} },
     ...{ repository: notHere, source: notHere, format: notHere, unit: openFrom(units) },
-    ...{ checks: notHere, settling: SETTLE_DEFAULTS },
+    ...{ checks: notHere, settling: SETTLE_DEFAULTS, containers: async () => memoryContainers() },
     host: async () => (options.snapshotter === undefined ? hostOf(memory) : localHost()),
     ...{ pools: new Map([['main', definition]]), guard: { ...GUARD_DEFAULTS, minFree: 0.1 }, zone: 'UTC' },
     ...{ mounts: mountTable, ownPaths: [folder], snapshotter: async () => pool },

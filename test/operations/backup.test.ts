@@ -223,15 +223,6 @@ describe('services', () => {
     expect(source.reads).toBe(0);
   });
 
-  test('one that wants the containers stopped that share its volumes is refused while they cannot be found', async () => {
-    using made = await house();
-    const source = made.source('data');
-    const mealie = made.services.get('mealie');
-    if (mealie) made.services.set('mealie', { ...mealie, stopDuring: { backup: 'sharing', restore: true } });
-    await expect(made.backUp()).rejects.toMatchObject({ code: 'Unsupported' });
-    expect(source.reads).toBe(0);
-  });
-
   test('unknown names are said before anything is done', async () => {
     using made = await house();
     made.configure(aPlan());

@@ -15,6 +15,7 @@ import { ulids } from '../../src/process/clock.ts';
 import { systemOwners } from '../../src/process/owner.ts';
 import { memoryCatalog } from '../fakes/catalog.ts';
 import { type TestClock, testClock } from '../fakes/clock.ts';
+import { type MemoryContainers, memoryContainers } from '../fakes/containers.ts';
 import { type MemoryRepository, memoryRepository } from '../fakes/repository.ts';
 import { type MemoryUnit, openFrom } from '../fakes/unit.ts';
 import { type TestSource, testSource } from './source.ts';
@@ -33,6 +34,7 @@ export interface House extends Disposable {
   readonly second: MemoryRepository;
   /** By the names of their references. */
   readonly units: Map<string, MemoryUnit>;
+  readonly containers: MemoryContainers;
   /** What `context.repository` throws in place of answering, by name. */
   readonly unreachable: Map<string, HoldfastError>;
   /** What the format of each kind finds; kinds that are not in it are not built. */
@@ -66,6 +68,7 @@ export async function house(): Promise<House> {
   const catalog = memoryCatalog();
   const units: House['units'] = new Map();
   const unit = openFrom(units);
+  const containers = memoryContainers();
   const ports = { ...portsOf(catalog), unit };
   const journal = openJournal(join(folder, 'journal.db'), { clock, identifiers, owners: systemOwners(), ports });
   const context: Context = {
@@ -85,6 +88,7 @@ export async function house(): Promise<House> {
       return name === 'first' ? first : second;
     },
     unit,
+    containers: async () => containers,
     source: async (service, { name }) => {
       const source = sources.get(`${service.name} ${name}`);
       if (source !== undefined) return source;
@@ -97,7 +101,7 @@ export async function house(): Promise<House> {
     checks: async () => [],
   };
   return {
-    ...{ context, clock, events, services, plans, first, second, units, unreachable, findings },
+    ...{ context, clock, events, services, plans, first, second, units, containers, unreachable, findings },
     configure: (plan) => {
       plans.set(plan.name, plan);
       configuration.plans = { ...configuration.plans, [plan.name]: { retention: plan.retention } };

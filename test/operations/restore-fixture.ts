@@ -27,6 +27,7 @@ import type { Validator } from '../../src/ports/validator.ts';
 import { systemClock, ulids } from '../../src/process/clock.ts';
 import { systemOwners } from '../../src/process/owner.ts';
 import { memoryCatalog } from '../fakes/catalog.ts';
+import { memoryContainers } from '../fakes/containers.ts';
 import { type MemoryRepository, memoryRepository } from '../fakes/repository.ts';
 import { type MemoryUnit, openFrom } from '../fakes/unit.ts';
 import { portsOf } from './step-ports.ts';
@@ -85,6 +86,7 @@ export async function fixture(folder = realpathSync(mkdtempSync(join(tmpdir(), '
     format: async (kind) => FORMATS[kind as keyof typeof FORMATS],
     host: async () => host,
     unit: openFrom(units),
+    containers: async () => memoryContainers(),
     settling: { settleMs: 200, steadyMs: 0, limitMs: 1000, retries: 1 },
     checks: async ({ checks: declared }) => (declared.length === 0 ? [] : checks),
     journal: async () => journal,

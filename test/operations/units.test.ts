@@ -122,7 +122,7 @@ describe('a backup that stops the units of its service', () => {
     const [web] = declare(made, 'web');
     (web as MemoryUnit).startedBy = ['web.timer'];
     const request = { services: [], plan: null, repositories: ['first'], acceptLoss: [], lockWaitMs: 0 };
-    expect(await planBackup(request, made.context)).toMatchObject([{ stops: ['container web'] }]);
+    expect(await planBackup(request, made.context, signal)).toMatchObject([{ stops: ['container web'] }]);
     expect(web?.calls).toEqual([]);
     await made.backUp();
     expect(made.events).toContainEqual(

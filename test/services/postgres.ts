@@ -107,6 +107,7 @@ export const postgresSource = (socket: string, databases: string[], host: Host =
   source('pg', { postgres: { socket, runAs: 'postgres', databases } }, host, {
     secret: () => Promise.reject(new Error('no password is configured')),
     container: () => Promise.reject(new Error('no container is configured')),
+    engineEnvironment: {},
   });
 
 async function ended(server: ChildProcess, signal: NodeJS.Signals): Promise<void> {

@@ -39,7 +39,7 @@ export const backupCommand = (face: Face): Command =>
         jobs: options.jobs,
       };
       if (dryRun) {
-        const planned = await planBackup(request, application);
+        const planned = await planBackup(request, application, face.signal);
         face.print(plannedBackupForPeople(planned));
         return face.printJson({ dryRun, services: planned });
       }

@@ -4,6 +4,7 @@ import type { RecoveryPoint } from '../../domain/recovery-point.ts';
 import { formatBytes } from '../../domain/size.ts';
 import type { BackupReport } from '../../operations/backup.ts';
 import type { PlannedBackup } from '../../operations/backup-plan.ts';
+import type { StopReport } from '../../operations/backup-service.ts';
 import type { Failure } from '../../operations/failure.ts';
 import { bad, coloured, doubtful, strong } from './colour.ts';
 import { pointAsJson } from './point.ts';
@@ -11,13 +12,22 @@ import { factsForPeople } from './show.ts';
 import { printable, table } from './table.ts';
 
 /** `backup --json` (interface, section 4), and beside it what failed without a point. */
-export function backupAsJson({ run, outcome, durationMs, points, failures }: BackupReport): object {
+export function backupAsJson({ run, outcome, durationMs, points, failures, stops }: BackupReport): object {
   const rows = points.map((point) => ({
     ...pointAsJson(point),
     items: (point.manifest?.items ?? []).map(({ name, outcome, size, error }) => ({ name, outcome, size, error })),
   }));
-  return { run, outcome, durationMs, points: rows, failures: failures.map(failureAsJson) };
+  return {
+    run,
+    outcome,
+    durationMs,
+    points: rows,
+    failures: failures.map(failureAsJson),
+    stops: stops.map(stopAsJson),
+  };
 }
+
+const stopAsJson = ({ service, units, downtimeMs }: StopReport): object => ({ service, units, downtimeMs });
 
 export const failureAsJson = ({ service, repository, code, message, hint }: Failure): object => ({
   service,
@@ -57,12 +67,17 @@ function pointForPeople(point: RecoveryPoint): string {
   return [heading, table(columns, rows), ...said, ...held].join('\n');
 }
 
-export function backupForPeople({ outcome, durationMs, points, failures }: BackupReport): string {
+const stopForPeople = ({ service, units, downtimeMs }: StopReport): string =>
+  `${strong(printable(service))}: ${units.map(printable).join(', ')} down for ${(downtimeMs / 1000).toFixed(2)} s`;
+
+export function backupForPeople({ outcome, durationMs, points, failures, stops }: BackupReport): string {
   const size = points.reduce((sum, { totalSize }) => sum + totalSize, 0);
   const made =
     points.length === 0 ? 'no recovery point' : `${counted(points.length, 'recovery point')}, ${formatBytes(size)}`;
   const summary = `${coloured(outcome)}: ${made}, in ${formatDuration(durationMs / 1000)}`;
-  return [...points.map(pointForPeople), ...failures.map(failureForPeople), summary].join('\n');
+  return [...points.map(pointForPeople), ...stops.map(stopForPeople), ...failures.map(failureForPeople), summary].join(
+    '\n',
+  );
 }
 
 export const plannedBackupForPeople = (planned: readonly PlannedBackup[]): string =>

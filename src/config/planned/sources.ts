@@ -18,10 +18,6 @@ const couchdb = z.strictObject({
  *  kinds.ts. */
 export const plannedSources = {
   couchdb: z.strictObject({ couchdb: planned('sources of kind couchdb', 'CouchDB, by its API', () => couchdb) }),
-  volume: z.strictObject({
-    volume: planned('sources of kind volume', 'The name of a Docker volume', () => text),
-    exclude,
-  }),
   btrfs: z.strictObject({
     btrfs: planned('sources of kind btrfs', 'A subvolume, read from an instant snapshot', () => nameSetting),
     exclude,

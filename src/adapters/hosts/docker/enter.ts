@@ -2,12 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { constants } from 'node:os';
 import { HoldfastError } from '../../../domain/errors.ts';
 import type { Command, Finished } from '../../../ports/host.ts';
-import {
-  type EngineEnvironment,
-  engineAway,
-  saysNoContainer,
-  saysNoEngine,
-} from '../../../process/container-engine.ts';
+import { type EngineEnvironment, engineProblem, saysNoContainer } from '../../../process/container-engine.ts';
 import type { Enter } from '../../../process/enter.ts';
 import { runCommand } from '../../../process/run.ts';
 
@@ -100,7 +95,8 @@ const SIGNALS = new Map(Object.entries(constants.signals).map(([name, number]) =
 /** The client ends with 128 and the number of the signal that ended the program. */
 function ofProgram(finished: Finished, { program, container }: Entrance): Finished {
   const { exitCode, stderrTail } = finished;
-  if (exitCode !== 0 && saysNoEngine(stderrTail)) throw engineAway(program, stderrTail);
+  const problem = exitCode === 0 ? null : engineProblem(program, stderrTail);
+  if (problem !== null) throw problem;
   if (exitCode !== 0 && (saysNoContainer(stderrTail) || /is not running/.test(stderrTail)))
     throw new HoldfastError('ProcessFailed', `Container ${container} does not run: ${stderrTail.trim()}`, container, {
       hint: `Start it: ${program} start ${container}`,

@@ -1,17 +1,12 @@
 import * as z from 'zod';
-import { isPattern } from '../../../domain/exclude.ts';
 import { pathSetting } from '../../../domain/settings.ts';
+import { patternSetting } from '../tree/config.ts';
 
 /** A source of kind `files`: `{ files: [/opt/mealie/data], exclude: ['*.log'] }`. Patterns: domain/exclude.ts. */
 export const filesSchema = z.strictObject({
   files: z.array(pathSetting).min(1).describe('Folders and files. A path that is a symbolic link is followed.'),
   exclude: z
-    .array(
-      z
-        .string()
-        .regex(/^[^!]/, 'A pattern is not empty and has no negation. Write \\! for a name that begins so.')
-        .refine(isPattern, 'A pattern needs a name in it.'),
-    )
+    .array(patternSetting)
     .exactOptional()
     .describe('`*.log`: a name at any depth. `cache/tmp`: below a path of `files`. `/opt/x/cache`: an absolute path.'),
   crossMounts: z.boolean().exactOptional().describe('Also what is mounted, and nested subvolumes, inside these paths.'),

@@ -2,7 +2,7 @@ import { basename, dirname, join } from 'node:path';
 import { parse, stringify } from 'yaml';
 import { HoldfastError } from '../../../domain/errors.ts';
 import type { Finished, Host } from '../../../ports/host.ts';
-import { type EngineEnvironment, engineAway, saysNoEngine } from '../../../process/container-engine.ts';
+import { type EngineEnvironment, engineProblem } from '../../../process/container-engine.ts';
 
 const LIMIT_MS = 10 * 60_000;
 const LOOK_LIMIT_MS = 60_000;
@@ -39,7 +39,8 @@ export function composeProject(name: string, file: string, host: Host, environme
     const args = [...words, ...files.flatMap((each) => ['--file', each]), ...argv];
     const options = { signal, limitMs, accept: Array.from({ length: 128 }, (_, code) => code) };
     const ended = await host.run({ program, args, environment, workingFolder: dirname(file) }, options);
-    if (ended.exitCode !== 0 && saysNoEngine(ended.stderrTail)) throw engineAway(program, ended.stderrTail);
+    const problem = ended.exitCode === 0 ? null : engineProblem(program, ended.stderrTail);
+    if (problem !== null) throw problem;
     return ended;
   }
   async function look(argv: readonly string[], signal: AbortSignal): Promise<string> {

@@ -3,10 +3,9 @@ import type { Command, Finished, Host } from '../../../ports/host.ts';
 import type { UnitHealth } from '../../../ports/unit.ts';
 import {
   type EngineEnvironment,
-  engineAway,
+  engineProblem,
   engineProgram,
   saysNoContainer,
-  saysNoEngine,
 } from '../../../process/container-engine.ts';
 import * as args from './args.ts';
 import { type Container, healthOf, nameOf, parseContainers, stateOf } from './parse.ts';
@@ -55,7 +54,8 @@ export function containerEngine(subject: string, host: Host, environment: Engine
   async function ask(argv: readonly string[], signal: AbortSignal, limitMs: number): Promise<Ended> {
     const command: Command = { program: await program(signal), args: argv, environment };
     const ended = await host.run(command, { signal, limitMs, accept: [0, 1, 125, 126, 127] });
-    if (ended.exitCode !== 0 && saysNoEngine(ended.stderrTail)) throw engineAway(ended.program, ended.stderrTail);
+    const problem = ended.exitCode === 0 ? null : engineProblem(ended.program, ended.stderrTail);
+    if (problem !== null) throw problem;
     if (ended.exitCode !== 0 && saysNoContainer(ended.stderrTail)) throw missing(subject, ended.stderrTail);
     return ended;
   }

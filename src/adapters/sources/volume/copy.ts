@@ -1,0 +1,75 @@
+import { basename } from 'node:path';
+import type { Bytes } from '../../../ports/bytes.ts';
+import type { Host } from '../../../ports/host.ts';
+import type { Capture, CaptureContext, Captured, CapturedTree, TreeNaming } from '../../../ports/source.ts';
+import type { EngineClient } from '../../../process/engine-client.ts';
+import { countTree } from '../../../streams/tar-facts.ts';
+import * as args from './args.ts';
+import { refusingDatabases, renamedTar } from './copied-tar.ts';
+import { findVolume, missing } from './locate.ts';
+import type { InspectedVolume } from './parse.ts';
+import { notCopied, volumeReader } from './reader.ts';
+
+export interface CopiedVolume {
+  readonly item: string;
+  readonly source: string;
+  readonly volume: InspectedVolume;
+  readonly exclude: readonly string[];
+}
+
+/** The name of a volume's top in a tar of this naming. */
+export const storedName = (volume: string, naming: TreeNaming): string =>
+  naming.style === 'absolute' ? volume : naming.prefix.replace(/\/$/, '');
+
+/** Opens the capture of a volume that only the engine can read.
+ *  @throws SourceMissing when the volume went meanwhile, and what the engine made in its place is another one */
+export async function copyVolume(
+  wanted: CopiedVolume,
+  { quiescent }: Pick<CaptureContext, 'quiescent'>,
+  engine: EngineClient,
+  host: Host,
+  signal: AbortSignal,
+): Promise<Capture> {
+  const { item, source, volume, exclude } = wanted;
+  const reader = await volumeReader(volume.Name, engine, signal);
+  const dispose = async (): Promise<void> => reader[Symbol.asyncDispose]();
+  try {
+    const { volume: now } = await findVolume(volume.Name, engine, host, signal);
+    if (now.CreatedAt !== volume.CreatedAt) throw missing(volume.Name);
+    const program = await engine.program(signal);
+    const tool = { name: program, version: await host.version(program, signal) };
+    let completed: Captured | null = null;
+    async function* tar(naming: TreeNaming, aborted: AbortSignal): Bytes {
+      completed = null;
+      const command = await engine.command(args.copyOut(reader.container), aborted);
+      const renaming = { from: basename(args.READ_AT), to: storedName(volume.Name, naming), exclude };
+      const copied = host.read([command], { signal: aborted, bulk: true });
+      const renamed = renamedTar(withWords(copied, volume.Name, aborted), { ...renaming, subject: volume.Name });
+      yield* countTree(quiescent ? renamed : refusingDatabases(renamed, volume.Name), (facts) => {
+        completed = { facts, warnings: [], unreadable: [] };
+      });
+    }
+    const tree: CapturedTree = {
+      ...{ type: 'tree', name: item, source, kind: 'volume', tool, exclude, estimatedBytes: null, fingerprint: null },
+      roots: (naming) => [{ path: volume.Mountpoint, stored: storedName(volume.Name, naming) }],
+      tar,
+      completed() {
+        if (completed === null) throw new Error(`${item} was not read to its end`);
+        return completed;
+      },
+    };
+    return { items: [tree], [Symbol.asyncDispose]: dispose };
+  } catch (error) {
+    await dispose().catch(() => undefined); // the first failure is told
+    throw error;
+  }
+}
+
+async function* withWords(bytes: Bytes, volume: string, signal: AbortSignal): Bytes {
+  try {
+    yield* bytes;
+  } catch (error) {
+    signal.throwIfAborted();
+    throw notCopied(volume, error);
+  }
+}

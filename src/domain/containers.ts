@@ -1,0 +1,54 @@
+import type { ServiceDefinition } from './definitions.ts';
+import { isBelow } from './tree-path.ts';
+
+export interface ContainerMount {
+  readonly kind: 'volume' | 'bind' | 'other';
+  /** The name of the volume, or the path on the engine's machine. */
+  readonly source: string;
+  readonly writable: boolean;
+}
+
+/** One container, running or not. */
+export interface Container {
+  readonly id: string;
+  readonly name: string;
+  readonly running: boolean;
+  /** ISO 8601. Containers of one project are made in the order in which they need each other. */
+  readonly createdAt: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly mounts: readonly ContainerMount[];
+  /** True for the one that this program runs in, which is never stopped. */
+  readonly own: boolean;
+}
+
+/** Where a source has its data, as containers may have it mounted. */
+export interface Place {
+  readonly source: string;
+  readonly kind: ContainerMount['kind'];
+  /** As {@link ContainerMount}. */
+  readonly at: string;
+}
+
+/** Places of a service that containers can share: its volumes, and its paths. */
+export const placesOf = ({ sources }: Pick<ServiceDefinition, 'sources'>): readonly Place[] =>
+  sources.flatMap(({ name: source, kind, settings }): readonly Place[] => {
+    const said = Object(settings) as { volume?: string; files?: readonly string[]; sqlite?: string };
+    if (kind === 'volume' && said.volume !== undefined) return [{ source, kind, at: said.volume }];
+    const paths = kind === 'files' ? (said.files ?? []) : kind === 'sqlite' ? [said.sqlite ?? ''] : [];
+    return paths.filter((at) => at !== '').map((at) => ({ source, kind: 'bind', at }));
+  });
+
+/** Those of the places that a container has mounted, or a part of them, or something around them. */
+export const sharedBy = (
+  { mounts }: Pick<Container, 'mounts'>,
+  places: readonly Place[],
+  { writable }: { readonly writable: boolean },
+): readonly Place[] =>
+  places.filter(({ kind, at }) =>
+    mounts.some(
+      (mount) =>
+        mount.kind === kind &&
+        (mount.writable || !writable) &&
+        (kind === 'volume' ? mount.source === at : isBelow(mount.source, at) || isBelow(at, mount.source)),
+    ),
+  );

@@ -1,0 +1,118 @@
+import { type Labelled, stopOf, unknownLabels } from '../domain/container-labels.ts';
+import { type Container, placesOf, sharedBy } from '../domain/containers.ts';
+import type { ServiceDefinition } from '../domain/definitions.ts';
+import { HoldfastError, messageOf } from '../domain/errors.ts';
+import type { Unit } from '../ports/unit.ts';
+import type { Context } from './context.ts';
+
+type Ports = Pick<Context, 'containers' | 'unit' | 'progress'>;
+
+/** The containers of the machine that a service is on, the first made first; none where nothing of the service can be
+ *  mounted by one. A service of files alone does not fail for want of an engine.
+ *  @throws ToolMissing, ProcessFailed for a service of volumes, or one whose sharers are to be stopped */
+export async function containersAround(
+  service: ServiceDefinition,
+  { containers, progress }: Ports,
+  signal: AbortSignal,
+): Promise<readonly Container[]> {
+  const places = placesOf(service);
+  if (service.host !== 'local' || places.length === 0) return [];
+  const engine = await containers();
+  const needed = places.some(({ kind }) => kind === 'volume') || service.stopDuring.backup === 'sharing';
+  if (!needed && !engine.present) return [];
+  try {
+    return (await engine.list(signal)).toSorted((left, right) => (left.createdAt < right.createdAt ? -1 : 1));
+  } catch (error) {
+    signal.throwIfAborted();
+    if (needed) throw error;
+    progress({
+      type: 'warning',
+      subject: service.name,
+      text: `labels of containers were not looked at: ${messageOf(error)}`,
+    });
+    return [];
+  }
+}
+
+export const labelledBy = (service: ServiceDefinition): Labelled => ({
+  service: service.name,
+  places: placesOf(service),
+});
+
+/** Containers that stop while a service is read, by their labels or since they share what is read. */
+export interface FoundStops {
+  /** Started again, in this order. */
+  readonly units: readonly Unit[];
+  /** Left down, as their label says. */
+  readonly forGood: readonly Unit[];
+}
+
+/** @param declared units of the service that stop anyway: what is in one of them is not among the answer's
+ *  @throws ConfigurationInvalid for labels that contradict each other */
+export async function foundStops(
+  service: ServiceDefinition,
+  around: readonly Container[],
+  declared: readonly Unit[],
+  context: Ports,
+  signal: AbortSignal,
+): Promise<FoundStops> {
+  const labelled = labelledBy(service);
+  const sharing = service.stopDuring.backup === 'sharing';
+  const judged = around.map((container) => ({ container, stop: stopOf(container, labelled, sharing) }));
+  const stopping = judged.filter(({ container, stop }) => container.running && stop !== 'runs');
+  if (stopping.length === 0) return { units: [], forGood: [] };
+  const members = await membersOf(declared, signal);
+  const open = async (wanted: 'stops' | 'stops-for-good'): Promise<readonly Unit[]> =>
+    await Promise.all(
+      stopping
+        .filter(({ container, stop }) => stop === wanted && !members.has(container.name))
+        .map(({ container }) => context.unit(referenceOf(container))),
+    );
+  return { units: await open('stops'), forGood: await open('stops-for-good') };
+}
+
+const referenceOf = ({ name }: Container) => ({ kind: 'container', host: 'local', container: name }) as const;
+
+/** Names of the containers that run in units. */
+async function membersOf(units: readonly Unit[], signal: AbortSignal): Promise<ReadonlySet<string>> {
+  const groups = units.filter(({ reference }) => reference.kind !== 'systemd');
+  return new Set((await Promise.all(groups.map((unit) => unit.running(signal)))).flat());
+}
+
+/** Running containers that would go on with the old data after a restore in place: those that have something of these
+ *  sources mounted and are in none of the units. Not the one that this program runs in.
+ *  @param concerned names of the sources that are restored */
+export async function sharersOf(
+  service: ServiceDefinition,
+  concerned: ReadonlySet<string>,
+  declared: readonly Unit[],
+  context: Ports,
+  signal: AbortSignal,
+): Promise<readonly Unit[]> {
+  const places = placesOf(service).filter(({ source }) => concerned.has(source));
+  const sources = service.sources.filter(({ name }) => concerned.has(name));
+  const around = await containersAround({ ...service, sources }, context, signal);
+  const sharing = around.filter(
+    (container) => container.running && !container.own && sharedBy(container, places, { writable: false }).length > 0,
+  );
+  if (sharing.length === 0) return [];
+  const members = await membersOf(declared, signal);
+  const others = sharing.filter(({ name }) => !members.has(name));
+  return await Promise.all(others.map((container) => context.unit(referenceOf(container))));
+}
+
+/** A container with the data mounted goes on with the old ones after a rename, or sees them change beneath it. */
+export function refuseSharers(service: string, sharers: readonly Unit[], live: boolean): void {
+  if (live || sharers.length === 0) return;
+  const words = `${sharers.map(({ name }) => name).join(', ')} has data of ${service} mounted and runs.`;
+  throw new HoldfastError('TargetBusy', words, service, {
+    hint: 'Stop it, let it be stopped (stopDuring: { restore: true }), or restore beneath it with: --live',
+  });
+}
+
+/** Says which labels of the containers around a service mean nothing here. */
+export function warnOfLabels(around: readonly Container[], { progress }: Pick<Context, 'progress'>): void {
+  for (const container of around)
+    for (const label of unknownLabels(container))
+      progress({ type: 'warning', subject: container.name, text: `the label ${label} is not known and means nothing` });
+}

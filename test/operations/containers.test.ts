@@ -1,0 +1,124 @@
+import { describe, expect, test } from 'vitest';
+import type { Container } from '../../src/domain/containers.ts';
+import type { ServiceDefinition } from '../../src/domain/definitions.ts';
+import { HoldfastError } from '../../src/domain/errors.ts';
+import { type MemoryUnit, memoryUnit } from '../fakes/unit.ts';
+import { type House, house } from './house.ts';
+
+/** A service whose sources `data` and `cache` are volumes, and containers around it, all writing into one list. */
+function withContainers(
+  made: House,
+  containers: readonly (Partial<Container> & { readonly name: string })[],
+  sharing = false,
+): { readonly calls: string[]; readonly units: ReadonlyMap<string, MemoryUnit> } {
+  const sources = ['data', 'cache'].map((name) => {
+    made.source(name);
+    return { name, kind: 'volume', settings: { volume: name } };
+  });
+  const service = made.services.get('mealie') as ServiceDefinition;
+  made.services.set('mealie', { ...service, sources, stopDuring: { backup: sharing && 'sharing', restore: true } });
+  const calls: string[] = [];
+  const units = new Map<string, MemoryUnit>();
+  made.containers.all = containers.map((given, index) => {
+    const { name } = given;
+    const unit = memoryUnit({ reference: { kind: 'container', host: 'local', container: name }, calls });
+    units.set(name, unit);
+    made.units.set(unit.name, unit);
+    const mounts = [{ kind: 'volume', source: 'data', writable: true }] as const;
+    return { id: name, running: true, createdAt: `${2000 + index}`, labels: {}, mounts, own: false, ...given };
+  });
+  made.containers.onExecute = ({ container, argv }) => void calls.push(`${container} runs ${argv.join(' ')}`);
+  return { calls, units };
+}
+
+const label = (name: string, value = 'true') => ({ [`docker-volume-backup.${name}`]: value });
+
+describe('containers around a backup', () => {
+  test('stop by their labels, the one made last first, and start again; its downtime is told', async () => {
+    using made = await house();
+    const labels = label('stop-during-backup');
+    const { calls } = withContainers(made, [{ name: 'db', labels }, { name: 'web', labels }, { name: 'other' }]);
+    const report = await made.backUp({ repositories: ['first'] });
+    expect(report).toMatchObject({ outcome: 'passed', failures: [] });
+    expect(calls).toEqual([
+      ...['stop container web', 'stop container db'],
+      ...['start container db: container db', 'start container web: container web'],
+    ]);
+    expect(report.stops).toMatchObject([{ service: 'mealie', units: ['container db', 'container web'] }]);
+    expect(report.stops[0]?.downtimeMs).toBeGreaterThanOrEqual(0);
+  });
+
+  test('stop without a label when those are wanted down that share its volumes, but never our own', async () => {
+    using made = await house();
+    const { calls } = withContainers(made, [{ name: 'web' }, { name: 'backup', own: true }], true);
+    expect((await made.backUp({ repositories: ['first'] })).outcome).toBe('passed');
+    expect(calls).toEqual(['stop container web', 'start container web: container web']);
+  });
+
+  test('stay down when their label says so, and were down already stay down', async () => {
+    using made = await house();
+    const { calls, units } = withContainers(made, [
+      { name: 'job', labels: label('stop-during-backup-no-restart') },
+      { name: 'old', labels: label('stop-during-backup'), running: false },
+    ]);
+    units.get('old')?.members.set('container old', false);
+    expect((await made.backUp({ repositories: ['first'] })).outcome).toBe('passed');
+    expect(calls).toEqual(['stop container job']);
+  });
+
+  test('run the commands of their labels around the steps, as the account that a label names', async () => {
+    using made = await house();
+    const labels = {
+      ...label('stop-during-backup'),
+      ...label('archive-pre', 'dump'),
+      ...label('archive-pre.user', 'git'),
+      ...label('archive-post', 'clean'),
+      ...label('copy-pre', 'before'),
+      ...label('copy-post', 'after'),
+    };
+    const { calls } = withContainers(made, [{ name: 'web', labels }]);
+    expect((await made.backUp({ repositories: ['first', 'second'] })).outcome).toBe('passed');
+    expect(calls).toEqual([
+      ...['web runs dump', 'stop container web', 'start container web: container web'],
+      ...['web runs clean', 'web runs before', 'web runs after'],
+    ]);
+    expect(made.containers.executed[0]).toEqual({ container: 'web', argv: ['dump'], user: 'git' });
+  });
+
+  test('whose command fails before it fail the sources that they share, and what cleans up runs still', async () => {
+    using made = await house();
+    const labels = { ...label('archive-pre', 'dump'), ...label('archive-post', 'clean') };
+    const { calls } = withContainers(made, [{ name: 'web', labels }]);
+    made.containers.onExecute = ({ argv }) => {
+      calls.push(argv.join(' '));
+      if (argv[0] === 'dump') throw new HoldfastError('ProcessFailed', 'dump ended with 3', 'web');
+    };
+    const report = await made.backUp({ repositories: ['first'] });
+    expect(report).toMatchObject({ outcome: 'partial', failures: [{ message: 'dump ended with 3' }] });
+    const items = report.points[0]?.manifest?.items ?? [];
+    expect(items.map(({ source, outcome, error }) => [source, outcome, error])).toEqual([
+      ['data', 'failed', 'dump ended with 3'],
+      ['cache', 'passed', null],
+    ]);
+    expect(calls).toEqual(['dump', 'clean']);
+  });
+
+  test('that do not become healthy again make it partial, and the point stays', async () => {
+    using made = await house();
+    const { units } = withContainers(made, [{ name: 'web', labels: label('stop-during-backup') }]);
+    const web = units.get('web') as MemoryUnit;
+    web.healthNow = 'unhealthy';
+    const report = await made.backUp({ repositories: ['first'] });
+    expect(report).toMatchObject({ outcome: 'partial', points: [{ outcome: 'passed' }] });
+    expect(report.failures).toMatchObject([
+      { code: 'UnitFailed', message: 'container web is unhealthy after the backup.' },
+    ]);
+  });
+
+  test('whose labels contradict each other or cannot be read keep the service from being touched', async () => {
+    using made = await house();
+    const { calls } = withContainers(made, [{ name: 'web', labels: label('prune-post', "sh -c 'oh") }]);
+    await expect(made.backUp({ repositories: ['first'] })).rejects.toMatchObject({ code: 'ConfigurationInvalid' });
+    expect(calls).toEqual([]);
+  });
+});
