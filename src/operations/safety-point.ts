@@ -54,7 +54,19 @@ export async function makeSafetyPoint(
     // It is made before anything is stopped: copying may take long.
     ...{ units: [], onUnitProblem: () => {} },
   };
-  const point = await captureInFirst(request, await repositoriesFor(request, selected, context), context, signal);
+  const repositories = await repositoriesFor(request, selected, context);
+  const point = await captureInFirst(request, repositories, context, signal).catch((error: unknown) => {
+    if (!(error instanceof HoldfastError && error.code === 'NothingDone')) throw error;
+    throw new HoldfastError(
+      'Refused',
+      `The present state cannot be kept in a safety point: ${error.message}`,
+      error.subject,
+      {
+        cause: error,
+        hint: 'See why above; go on anyway with: --without-safety',
+      },
+    );
+  });
   await context.catalog.remember([point]);
   const made = point.manifest?.items ?? [];
   const kept = new Set(made.flatMap(({ name, outcome }) => (outcome === 'passed' ? [name] : [])));

@@ -45,13 +45,69 @@ services:
     expect(report.items[0].proof).toMatch(/^hashes and \d+ rows in \d+ tables are equal$/);
     expect(await contentsOf(server, '-new `one')).toBe(await contentsOf(server, name));
     expect(machine.json(1, 'restore', 'wiki', '--database', name).error).toMatchObject({ code: 'TargetExists' });
-    const inPlace = machine.json(78, 'restore', 'wiki', '--in-place', '--yes');
-    expect(inPlace.error).toMatchObject({ code: 'Unsupported', hint: expect.stringContaining('--database') });
     machine.passes('restore', 'wiki', '--to', 'out');
     await server.sql(null, 'create database by_hand');
     await server.sql('by_hand', readFileSync(machine.path('out', readdirSync(machine.path('out'))[0] ?? ''), 'utf8'));
     expect(await contentsOf(server, 'by_hand')).toBe(await contentsOf(server, name));
   }, 120_000);
+
+  test('in place: all of a database comes back, and the present one keeps its rows under another name', async () => {
+    const name = await database(HOSTILE);
+    await server.sql(name, 'alter event later enable');
+    const machine = machineWith({ database: name });
+    machine.passes('backup');
+    const before = await contentsOf(server, name);
+    await server.sql(name, 'drop view totals; drop trigger noted; drop procedure odd_mode; drop event later');
+    await server.sql(
+      name,
+      'create table newer (x int); insert into newer values (7); insert into log values ("since")',
+    );
+    const planned = machine.json(0, 'restore', 'wiki', '--in-place', '--dry-run');
+    expect(planned.steps.join('\n')).toContain(`${name}_recovery_backup_`);
+    const report = machine.json(0, 'restore', 'wiki', '--in-place', '--yes');
+    expect(await contentsOf(server, name)).toBe(before);
+    expect(report.kept).toMatchObject([{ original: name, until: null }]);
+    expect(await server.sql(report.kept[0].path, 'select x from newer; select w from log')).toBe('7\nsince');
+    machine.passes('restore', report.safetyPoint, '--database', 'of the safety point');
+    expect(await server.sql('of the safety point', 'select x from newer')).toBe('7');
+    await server.sql(null, `drop database \`${name}\``);
+    machine.passes('restore', 'wiki', '--in-place', '--yes');
+    expect(await contentsOf(server, name)).toBe(before);
+    expect(await server.sql(null, "show databases like 'holdfast%'")).toBe('');
+  }, 60_000);
+
+  test('in place goes on where a view reads a table that is gone, once nothing more is asked to be kept', async () => {
+    const name = await database('create table t (x int); insert into t values (1); create view v as select x from t');
+    const machine = machineWith({ database: name });
+    machine.passes('backup');
+    await server.sql(name, 'drop table t');
+    expect(machine.json(1, 'restore', 'wiki', '--in-place', '--yes').error.hint).toContain('--without-safety');
+    const report = machine.json(0, 'restore', 'wiki', '--in-place', '--yes', '--without-safety');
+    expect(await server.sql(name, 'select x from v')).toBe('1');
+    const words = `select script from holdfast_exchanged where part = 'present broken'`;
+    expect(await server.sql(report.kept[0].path, words)).toContain('VIEW `wi ki');
+  }, 60_000);
+
+  test('guard takes a database back after a command that failed', async () => {
+    const name = await database(HOSTILE);
+    const machine = machineWith({ database: name });
+    const before = await contentsOf(server, name);
+    const sql = `drop table \`parts\`; create table wrong (x int)`;
+    const client = ['mariadb', '--no-defaults', `--socket=${server.socket}`, '--user=root', name];
+    const command = `echo '${sql}' | '${client.join("' '")}'; exit 7`;
+    const ended = machine.run([
+      'guard',
+      '--service',
+      'wiki',
+      '--operation',
+      'update',
+      '--auto-rollback',
+      '--command',
+      command,
+    ]);
+    expect(ended.exitCode, ended.stderr).toBe(2);
+    expect(await contentsOf(server, name)).toBe(before);
+  }, 60_000);
 
   test('a database that fails stops no other: the point is partial, and its row says why', async () => {
     const name = await database('create table t (x int)');

@@ -5,34 +5,29 @@ import type { Databases } from '../../../ports/source.ts';
 import { databaseOfItem } from '../server/names.ts';
 import * as args from './args.ts';
 import type { Client } from './client.ts';
-import { listTables } from './look.ts';
+import { loadScript, renamed } from './load.ts';
+import { isOurs, listTables } from './look.ts';
+import { databaseExists } from './objects.ts';
 import { databaseNamedIn } from './read-script.ts';
+import { confirmExchange, takeBack, takePlace } from './swap.ts';
 
 /** A dump says of which database it is within so many bytes. */
 const HEADER_BYTES = 8192;
 const COUNT_LIMIT_MS = 24 * 3600_000;
 
-/** How items go back into a running server: under a name that is free. MariaDB gives no database another name, so none
- *  takes the place of another. */
+/** How items go back into a running server. */
 export function databasesOf(source: string, open: (signal: AbortSignal) => Promise<Client>): Databases {
   /** What was filled, and the database that its rows are counted as: keys of facts have its name. */
   const originals = new Map<string, string>();
-  const exists = async (database: string, signal: AbortSignal): Promise<boolean> => {
-    const name = args.literal(database);
-    const sql = `SELECT 1 FROM information_schema.SCHEMATA WHERE BINARY SCHEMA_NAME = BINARY ${name}`;
-    return (await (await open(signal)).lines(sql, signal)).length > 0;
-  };
-  const noSwap = (): Promise<never> =>
-    Promise.reject(
-      new HoldfastError('Unsupported', 'MariaDB gives no database another name.', source, { hint: BESIDE }),
-    );
+  const exists = async (database: string, signal: AbortSignal): Promise<boolean> =>
+    await databaseExists(database, await open(signal), signal);
   return {
     databaseOf: (item) => databaseOfItem('mariadb', item),
     exists,
     async fill(database, bytes, signal) {
       if (await exists(database, signal))
         throw new HoldfastError('TargetExists', `The server has a database ${database} already.`, database, {
-          hint: 'Choose a name that is free',
+          hint: 'Choose a name that is free, or restore it in place: --in-place',
         });
       const client = await open(signal);
       const original = databaseNamedIn(await beginningOf(bytes()));
@@ -40,23 +35,23 @@ export function databasesOf(source: string, open: (signal: AbortSignal) => Promi
         throw new HoldfastError('Damaged', 'The dump does not say of which database it is.', database);
       await client.lines(`CREATE DATABASE ${args.quoted(database)}`, signal);
       originals.set(database, original);
-      await load(database, renamed(bytes(), original, database), client, signal);
-      return await runningEvents(database, client, signal);
+      await loadScript(database, renamed(bytes(), original, database), client, signal);
+      return isOurs(database) ? [] : await runningEvents(database, client, signal);
     },
-    apply: noSwap,
+    apply: () => Promise.reject(new HoldfastError('Unsupported', 'All items of MariaDB are databases.', source)),
     async facts(database, signal) {
       const client = await open(signal);
       return await countRows(database, originals.get(database) ?? database, client, signal);
     },
-    confirmExchange: noSwap,
-    swapIn: noSwap,
-    swapBack: noSwap,
+    confirmExchange: async (databases, signal) => await confirmExchange(databases, await open(signal), signal),
+    swapIn: async (database, staged, kept, signal) =>
+      await takePlace({ database, staged, kept }, await open(signal), signal),
+    swapBack: async (database, staged, kept, signal) =>
+      await takeBack({ database, staged, kept }, await open(signal), signal),
     drop: async (database, signal) =>
       void (await (await open(signal)).lines(`DROP DATABASE IF EXISTS ${args.quoted(database)}`, signal)),
   };
 }
-
-const BESIDE = 'Restore it beside the present one: --database NAME, or to a folder: --to DIR';
 
 async function beginningOf(bytes: Bytes): Promise<string> {
   let beginning = Buffer.alloc(0);
@@ -65,45 +60,6 @@ async function beginningOf(bytes: Bytes): Promise<string> {
     if (beginning.length >= HEADER_BYTES) break;
   }
   return beginning.toString('utf8');
-}
-
-/** Around a trigger or routine that is older than its database's collation a dump sets that of the database by its name,
- *  which here would be the live one. No other statement of a dump names the database. */
-async function* renamed(bytes: Bytes, original: string, database: string): Bytes {
-  const line = (name: string): Buffer => Buffer.from(`\nALTER DATABASE ${args.quoted(name)} `);
-  const [wanted, instead] = [line(original), line(database)];
-  let kept = Buffer.alloc(0);
-  for await (const chunk of bytes) {
-    const buffer = Buffer.concat([kept, chunk]);
-    let from = 0;
-    for (let at = buffer.indexOf(wanted); at >= 0; at = buffer.indexOf(wanted, from)) {
-      yield buffer.subarray(from, at);
-      yield instead;
-      from = at + wanted.length;
-    }
-    const to = Math.max(from, buffer.length - wanted.length + 1);
-    yield buffer.subarray(from, to);
-    kept = buffer.subarray(to);
-  }
-  yield kept;
-}
-
-async function load(database: string, bytes: Bytes, client: Client, signal: AbortSignal): Promise<void> {
-  let ended = false;
-  async function* whole(): Bytes {
-    yield* bytes;
-    ended = true;
-  }
-  try {
-    const command = client.command(client.client, args.load(database));
-    await client.host.feed([command], { signal, input: whole() });
-  } catch (error) {
-    signal.throwIfAborted();
-    throw client.explain(error, database);
-  }
-  // The hashes are compared when the last byte was taken.
-  if (!ended)
-    throw new HoldfastError('Damaged', `The client did not take all of what ${database} is made of.`, database);
 }
 
 /** Events of a copy do their work beside those of the original. */

@@ -28,7 +28,7 @@ export function source(name: string, settings: MariadbSettings, host: Host, tool
   return {
     name,
     kind: KIND,
-    capabilities: { tree: false, inPlace: false, sql: named !== 'all' && named.length === 1 },
+    capabilities: { tree: false, inPlace: true, sql: named !== 'all' && named.length === 1 },
     itemNames: named === 'all' ? [`${KIND}_all`] : named.map((database) => itemNameOf(KIND, database)),
     async capture(_context, signal) {
       signal.throwIfAborted();

@@ -1,0 +1,165 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { localHost } from '../src/adapters/hosts/local/index.ts';
+import { source as openSource } from '../src/adapters/sources/mariadb/index.ts';
+import { Secret } from '../src/domain/secret.ts';
+import type { Bytes } from '../src/ports/bytes.ts';
+import type { Host } from '../src/ports/host.ts';
+import type { Databases, SourceTools } from '../src/ports/source.ts';
+import { type MariadbServer, mariadbAvailable, mariadbServer } from './services/mariadb.ts';
+import { contentsOf, HOSTILE } from './sources/mariadb-contents.ts';
+
+const never = (): AbortSignal => new AbortController().signal;
+const tools: SourceTools = {
+  secret: async () => new Secret('none'),
+  container: () => Promise.reject(new Error('no container is configured')),
+};
+/** Foreign keys in both directions, a trigger that writes into another table, a view of a view, an event that runs. */
+const SMALL = `create table parent (id int primary key); create table child (up int, foreign key (up) references parent (id));
+  create table log (w text); create view two as select id from parent; create view one as select id from two;
+  create procedure p() insert into log values ('p'); create event later on schedule every 1 year starts '2037-01-01' do delete from log;
+  create trigger noted after insert on child for each row insert into log values ('child');
+  insert into parent values (1), (2); insert into child values (1), (2)`;
+
+describe.runIf(mariadbAvailable())('databases of MariaDB that are exchanged', () => {
+  let server: MariadbServer;
+  let made = 0;
+  beforeAll(async () => {
+    server = await mariadbServer();
+  }, 120_000);
+  afterAll(async () => {
+    await server?.[Symbol.asyncDispose]();
+  }, 60_000);
+
+  const quoted = (name: string): string => `\`${name.replaceAll('`', '``')}\``;
+  async function database(contents: string): Promise<string> {
+    const name = `db ${++made}\`ü`;
+    await server.sql(null, `create database ${quoted(name)} character set latin1`);
+    await server.sql(name, contents);
+    return name;
+  }
+  function databasesBy(host: Host): Databases {
+    const settings = { mariadb: { socket: server.socket, database: 'any' } };
+    const { databases } = openSource('maria', settings, host, tools);
+    if (databases === null) throw new Error('it has no databases');
+    return databases;
+  }
+  const isThere = async (name: string): Promise<boolean> => await databasesBy(localHost()).exists(name, never());
+  /** Without the events, which are not made in a database that is kept. */
+  const keptContents = (text: string): string => text.replaceAll(/^later\t.*\n/gm, '');
+
+  test('all of a database takes the place of another, which is kept; and all of it goes back', async () => {
+    const [present, staged] = [await database(HOSTILE), await database(SMALL)];
+    await server.sql(null, `alter database ${quoted(staged)} character set utf8mb4 collate utf8mb4_bin`);
+    const kept = `${present} kept`;
+    const [before, coming] = [await contentsOf(server, present), await contentsOf(server, staged)];
+    const databases = databasesBy(localHost());
+    const talk = server
+      .sql(present, 'lock tables parts write; select sleep(600)')
+      .catch((error: Error) => error.message);
+    await expect
+      .poll(() =>
+        server.sql(
+          null,
+          "select count(*) from information_schema.processlist where info like '%sleep(600)%' and id <> connection_id()",
+        ),
+      )
+      .toBe('1');
+    await databases.confirmExchange([present], never());
+    for (let round = 0; round < 2; round++) {
+      for (let again = 0; again < 2; again++) await databases.swapIn(present, staged, kept, never());
+      expect(await contentsOf(server, present)).toBe(coming);
+      expect(keptContents(await contentsOf(server, kept))).toBe(keptContents(before));
+      expect(await isThere(staged)).toBe(false);
+      await server.sql(
+        present,
+        'insert into parent values (3); insert into child values (3); delete from child where up = 3; delete from parent where id = 3; delete from log where w = "child" limit 1',
+      );
+      expect(await contentsOf(server, present)).toBe(coming);
+      for (let again = 0; again < 2; again++) await databases.swapBack(present, staged, kept, never());
+      expect(await contentsOf(server, present)).toBe(before);
+      expect(keptContents(await contentsOf(server, staged))).toBe(keptContents(coming));
+      expect(await isThere(kept)).toBe(false);
+    }
+    expect(await talk).toMatch(/Lost connection|Connection was killed|gone away/);
+    await server.sql(null, `create database ${quoted(kept)}; create table ${quoted(kept)}.mine (x int)`);
+    await expect(databases.swapIn(present, staged, kept, never())).rejects.toMatchObject({ code: 'Refused' });
+    expect(await contentsOf(server, present)).toBe(before);
+    await databases.drop(staged, never());
+    expect(await server.sql(kept, 'show tables')).toBe('mine');
+  }, 60_000);
+
+  /** A host on which only so many statements that change something are run; then it is as if the process had ended. */
+  function endingAfter(statements: number): { readonly host: Host; readonly ran: () => number } {
+    const host = localHost();
+    let ran = 0;
+    const count = (): void => {
+      if (ran >= statements) throw new Error('ended here');
+      ran += 1;
+    };
+    const changes = async (input: Bytes | undefined): Promise<string> => {
+      if (input === undefined) return '';
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of input) chunks.push(chunk);
+      return Buffer.concat(chunks).toString();
+    };
+    return {
+      ran: () => ran,
+      host: {
+        ...host,
+        async run(command, options) {
+          const sql = await changes(options.input);
+          if (!/^(?:CREATE|DROP|ALTER|SET SESSION lock)/.test(sql))
+            return await host.run(command, { ...options, input: once(sql) });
+          // Several in one script: the process may end after each of them.
+          let last = null;
+          for (const statement of sql.split(/;\n/).filter(Boolean)) {
+            if (statement.startsWith('SET SESSION')) continue;
+            count();
+            last = await host.run(command, { ...options, input: once(statement) });
+          }
+          if (last === null) throw new Error('nothing was asked');
+          return last;
+        },
+        async feed(commands, options) {
+          count();
+          return await host.feed(commands, options);
+        },
+      },
+    };
+  }
+  const once = async function* (text: string): Bytes {
+    yield Buffer.from(text);
+  };
+
+  test('wherever an exchange ends, it goes on to its end or is taken back, and nothing is lost', async () => {
+    const before = await contentsOf(server, await database(SMALL));
+    let ended = 0;
+    for (let statements = 0; ; statements++) {
+      const [present, staged] = [
+        await database(SMALL),
+        await database('create table t (x int); create trigger i before insert on t for each row set new.x = 9'),
+      ];
+      const kept = `${present} kept`;
+      const coming = await contentsOf(server, staged);
+      const { host, ran } = endingAfter(statements);
+      const error: unknown = await databasesBy(host)
+        .swapIn(present, staged, kept, never())
+        .catch((reason: unknown) => reason);
+      if (error === undefined) {
+        ended = ran();
+        break;
+      }
+      const databases = databasesBy(localHost());
+      if (statements % 2 === 0) {
+        await databases.swapIn(present, staged, kept, never());
+        expect(await contentsOf(server, present), `after ${statements}`).toBe(coming);
+      }
+      await databases.swapBack(present, staged, kept, never());
+      expect(await contentsOf(server, present), `back after ${statements}`).toBe(before);
+      expect(await contentsOf(server, staged), `staged after ${statements}`).toBe(coming);
+      expect(await isThere(kept)).toBe(false);
+      for (const name of [present, staged]) await server.sql(null, `drop database ${quoted(name)}`);
+    }
+    expect(ended).toBeGreaterThan(15);
+  }, 120_000);
+});
