@@ -59,17 +59,39 @@ const asPostgres = (...argv: readonly string[]): [string, string[]] => [
 
 /** Starts a server on a socket of a temporary folder; Debian's own cluster is not touched. */
 export async function postgresServer(settings: Readonly<Record<string, string>> = {}): Promise<PostgresServer> {
-  const bin = postgresPrograms();
-  if (bin === null) throw new Error('postgresql is not installed');
-  const folder = await mkdtemp(join(tmpdir(), 'holdfast-pg-'));
-  await execute('chown', ['postgres:postgres', folder]);
+  const folder = await folderOfPostgres();
   const data = join(folder, 'data');
   const args = ['-D', data, '-U', 'postgres', '-A', 'peer', '--no-sync', '-E', 'UTF8', '--locale=C.UTF-8'];
-  await execute(...asPostgres(join(bin, 'initdb'), ...args), { cwd: folder });
-  await writeFile(join(data, 'pg_hba.conf'), 'local all postgres peer\nlocal all all scram-sha-256\n');
+  await execute(...asPostgres(programOf('initdb'), ...args), { cwd: folder });
+  const rules = ['local all postgres peer', 'local replication postgres peer', 'local all all scram-sha-256'];
+  await writeFile(join(data, 'pg_hba.conf'), `${rules.join('\n')}\n`);
+  return await start(folder, settings);
+}
+
+/** A server that follows another one and only reads. */
+export async function standbyOf({ tool }: PostgresServer): Promise<PostgresServer> {
+  const folder = await folderOfPostgres();
+  await tool('pg_basebackup', '--pgdata', join(folder, 'data'), '--write-recovery-conf', '--checkpoint=fast');
+  return await start(folder, {});
+}
+
+async function folderOfPostgres(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'holdfast-pg-'));
+  await execute('chown', ['postgres:postgres', folder]);
+  return folder;
+}
+
+function programOf(name: string): string {
+  const bin = postgresPrograms();
+  if (bin === null) throw new Error('postgresql is not installed');
+  return join(bin, name);
+}
+
+/** Starts the server of `data` in a folder. */
+async function start(folder: string, settings: Readonly<Record<string, string>>): Promise<PostgresServer> {
   const given = { fsync: 'off', listen_addresses: '', unix_socket_directories: folder, ...settings };
   const options = Object.entries(given).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-  const [program, words] = asPostgres(join(bin, 'postgres'), '-D', data, ...options);
+  const [program, words] = asPostgres(programOf('postgres'), '-D', join(folder, 'data'), ...options);
   // A test process that is killed takes its server along.
   const server = spawn(program, ['--pdeathsig', 'INT', ...words], { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
   let said = '';
