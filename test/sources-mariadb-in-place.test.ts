@@ -12,6 +12,7 @@ const never = (): AbortSignal => new AbortController().signal;
 const tools: SourceTools = {
   secret: async () => new Secret('none'),
   container: () => Promise.reject(new Error('no container is configured')),
+  engineEnvironment: {},
 };
 /** Foreign keys in both directions, a trigger that writes into another table, a view of a view, an event that runs. */
 const SMALL = `create table parent (id int primary key); create table child (up int, foreign key (up) references parent (id));
