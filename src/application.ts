@@ -14,6 +14,7 @@ import type { Configuration } from './config/schema.ts';
 import { secretReader } from './config/secret.ts';
 import { HoldfastError } from './domain/errors.ts';
 import { unitNameOf } from './domain/unit-reference.ts';
+import { drillPorts, endScratch } from './drills.ts';
 import { type Journal, openEntries, openJournal } from './journal/journal.ts';
 import type { StepPorts } from './journal/step.ts';
 import type { Context } from './operations/context.ts';
@@ -187,7 +188,7 @@ export async function openApplication(
       if (opened) return opened;
       throw new HoldfastError('ConfigurationInvalid', `${service} has no source ${name} of databases any more.`, name);
     };
-    const ports = { host, unit, recordRecovery, snapshotter, recordNewSnapshot, mounts, databases };
+    const ports = { host, unit, recordRecovery, snapshotter, recordNewSnapshot, mounts, databases, endScratch };
     const context = { clock: systemClock, identifiers, owners, ports };
     journal ??= openJournal(join(folder, 'journal.db'), context);
     return journal;
@@ -260,6 +261,7 @@ export async function openApplication(
       if (row === undefined) throw notBuilt(`items of kind ${kind}`, kind);
       return (await row.load()).format;
     },
+    ...drillPorts(() => host('local')),
     journal: openedJournal,
     async [Symbol.asyncDispose]() {
       journal?.[Symbol.dispose]();

@@ -1,5 +1,6 @@
 import type * as z from 'zod';
 import type { Host } from '../ports/host.ts';
+import type { OpenScratch } from '../ports/scratch.ts';
 import type { ItemFormat, Source, SourceTools } from '../ports/source.ts';
 import type { Unit, UnitReference } from '../ports/unit.ts';
 import type { Validator } from '../ports/validator.ts';
@@ -86,6 +87,12 @@ export const SOURCES: ReadonlyMap<string, SourceRow> = byKey('kind', [
   ),
 ]);
 
+/** Where a drill restores items of a kind that is no tree: into a server of its own, or, by `null`, as a file. */
+export const SCRATCHES: ReadonlyMap<string, Lazy<OpenScratch | null>> = new Map<string, Lazy<OpenScratch | null>>([
+  ['sqlite', async () => null],
+  ['postgres', async () => (await import('./sources/postgres/scratch.ts')).openScratch],
+]);
+
 /** One kind of unit. The kind is also the key by which the configuration chooses it. */
 export interface UnitRow {
   readonly kind: string;
@@ -139,7 +146,7 @@ export interface CheckContext {
   /** What a program is told: HOLDFAST_SERVICE and the like. */
   readonly environment: Readonly<Record<string, string>>;
   /** A source of the service that declares the check. @throws ConfigurationInvalid, Unsupported */
-  source(name: string): Promise<Source>;
+  source(name: string): Promise<Pick<Source, 'kind' | 'capabilities' | 'query'>>;
 }
 
 /** One kind of declared check. The kind is also the key by which the configuration chooses it. */

@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from 'commander';
 import { parseDuration } from '../domain/duration.ts';
 import { messageOf } from '../domain/errors.ts';
+import { parseSize } from '../domain/size.ts';
 
 /** Options that may be given again gather their values, each once. */
 export const gathered = (value: string, before: readonly string[] = []): string[] => [...new Set([...before, value])];
@@ -18,6 +19,9 @@ const parsedBy =
 
 /** `90s`, `36h`: seconds. */
 export const duration = parsedBy(parseDuration);
+
+/** `500MiB`, `10GiB`: bytes. */
+export const size = parsedBy(parseSize);
 
 /** A whole number above zero. */
 export function count(text: string): number {

@@ -1,6 +1,7 @@
 import type { Problem } from '../config/diagnostic.ts';
 import type { Loaded } from '../config/load.ts';
 import type { Configuration } from '../config/schema.ts';
+import type { DrillContext } from '../operations/drill-context.ts';
 import type { CommandEnd } from '../operations/guard-command.ts';
 import type { Machine } from '../operations/init-try.ts';
 import type { ServiceContext } from '../operations/service-context.ts';
@@ -18,7 +19,7 @@ export interface GlobalOptions {
 }
 
 /** What `open` gives a command: the context of the operations, and what only the faces need. */
-export interface Application extends ServiceContext, AsyncDisposable {
+export interface Application extends ServiceContext, DrillContext, AsyncDisposable {
   /** Null for a command that was given a repository's location and needs no configuration. */
   readonly loaded: Loaded | null;
   /** Runs a command of the caller's with the caller's terminal; the environment is added to the caller's.

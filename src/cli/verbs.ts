@@ -62,7 +62,12 @@ export const VERBS: readonly Verb[] = [
     group: 'Make and prove',
     load: async (face) => (await import('./commands/hold.ts')).releaseCommand(face),
   },
-  { name: 'drill', summary: 'Restore into scratch instances and compare', group: 'Make and prove', load: null },
+  {
+    name: 'drill',
+    summary: 'Restore into scratch instances and compare',
+    group: 'Make and prove',
+    load: async (face) => (await import('./commands/drill.ts')).drillCommand(face),
+  },
   {
     name: 'list',
     summary: 'Recovery points, newest first',

@@ -41,6 +41,10 @@ export const ERRORS = {
   UnitMissing: { exit: 1, hint: 'Look whether its name in the configuration is right, and whether it is installed' },
   UnitFailed: { exit: 1, hint: 'Look at its log: journalctl -u UNIT, docker logs CONTAINER' },
   CheckFailed: { exit: 1, hint: 'Look at the logs of what is checked, and whether the check is right' },
+  ScratchUnusable: {
+    exit: 5,
+    hint: 'Install what is named; the recovery point itself was not judged. See what is missing with: holdfast doctor',
+  },
   PathUnusable: { exit: 1, hint: 'Look at the path, at who owns it and at how its disk is mounted' },
   NoSpace: { exit: 1, hint: 'Free space on that disk, or choose another one' },
   ToolMissing: { exit: 1, hint: 'Install it; see what else is missing with: holdfast doctor' },

@@ -156,6 +156,7 @@ const STARTS: Readonly<Record<EntryRow['direction'], ReadonlySet<string>>> = {
 const BACK = {
   'path-renamed': true,
   'path-made': true,
+  'scratch-made': true,
   'folder-made': true,
   'unit-stopped': true,
   'unit-started': true,

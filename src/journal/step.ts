@@ -41,6 +41,14 @@ interface PathMade {
   readonly path: string;
 }
 
+/** A folder was made for the scratch instances of a drill: taken back, their programs are ended, and then it is removed. */
+interface ScratchMade {
+  readonly kind: 'scratch-made';
+  readonly host: string;
+  /** Nothing is there before the step. */
+  readonly path: string;
+}
+
 /** A folder was made where others may put something too, or where the present state is moved to: taken back only while
  *  there is no file in it, or below it. */
 interface FolderMade {
@@ -112,6 +120,7 @@ const recoveryOf = ({ startedAt, kept, ...rest }: PlainRecovery): Recovery => ({
 export type Step =
   | PathRenamed
   | PathMade
+  | ScratchMade
   | FolderMade
   | UnitStopped
   | UnitStarted
@@ -144,6 +153,8 @@ export interface StepPorts {
   /** One that is recorded already is left as it is. */
   recordNewSnapshot(snapshot: Snapshot): Promise<void>;
   readonly mounts: Pick<MountTable, 'show'>;
+  /** Ends the programs of this machine that were started for the scratch instances in a folder. */
+  endScratch(path: string, signal: AbortSignal): Promise<void>;
   /** @throws ConfigurationInvalid when the configuration has no such source any more */
   databases(server: ServerReference): Promise<StepDatabases>;
 }
@@ -179,7 +190,8 @@ export async function undo(step: Step, ports: StepPorts, cutShort: boolean, sign
     return undoDatabaseStep(step, await ports.databases(step), signal);
   const { files } = await ports.host(step.host);
   if (step.kind === 'path-renamed') return renameOnce(step.to, step.from, files, signal);
-  if (step.kind === 'path-made') return files.remove(step.path, signal);
+  if (step.kind === 'scratch-made') await ports.endScratch(step.path, signal);
+  if (step.kind === 'path-made' || step.kind === 'scratch-made') return files.remove(step.path, signal);
   if (step.kind === 'folder-made') {
     if (await holdsNoFile(step.path, files, signal)) await files.remove(step.path, signal);
     return;

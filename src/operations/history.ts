@@ -2,6 +2,7 @@ import { HoldfastError } from '../domain/errors.ts';
 import { type DrillFact, type Figures, figuresOf } from '../domain/history.ts';
 import type { Recovery, Run, Snapshot } from '../ports/catalog.ts';
 import type { Context } from './context.ts';
+import { drilledPointsOf } from './drill-series.ts';
 import { type Replaced, replacedByRecovery } from './rollback-record.ts';
 
 /** A verb of runs that records a change which was made without guard. */
@@ -37,8 +38,9 @@ export async function history({ catalog }: Pick<Context, 'catalog'>): Promise<Hi
     ...{ subject: subject.name, seconds: durationMs / 1000, success: outcome === 'success' },
   }));
   const passed: readonly DrillFact[] = drills
-    .filter(({ outcome }) => outcome === 'passed')
-    .flatMap(({ services, durationMs }) => services.map((subject) => ({ subject, seconds: durationMs / 1000 })));
+    .flatMap(drilledPointsOf)
+    .filter(({ outcome, whole }) => outcome === 'passed' && whole)
+    .flatMap(({ service, rtoMs }) => (rtoMs === null ? [] : [{ subject: service, seconds: rtoMs / 1000 }]));
   const guardedRuns = guards.filter(({ detail }) => isProtected(detail)).length;
   const withoutPoint = guards.length - guardedRuns;
   const figures = figuresOf(guardedRuns, unguarded.length + withoutPoint, facts, passed);

@@ -38,15 +38,24 @@ export async function extract(extraction: Extraction, signal: AbortSignal): Prom
   return extracted;
 }
 
-async function extractTree(extraction: Extraction, signal: AbortSignal): Promise<Extracted> {
-  const { choice, selected, host, stage, context } = extraction;
+/** Writes a choice into its stage as {@link extract} does, and counts nothing. @returns what tar goes on without */
+export const writeItem = (extraction: Extraction, signal: AbortSignal): Promise<readonly string[]> =>
+  extraction.choice.tree ? writeTree(extraction, signal) : writeDump(extraction, signal);
+
+async function writeTree(extraction: Extraction, signal: AbortSignal): Promise<readonly string[]> {
+  const { choice, selected, host, stage } = extraction;
   const { repository, point } = selected;
   const bytes =
     choice.path === null
       ? repository.open(point, choice.name, signal)
       : repository.openTree(point, choice.name, choice.path, signal);
   const root = (await userIdOf(host, signal)) === 0;
-  const warnings = await feedWhole(host, untar(stage, root), bytes, extraction, signal);
+  return await feedWhole(host, untar(stage, root), bytes, extraction, signal);
+}
+
+async function extractTree(extraction: Extraction, signal: AbortSignal): Promise<Extracted> {
+  const { choice, stage, context } = extraction;
+  const warnings = await writeTree(extraction, signal);
   if (choice.item === null) {
     const { files = 0 } = await countMembers(extraction, signal);
     return { files, bytes: choice.bytes, proof: 'read to its end; nothing was recorded to compare it with', warnings };
@@ -98,14 +107,26 @@ function foldersAbove({ path, item }: Choice): ReadonlySet<string> {
   return new Set(above.filter((folder) => !tops.some((top) => isBelow(folder, top))));
 }
 
-async function extractDump(extraction: Extraction, signal: AbortSignal): Promise<Extracted> {
-  const { choice, selected, host, stage, context } = extraction;
-  if (choice.file === null || choice.item === null) throw new TypeError(`${choice.name} is no dump`);
-  const path = `${stage}/${choice.file}`;
+async function writeDump(extraction: Extraction, signal: AbortSignal): Promise<readonly string[]> {
+  const { choice, selected, host } = extraction;
+  const path = dumpPath(extraction);
   const bytes = selected.repository.open(selected.point, choice.name, signal);
   const write = { program: 'dd', args: [`of=${path}`, 'bs=1M', 'status=none'] };
   await feedWhole(host, write, bytes, extraction, signal);
   await host.run({ program: 'chmod', args: ['0600', '--', path] }, { signal });
+  return [];
+}
+
+function dumpPath({ choice, stage }: Extraction): string {
+  if (choice.file === null) throw new TypeError(`${choice.name} is no dump`);
+  return `${stage}/${choice.file}`;
+}
+
+async function extractDump(extraction: Extraction, signal: AbortSignal): Promise<Extracted> {
+  const { choice, context } = extraction;
+  if (choice.item === null) throw new TypeError(`${choice.name} is no dump`);
+  const path = dumpPath(extraction);
+  await writeDump(extraction, signal);
   const format = await context.format(choice.item.kind);
   refuseDifferent(choice.item.facts, await format.facts(path, [], signal), extraction);
   const proof = `hashes and ${wordsOf(choice.item.facts)} are equal`;

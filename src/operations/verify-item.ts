@@ -23,6 +23,7 @@ const INCONCLUSIVE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'RepositoryNotFound',
   'RepositoryLocked',
   'NoSpace',
+  'ScratchUnusable',
   'StateBusy',
   'StateUnusable',
   'Internal',

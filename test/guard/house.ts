@@ -94,6 +94,7 @@ export function guardHouse(options: GuardHouseOptions = {}): GuardHouse {
     snapshotter: async () => pool,
     recordNewSnapshot: (snapshot: Snapshot) => recordFoundSnapshot(snapshot, catalog),
     mounts: mountTable,
+    endScratch: async () => Promise.reject(new Error('Nothing is drilled here.')),
     databases: async () => Promise.reject(new Error('No server is opened here.')),
   };
   const open = (): Journal =>

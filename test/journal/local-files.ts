@@ -39,6 +39,7 @@ const nothingElse = {
   snapshotter: async (): Promise<never> => Promise.reject(new Error('No pool is opened here.')),
   recordNewSnapshot: noRecovery,
   mounts: { show: noRecovery },
+  endScratch: noRecovery,
   databases: async (): Promise<never> => Promise.reject(new Error('No server is opened here.')),
 };
 

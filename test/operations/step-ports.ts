@@ -9,5 +9,6 @@ export const portsOf = (catalog: Pick<Catalog, 'recordRecovery'>): Omit<StepPort
   snapshotter: async () => Promise.reject(new Error('No pool is opened here.')),
   recordNewSnapshot: async () => Promise.reject(new Error('No snapshot is recorded here.')),
   databases: async () => Promise.reject(new Error('No server is opened here.')),
+  endScratch: async () => Promise.reject(new Error('Nothing is drilled here.')),
   mounts: { show: async () => Promise.reject(new Error('Nothing is mounted here.')) },
 });

@@ -6,7 +6,7 @@ import type { SqlSettings } from './config.ts';
 
 /** Where sources are looked up. */
 interface Sources {
-  source(name: string): Promise<Source>;
+  source(name: string): Promise<Pick<Source, 'kind' | 'capabilities' | 'query'>>;
 }
 
 /** A query of a source's live database whose first cell is true. What the database refuses is bad: a table that is gone

@@ -1,0 +1,78 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { HoldfastError } from '../../../domain/errors.ts';
+import type { Command } from '../../../ports/host.ts';
+import type { ScratchPlace } from '../../../ports/scratch.ts';
+
+/** Milliseconds in which a server has to answer. */
+const START_LIMIT_MS = 60_000;
+const TRY_AGAIN_MS = 25;
+/** Milliseconds that a server which was told to stop is waited for before it is ended. */
+const STOP_LIMIT_MS = 10_000;
+
+/** A server that runs for a drill. Disposal ends it. */
+export interface ScratchServer extends AsyncDisposable {
+  /** What to throw for an error that was met while the server was used: that of the server, when it has ended. */
+  reasonOf(error: unknown): unknown;
+}
+
+export interface ServerStart {
+  /** As people call it: `PostgreSQL 15.18`. */
+  readonly name: string;
+  readonly command: Command;
+  /** True once it answers; a rejection is taken for "not yet". */
+  answers(): Promise<boolean>;
+  /** Asks it to end at once, without saving anything; TERM does it when left out. */
+  readonly stop?: () => Promise<void>;
+}
+
+/** Starts a server and waits until it answers. @throws ScratchUnusable when it does not */
+export async function startScratchServer(
+  { name, command, answers, stop }: ServerStart,
+  { host }: ScratchPlace,
+  signal: AbortSignal,
+): Promise<ScratchServer> {
+  const session = await host.session(command, { signal });
+  let over: { readonly error: unknown } | null = null;
+  const whole = (async () => {
+    try {
+      while ((await session.line()) !== null);
+      over = { error: null };
+    } catch (error) {
+      over = { error };
+    }
+  })();
+  await using started = new AsyncDisposableStack();
+  started.defer(async () => {
+    if (over === null && stop !== undefined) {
+      await stop().catch(() => undefined); // what does not hear is ended
+      await Promise.race([whole, sleep(STOP_LIMIT_MS, undefined, { ref: false })]);
+    }
+    await session[Symbol.asyncDispose]();
+    await whole;
+  });
+  const ended = (): HoldfastError | null =>
+    over &&
+    new HoldfastError('ScratchUnusable', `The scratch server (${name}) ended: ${lastWords(over.error)}`, name, {
+      cause: over.error,
+      hint: 'Try it again; the recovery point itself was not judged',
+    });
+  const deadline = performance.now() + START_LIMIT_MS;
+  while (!(await answers().catch(() => false))) {
+    signal.throwIfAborted();
+    const failure = ended();
+    if (failure !== null) throw failure;
+    if (performance.now() > deadline)
+      throw new HoldfastError('ScratchUnusable', `The scratch server (${name}) does not answer.`, name);
+    await sleep(TRY_AGAIN_MS, undefined, { signal });
+  }
+  const kept = started.move();
+  return {
+    reasonOf: (error) => ended() ?? error,
+    [Symbol.asyncDispose]: () => kept[Symbol.asyncDispose](),
+  };
+}
+
+const lastWords = (error: unknown): string => {
+  const said = error instanceof HoldfastError && error.cause instanceof Error ? error.cause.message : String(error);
+  return said.trim().split('\n').slice(-2).join(' ').slice(0, 300) || 'it said nothing';
+};

@@ -1,0 +1,51 @@
+import { resolve } from 'node:path';
+import { Command } from 'commander';
+import { drill } from '../../operations/drill.ts';
+import { duration, gathered, size } from '../arguments.ts';
+import { EXIT_OF_PROOF } from '../exit-code.ts';
+import type { Face } from '../face.ts';
+import { drillAsJson, drillForPeople } from '../render/drill.ts';
+import { openedFor, type RepositoryChoice, withRepositoryOptions } from '../repository-option.ts';
+
+interface Options extends RepositoryChoice {
+  readonly item?: readonly string[];
+  readonly scratch: string;
+  readonly maxSpace?: number;
+  readonly maxDuration?: number;
+  readonly lockWait?: number;
+}
+
+/** A folder for large things that outlives a restart, file-hierarchy(7): what a crash leaves in it is found again. */
+const SCRATCH_FOLDER = '/var/tmp';
+
+export const drillCommand = (face: Face): Command =>
+  withRepositoryOptions(new Command('drill'))
+    .description(
+      'Restores into scratch instances that nobody else uses, and compares with what was counted in the backup.',
+    )
+    .argument('[what]', 'a service, whose newest point is taken, or a point; every service when left out')
+    .option('--item <name>', 'only this item, or the one of this source; may be given again', gathered)
+    .option('--scratch <dir>', 'where scratch instances are made, and removed', SCRATCH_FOLDER)
+    .option('--max-space <size>', 'do not begin when they would take more', size)
+    .option('--max-duration <duration>', 'give up after this time', duration)
+    .option('--lock-wait <duration>', 'wait for another drill of the same service', duration)
+    .addHelpText(
+      'after',
+      '\nExamples:\n  holdfast drill mealie\n  holdfast drill databases --item postgres_authelia --json\n  holdfast drill --max-duration 30m --max-space 20GiB',
+    )
+    .action(async (what: string | undefined, options: Options) => {
+      await using application = await face.open({ ...openedFor(options), writes: true });
+      const request = {
+        what: what ?? null,
+        repository: options.repository,
+        items: options.item,
+        scratch: resolve(options.scratch),
+        maxBytes: options.maxSpace ?? null,
+        maxDurationMs: options.maxDuration === undefined ? null : options.maxDuration * 1000,
+        lockWaitMs: (options.lockWait ?? 0) * 1000,
+      };
+      const report = await drill(request, application, face.signal);
+      face.print(drillForPeople(report));
+      face.printJson(drillAsJson(report));
+      face.exit(EXIT_OF_PROOF[report.outcome]);
+    });

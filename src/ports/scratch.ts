@@ -1,0 +1,75 @@
+import type { Facts } from '../domain/facts.ts';
+import type { Item, Tool } from '../domain/manifest.ts';
+import type { Bytes } from './bytes.ts';
+import type { Command, Host } from './host.ts';
+import type { Cell } from './source.ts';
+import type { Validator } from './validator.ts';
+
+/** An account that a scratch server runs under. */
+export interface ScratchAccount {
+  readonly name: string;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** Where the scratch instances of one drill live. Whatever is made in the folder, and each program that `host` starts,
+ *  with all its descendants, is ended and removed after the drill, or by the next command that writes. */
+export interface ScratchPlace {
+  /** Exists; other accounts may pass through it and not look into it. */
+  readonly folder: string;
+  /** This machine. Its programs are known as the drill's. */
+  readonly host: Host;
+  /** Whether servers run without a network, so that nothing that is restored reaches a live service. */
+  readonly isolated: boolean;
+  /** The first of these accounts that there is, when the caller is root; null when it is the caller's own.
+   *  @throws ScratchUnusable when there is none of them */
+  account(names: readonly string[], signal: AbortSignal): Promise<ScratchAccount | null>;
+  /** A program under that account. */
+  as(account: ScratchAccount | null, command: Command): Command;
+  /** A server under that account, without a network where that can be had. */
+  server(account: ScratchAccount | null, command: Command): Command;
+}
+
+/** An isolated target that the items of one source are restored into, and counted. What every implementation owes:
+ *  - it is reached through its folder alone: no port, no data and no account of a live instance;
+ *  - what cannot be told of the items, because the instance lacks something or ended, is ScratchUnusable. */
+export interface Scratch extends AsyncDisposable {
+  /** What restores, beside what dumped. */
+  readonly tool: Tool;
+  /** The connection for checks, as `HOLDFAST_<SOURCE>_URL`; of what was restored so far. Null where there is none. */
+  url(): string | null;
+  /** Puts an item back; its bytes can be had more than once. @returns what was left out, for people */
+  restore(item: Item, bytes: () => Bytes, signal: AbortSignal): Promise<readonly string[]>;
+  /** Counts what an item became, as the capture counts. */
+  facts(item: Item, signal: AbortSignal): Promise<Facts>;
+  /** The first cell of what a restored database answers. @throws Unsupported; QueryFailed */
+  query(sql: string, signal: AbortSignal): Promise<Cell>;
+}
+
+/** Starts an instance for the items of one source in an empty folder of its own.
+ *  @throws ScratchUnusable when it cannot be had here, and says what is missing */
+export type OpenScratch = (
+  source: string,
+  items: readonly Item[],
+  place: ScratchPlace,
+  signal: AbortSignal,
+) => Promise<Scratch>;
+
+/** What a service became in a drill, for its own checks. */
+export interface RestoredCopy {
+  /** The working folder of checks: what was written as files, under the names of their tars. */
+  readonly folder: string;
+  /** What a program is told. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** Asks the restored copy of a source. @throws Unsupported; QueryFailed */
+  query(source: string, sql: string, signal: AbortSignal): Promise<Cell>;
+}
+
+/** A declared check, bound to the restored copy. */
+export interface RestoredCheck {
+  readonly name: string;
+  /** Null when it is not made. */
+  readonly validator: Validator | null;
+  /** Why it is not made. */
+  readonly reason: string;
+}

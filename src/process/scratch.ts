@@ -1,0 +1,65 @@
+import { HoldfastError } from '../domain/errors.ts';
+import type { Command, Host } from '../ports/host.ts';
+import type { ScratchAccount, ScratchPlace } from '../ports/scratch.ts';
+import { lookUp, parseAccount } from './account.ts';
+import { markedHost } from './marked.ts';
+
+const TRY_LIMIT_MS = 10_000;
+const ANY_CODE = Array.from({ length: 256 }, (_, code) => code);
+
+/** How a program is started without a network: unshare(1) of util-linux 2.38. Root may take another account afterwards;
+ *  elsewhere a namespace of users is needed too, which not every machine allows. */
+const WITHOUT_NETWORK = {
+  root: ['unshare', '--net', '--'],
+  user: ['unshare', '--user', '--map-current-user', '--net', '--'],
+} as const;
+
+/** A program that becomes another one: `unshare --net -- PROGRAM …`. */
+function through(words: readonly string[], command: Command): Command {
+  const [program, ...args] = [...words, command.program, ...command.args];
+  return program === undefined ? command : { ...command, program, args };
+}
+
+/** Whether `words` can start a program here. */
+async function works(words: readonly string[], host: Host, signal: AbortSignal): Promise<boolean> {
+  try {
+    const command = through(words, { program: 'true', args: [] });
+    return (await host.run(command, { signal, accept: ANY_CODE, limitMs: TRY_LIMIT_MS })).exitCode === 0;
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof HoldfastError) return false;
+    throw error;
+  }
+}
+
+function as(account: ScratchAccount | null, command: Command): Command {
+  if (account === null) return command;
+  const { uid, gid } = account;
+  const workingFolder = command.workingFolder ?? '/'; // the caller's may be closed to the account
+  const words = ['setpriv', `--reuid=${uid}`, `--regid=${gid}`, '--init-groups', '--'];
+  return through(words, { ...command, workingFolder });
+}
+
+/** A folder of this machine that exists, as the place of a drill's scratch instances. */
+export async function scratchPlace(folder: string, local: Host, signal: AbortSignal): Promise<ScratchPlace> {
+  const root = process.geteuid?.() === 0;
+  const host = markedHost(local, folder);
+  const words = WITHOUT_NETWORK[root ? 'root' : 'user'];
+  const isolated = await works(words, host, signal);
+  return {
+    folder,
+    host,
+    isolated,
+    as,
+    async account(names, aborted) {
+      if (!root) return null;
+      for (const name of names) {
+        const { stdout } = await host.run(lookUp(name), { signal: aborted, accept: ANY_CODE, limitMs: TRY_LIMIT_MS });
+        if (stdout.trim() !== '') return parseAccount(name, stdout);
+      }
+      const which = names.join(' or ');
+      throw new HoldfastError('ScratchUnusable', `There is no account ${which} for a scratch server.`, which);
+    },
+    server: (account, command) => through(isolated ? words : [], as(account, command)),
+  };
+}

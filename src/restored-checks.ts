@@ -1,0 +1,63 @@
+import { VALIDATORS } from './adapters/registry.ts';
+import type { ServiceDefinition } from './domain/definitions.ts';
+import type { Host } from './ports/host.ts';
+import type { RestoredCheck, RestoredCopy, ScratchPlace } from './ports/scratch.ts';
+import type { Validator } from './ports/validator.ts';
+import { checkHost } from './process/check-host.ts';
+
+interface CheckSettings {
+  readonly drill?: boolean;
+}
+
+const LIVE = 'it reaches the live service';
+const LEFT_OUT = 'left out by `drill: false`';
+const NO_NAMESPACE = 'no namespace without a network can be made here: `drill: true` runs it all the same';
+
+/** The declared checks of a service, for its restored copy: programs run without a network and without the sockets of
+ *  other servers, queries ask the copy, and what would reach the live service is not made (interface, section 10, line 8). */
+export async function restoredChecks(
+  service: ServiceDefinition,
+  copy: RestoredCopy,
+  place: ScratchPlace,
+  signal: AbortSignal,
+): Promise<readonly RestoredCheck[]> {
+  const enclosed = await checkHost(place, copy.folder, signal);
+  const checks: RestoredCheck[] = [];
+  for (const settings of service.checks) {
+    const kind = [...VALIDATORS.keys()].find((each) => Object.hasOwn(Object(settings), each)) ?? '';
+    const { drill } = settings as CheckSettings;
+    const host = enclosed ?? inFolder(place.host, copy.folder);
+    const reason = reasonFor(kind, drill, enclosed !== null);
+    checks.push({
+      ...(await bound(kind, settings, host, copy)),
+      ...(reason === null ? {} : { validator: null, reason }),
+    });
+  }
+  return checks;
+}
+
+function reasonFor(kind: string, drill: boolean | undefined, enclosed: boolean): string | null {
+  if (drill === false) return LEFT_OUT;
+  if (kind !== 'command' && kind !== 'sql') return LIVE;
+  return kind === 'command' && !enclosed && drill !== true ? NO_NAMESPACE : null;
+}
+
+async function bound(kind: string, settings: unknown, host: Host, copy: RestoredCopy): Promise<RestoredCheck> {
+  const row = VALIDATORS.get(kind);
+  if (row === undefined) throw new TypeError('A check has passed its schema and is of no kind.');
+  const validator: Validator = await row.open(settings, {
+    host,
+    environment: copy.environment,
+    source: async (name) => ({
+      kind,
+      capabilities: { tree: false, inPlace: false, sql: true },
+      query: (sql, signal) => copy.query(name, sql, signal),
+    }),
+  });
+  return { name: validator.name, validator, reason: '' };
+}
+
+const inFolder = (host: Host, workingFolder: string): Host => ({
+  ...host,
+  run: (command, options) => host.run({ ...command, workingFolder }, options),
+});

@@ -1,0 +1,168 @@
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { available } from '../services/available.ts';
+import { aMachine, aServiceOn, type Json, type Machine, tool } from './holdfast.ts';
+import { drillProcesses } from './marked.ts';
+import { alterManifest, pointFolderIn } from './rehashed.ts';
+
+/** A machine with the service `notes` and a folder for scratch instances, which must be empty in the end. */
+function aDrilledMachine(
+  checks: readonly object[] = [],
+): Machine & { drill(exitCode: number, ...args: string[]): Json } {
+  const machine = aMachine();
+  aServiceOn(machine);
+  const yaml = readFileSync(machine.configuration, 'utf8');
+  const more = `, checks: ${JSON.stringify(checks)} }\n`;
+  writeFileSync(machine.configuration, yaml.replace(/(notes: \{ .* \}) \}\n/, `$1${more}`));
+  mkdirSync(machine.path('scratch'));
+  return {
+    ...machine,
+    drill(exitCode, ...args) {
+      const report = machine.json(exitCode, 'drill', ...args, '--scratch', machine.path('scratch'));
+      expect(readdirSync(machine.path('scratch'))).toEqual([]);
+      expect(drillProcesses(machine.path('scratch'))).toEqual([]);
+      return report;
+    },
+  };
+}
+
+const evidenceOf = (machine: Machine): string => machine.json(0, 'list').points[0].evidence;
+
+describe.runIf(available('sqlite3'))('a drill of trees and SQLite', () => {
+  test('restores a point, compares its facts, writes a report beside it and leaves nothing', () => {
+    const machine = aDrilledMachine();
+    machine.passes('backup');
+    const report = machine.drill(0, 'notes');
+    expect(report.phases.map(({ name, outcome }: Json) => [name, outcome])).toEqual(
+      ['select', 'create', 'restore', 'verify', 'clean up'].map((name) => [name, 'passed']),
+    );
+    expect(report).toMatchObject({ outcome: 'passed', service: 'notes', evidence: 'restored' });
+    expect(report.facts.equal).toBe(true);
+    expect(report.facts.actual).toEqual({
+      files_data: { files: 3, directories: 3, links: 0, others: 0, bytes: 15 },
+      sqlite_db: { tables: { 'main.notes': 2 } },
+    });
+    expect(report.facts.expected).toEqual(report.facts.actual);
+    expect(report.rtoMs).toBeGreaterThan(0);
+    expect(report.items[0].restoredBy).toEqual({
+      name: 'tar',
+      version: tool('tar', '--version').match(/\d+\.\d+/)?.[0],
+    });
+    const folder = pointFolderIn(machine.path('disk/notes'));
+    const stored = JSON.parse(readFileSync(join(folder, 'dr-drill-report.json'), 'utf8')) as Json;
+    expect(stored).toMatchObject({ point: report.point, outcome: 'passed', facts: report.facts });
+    expect(readFileSync(join(folder, 'dr-drill-report.txt'), 'utf8')).toMatch(/^Outcome {3}passed$/m);
+    expect(evidenceOf(machine)).toBe('restored');
+    machine.passes('catalog', 'rebuild');
+    expect(evidenceOf(machine)).toBe('restored');
+    const { figures } = machine.json(0, 'history');
+    expect(figures.services.notes.lastDrillSeconds).toBe(report.rtoMs / 1000);
+  }, 60_000);
+
+  test('items that are drilled one by one raise the point once all were', () => {
+    const machine = aDrilledMachine();
+    machine.passes('backup');
+    expect(machine.drill(0, 'notes', '--item', 'db')).toMatchObject({ outcome: 'passed', evidence: 'stored' });
+    expect(machine.drill(0, 'notes', '--item', 'db')).toMatchObject({ evidence: 'stored' });
+    expect(machine.drill(0, 'notes', '--item', 'files_data')).toMatchObject({ evidence: 'restored' });
+    expect(machine.drill(1, 'notes', '--item', 'other').error).toMatchObject({ code: 'ItemNotFound' });
+  }, 60_000);
+
+  test('facts that the restored copy does not have fail it, and the point is no proof any more', () => {
+    const machine = aDrilledMachine();
+    machine.passes('backup');
+    alterManifest(pointFolderIn(machine.path('disk/notes')), ({ items }) => {
+      for (const { facts } of items) if (facts.tables) facts.tables['main.notes'] = 3;
+    });
+    const report = machine.drill(1, 'notes');
+    expect(report).toMatchObject({ outcome: 'failed', evidence: 'failed', facts: { equal: false } });
+    expect(report.phases[3]).toMatchObject({
+      outcome: 'failed',
+      detail: 'sqlite_db: tables main.notes: 3 expected, 2 restored',
+    });
+    const text = readFileSync(join(pointFolderIn(machine.path('disk/notes')), 'dr-drill-report.txt'), 'utf8');
+    expect(text).toMatch(/sqlite_db {2}tables main\.notes {2}3 expected {2}2 restored/);
+    alterManifest(pointFolderIn(machine.path('disk/notes')), ({ items }) => {
+      for (const item of items) if (item.facts.tables) item.facts = {};
+    });
+    const again = machine.drill(5, machine.json(0, 'list').points[0].id);
+    expect(again.phases[3].detail).toBe('sqlite_db: Nothing was counted when it was captured.');
+  }, 60_000);
+
+  test('is not begun beyond its budget, nor where there is nothing to drill', () => {
+    const machine = aDrilledMachine();
+    expect(machine.drill(1, 'notes').error).toMatchObject({ code: 'PointNotFound' });
+    expect(machine.drill(5)).toMatchObject({ outcome: 'inconclusive', points: [], warnings: [{ subject: 'notes' }] });
+    machine.passes('backup');
+    const small = machine.drill(5, 'notes', '--max-space', '1KiB');
+    expect(small.phases.map(({ outcome, detail }: Json) => [outcome, detail]).slice(0, 2)).toEqual([
+      ['inconclusive', expect.stringMatching(/may take .* and --max-space allows 1 KiB/)],
+      ['inconclusive', 'not reached'],
+    ]);
+    expect(small).toMatchObject({ evidence: 'stored', rtoMs: null });
+    expect(machine.json(1, 'drill', 'notes', '--scratch', machine.path('nowhere')).error).toMatchObject({
+      code: 'PathUnusable',
+    });
+  }, 60_000);
+
+  test('runs the checks of the service on the copy, where nothing of the live one can be reached', async () => {
+    const address = await anOpenDoor();
+    const checks = [
+      { sql: { source: 'db', query: 'select count(*) = 2 from notes' } },
+      {
+        command: ['sh', '-c', 'test "$HOLDFAST_DRILL$HOLDFAST_SERVICE" = 1notes && test "$PWD" = "$HOLDFAST_RESTORED"'],
+      },
+      { command: ['sh', '-c', 'sqlite3 -readonly "$HOLDFAST_DB_URL" "select text from notes" | grep -qx then'] },
+      { command: ['node', '-e', reaching(address.port)] },
+      { command: ['node', '-e', reaching(address.socket)] },
+      { http: `http://127.0.0.1:${address.port}/` },
+      { tcp: `127.0.0.1:${address.port}` },
+      { command: ['false'], drill: false },
+    ];
+    const machine = aDrilledMachine(checks);
+    machine.passes('backup');
+    const report = machine.drill(0, 'notes');
+    expect(report.isolated).toBe(true);
+    expect(report.checks.map(({ outcome }: Json) => outcome)).toEqual(Array(5).fill('passed'));
+    expect(report.notChecked.map(({ reason }: Json) => reason)).toEqual([
+      'it reaches the live service',
+      'it reaches the live service',
+      'left out by `drill: false`',
+    ]);
+    expect(address.visits()).toBe(0);
+    const part = machine.drill(0, 'notes', '--item', 'db');
+    expect(part.checks).toEqual([]);
+    expect(part.notChecked).toHaveLength(checks.length);
+    const yaml = readFileSync(machine.configuration, 'utf8');
+    writeFileSync(machine.configuration, yaml.replace('count(*) = 2', 'count(*) > 2'));
+    const bad = machine.drill(1, 'notes');
+    expect(bad).toMatchObject({ outcome: 'failed', evidence: 'failed', facts: { equal: true } });
+    expect(bad.phases[3].detail).toBe('sql db: select count(*) > 2 from notes: answers 0');
+  }, 60_000);
+});
+
+interface Door {
+  readonly port: number;
+  readonly socket: string;
+  visits(): number;
+}
+
+/** A server on loopback and on a socket of the file system, as a live service is. */
+async function anOpenDoor(): Promise<Door> {
+  let visits = 0;
+  const machine = aMachine();
+  const socket = machine.path('live.sock');
+  const [onPort, onSocket] = [createServer(() => visits++), createServer(() => visits++)];
+  await new Promise<void>((resolve) => onPort.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => onSocket.listen(socket, resolve));
+  onTestFinished(() => void [onPort.close(), onSocket.close()]);
+  const address = onPort.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return { port: address.port, socket, visits: () => visits };
+}
+
+/** A program that ends with 0 when it cannot connect. */
+const reaching = (to: number | string): string =>
+  `require('node:net').connect(${JSON.stringify(to)}).on('connect', () => process.exit(9)).on('error', () => process.exit(0))`;
