@@ -1,14 +1,16 @@
 import { resolve } from 'node:path';
 import { HoldfastError } from '../domain/errors.ts';
-import type { PointSummary } from '../domain/recovery-point.ts';
+import type { PointSummary, RecoveryPoint } from '../domain/recovery-point.ts';
 import { formatBytes } from '../domain/size.ts';
 import type { Context } from '../operations/context.ts';
-import { readableItems } from '../operations/point-items.ts';
+import { namedItem, type ReadableItem, readableItems } from '../operations/point-items.ts';
 import { presentPoints, whyUnusable } from '../operations/point-selection.ts';
 import { restore } from '../operations/restore.ts';
 import type { Overwrite, RestoreRequest, RestoreTarget } from '../operations/restore-request.ts';
 import { ageForPeople, timeForPeople } from './render/point.ts';
+import { factsForPeople } from './render/show.ts';
 import { printable } from './render/table.ts';
+import { type Choice, Left, type Questions, questions, type Terminal } from './wizard-questions.ts';
 
 /** What the command line said already, and is not asked again. */
 export interface WizardStart {
@@ -17,15 +19,6 @@ export interface WizardStart {
   readonly item?: readonly string[] | undefined;
   readonly path?: string | undefined;
 }
-
-/** Where it asks: clack draws on `output` and reads keys from `input`. */
-export interface Terminal {
-  readonly input: NodeJS.ReadStream;
-  readonly output: NodeJS.WriteStream;
-}
-
-/** Leaves the wizard from wherever it is. */
-class Left extends Error {}
 
 /** Asks what to restore and where to: the service, the point, its items, the target. It shows what will be done and has
  *  it confirmed; in place by typing the service's name. Null when it was left: nothing was changed. What it answers with
@@ -40,11 +33,12 @@ export async function restoreWizard(
   const ask = await questions(terminal, signal);
   try {
     const point = await choosePoint(start, context, ask, signal);
-    const items = start.item ?? (await chooseItems(point, context, ask, signal));
+    const chosen = await chooseItems(point, start, context, ask, signal);
     const { id: what, repository } = point;
-    const base = { what, repository, items, path: start.path };
+    const base = { what, repository, items: chosen.names, path: start.path };
+    const database = start.path === undefined ? await databaseAmong(point, chosen.items, context) : null;
     for (;;) {
-      const target = await chooseTarget(point, context, ask);
+      const target = await chooseTarget(point, database, context, ask);
       const request = await settle({ ...base, target }, context, ask, signal);
       if (request !== null) return request;
     }
@@ -52,49 +46,6 @@ export async function restoreWizard(
     if (error instanceof Left) return null;
     throw error;
   }
-}
-
-interface Choice<Value> {
-  readonly value: Value;
-  readonly label: string;
-  readonly hint?: string;
-}
-
-interface Questions {
-  one<Value extends string>(message: string, choices: readonly Choice<Value>[]): Promise<Value>;
-  several(message: string, choices: readonly Choice<string>[]): Promise<readonly string[]>;
-  text(message: string, initial: string, refuse: (text: string) => string | undefined): Promise<string>;
-  yes(message: string): Promise<boolean>;
-  say(text: string, title: string): void;
-  refuse(error: HoldfastError): void;
-}
-
-const ROWS = 12;
-
-async function questions({ input, output }: Terminal, signal: AbortSignal): Promise<Questions> {
-  const clack = await import('@clack/prompts');
-  const common = { input, output, signal };
-  function answered<Value>(answer: Value): Exclude<Value, symbol> {
-    signal.throwIfAborted(); // an abort looks like Escape to the prompt
-    if (clack.isCancel(answer)) throw new Left();
-    return answer as Exclude<Value, symbol>;
-  }
-  return {
-    async one<Value extends string>(message: string, choices: readonly Choice<Value>[]) {
-      const options = [...choices] as Choice<string>[];
-      return answered(await clack.select<string>({ ...common, message, options, maxItems: ROWS })) as Value;
-    },
-    async several(message, choices) {
-      const initialValues = choices.map(({ value }) => value);
-      const wanted = { ...common, message, options: [...choices], initialValues, required: true, maxItems: ROWS };
-      return answered(await clack.multiselect<string>(wanted));
-    },
-    text: async (message, initialValue, refuse) =>
-      answered(await clack.text({ ...common, message, initialValue, validate: (text) => refuse(text ?? '') })),
-    yes: async (message) => answered(await clack.confirm({ ...common, message, initialValue: false })),
-    say: (text, title) => clack.note(text, title, { output }),
-    refuse: (error) => clack.log.error(`${printable(error.message)}\n${printable(error.hint)}`, { output }),
-  };
 }
 
 async function choosePoint(
@@ -139,34 +90,92 @@ function labelOf(point: PointSummary, now: Temporal.Instant): string {
   return [when, formatBytes(totalSize), outcome, evidence, printable(repository)].join('  ');
 }
 
-/** Undefined when there is nothing to choose. */
+interface ChosenItems {
+  /** Undefined when it is all of them. */
+  readonly names: readonly string[] | undefined;
+  readonly items: readonly ReadableItem[];
+}
+
+/** Shows what the point has, with what was counted and proved, and asks where there is something to choose. */
 async function chooseItems(
   reference: PointSummary,
+  { item: wanted }: WizardStart,
   context: Context,
   ask: Questions,
   signal: AbortSignal,
-): Promise<readonly string[] | undefined> {
-  const repository = await context.repository(reference.repository);
-  const items = await readableItems(await repository.find(reference, signal), context);
-  if (items.length < 2) return undefined;
-  const choices = items.map(({ name, item }) => ({
-    value: name,
-    label: printable(name),
-    hint: item === null ? '' : formatBytes(item.originalSize ?? item.size),
-  }));
-  const chosen = await ask.several('Which items?', choices);
-  return chosen.length === items.length ? undefined : chosen;
+): Promise<ChosenItems> {
+  const point = await (await context.repository(reference.repository)).find(reference, signal);
+  const items = await readableItems(point, context);
+  if (wanted !== undefined) return { names: wanted, items: wanted.map((name) => namedItem(name, items, point)) };
+  ask.say(aboutPoint(point, context.clock.now()), 'The recovery point');
+  if (items.length < 2) return { names: undefined, items };
+  const choices = items.map((each) => ({ value: each.name, label: printable(each.name), hint: aboutItem(each) }));
+  const names = await ask.several('Which items?', choices);
+  const chosen = items.filter(({ name }) => names.includes(name));
+  return { names: chosen.length === items.length ? undefined : names, items: chosen };
 }
 
-async function chooseTarget(point: PointSummary, context: Context, ask: Questions): Promise<RestoreTarget> {
-  const places: Choice<'folder' | 'in-place'>[] = [
+const aboutItem = ({ item }: ReadableItem): string =>
+  item === null
+    ? ''
+    : [formatBytes(item.originalSize ?? item.size), factsForPeople(item.facts)]
+        .filter((word) => word !== '')
+        .join(', ');
+
+/** What is known for it and against it. */
+function aboutPoint({ evidence, evidenceAt, manifest, held }: RecoveryPoint, now: Temporal.Instant): string {
+  const proved = evidence === 'failed' ? 'Its last check failed' : `It is proved ${evidence}`;
+  const items = manifest?.items ?? [];
+  const lines = [
+    `${proved}, ${ageForPeople(evidenceAt, now)}.`,
+    ...(held === null ? [] : [`It is held: ${held.reason}`]),
+    ...items.flatMap(({ name, outcome, error }) => (outcome === 'passed' ? [] : [`${name}: ${outcome}, ${error}`])),
+    ...items.flatMap(({ name, warnings }) => warnings.slice(0, MAX_WARNINGS).map((text) => `${name}: ${text}`)),
+  ];
+  return lines.map(printable).join('\n');
+}
+
+const MAX_WARNINGS = 3;
+
+/** The database that the chosen items are, when they are one: it may be restored beside the present one. */
+async function databaseAmong(
+  point: PointSummary,
+  items: readonly ReadableItem[],
+  context: Context,
+): Promise<string | null> {
+  const service = context.services.get(point.service);
+  const found: string[] = [];
+  for (const { name, source, item } of items) {
+    const definition = service?.sources.find((each) => each.name === source);
+    if (service === undefined || definition === undefined || item?.kind !== definition.kind) continue;
+    const { databases } = await context.source(service, definition);
+    found.push(...[databases?.databaseOf(name) ?? []].flat());
+  }
+  return found.length === 1 ? (found[0] ?? null) : null;
+}
+
+async function chooseTarget(
+  point: PointSummary,
+  database: string | null,
+  context: Context,
+  ask: Questions,
+): Promise<RestoreTarget> {
+  const places: Choice<RestoreTarget['kind']>[] = [
     { value: 'folder', label: 'Into a folder', hint: 'to look at it; nothing is replaced' },
   ];
-  if (context.services.has(point.service) && !point.foreign) {
+  if (database !== null)
+    places.push({
+      ...{ value: 'database', label: `Beside ${printable(database)}, under another name` },
+      hint: 'a new database; nothing is replaced',
+    });
+  if (context.services.has(point.service) && !point.foreign)
     places.push({ value: 'in-place', label: 'In place', hint: 'where it was; the present state is kept' });
-  }
   const kind = await ask.one('Where to?', places);
   if (kind === 'in-place') return { kind };
+  if (kind === 'database') {
+    const refuse = (text: string): string | undefined => (text === '' ? 'Say a name' : undefined);
+    return { kind, name: await ask.text('Which name?', `${database}_restored`, refuse) };
+  }
   const suggested = resolve(`restored-${point.service}`);
   const path = await ask.text('Which folder?', suggested, (text) => (text.trim() === '' ? 'Say a folder' : undefined));
   return { kind, path: resolve(path.trim()) };

@@ -34,7 +34,7 @@ export interface Findings {
 const LONGEST_NAME = 64;
 
 /** A name as the configuration takes it (interface, section 1), from one of a folder, a container or a volume. */
-export function configurationName(text: string, otherwise: string): string {
+function configurationName(text: string, otherwise: string): string {
   const name = text.replace(/[^A-Za-z0-9._-]+/g, '-').replace(/^[^A-Za-z0-9]+/, '');
   return name === '' ? otherwise : name.slice(0, LONGEST_NAME);
 }
