@@ -1,9 +1,9 @@
 import { readlinkSync } from 'node:fs';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { HoldfastError } from '../../../domain/errors.ts';
 import type { Host } from '../../../ports/host.ts';
 import type { ForeignMount, MountTable, Occupancy, Occupant, OwnMount } from '../../../ports/occupancy.ts';
-import { findHolders } from './holders.ts';
+import { findHolders, runningProcesses } from './holders.ts';
 import { isWithin, type Mount, parseMounts, placeOf } from './mounts.ts';
 
 /** A mount hangs when a network file system beneath it does. */
@@ -41,13 +41,14 @@ export function localMountTable(host: Host): MountTable {
       const own = groupedMounts(await read('/proc/self/mountinfo'));
       const place = placeOf(path, own);
       if (place === null) return { occupants: [], own: [], foreign: [], inner: [] };
-      const occupants = (await findHolders(path, signal)).map(occupantOf);
+      const processes = runningProcesses();
+      const occupants = (await findHolders(path, signal, processes)).map(occupantOf);
       const inner = own.filter(({ point }) => point !== path && isWithin(point, path)).map(({ point }) => point);
       const shown = own.filter((mount) => shows(mount, place) && !isWithin(mount.point, path));
       const answer: Occupancy = {
         ...{ occupants, inner },
         own: shown.map((mount) => ownMountOf(mount, place)),
-        foreign: await foreignMounts(place, shown, signal),
+        foreign: await foreignMounts(place, shown, [...processes.keys()], signal),
       };
       return answer;
     },
@@ -106,12 +107,13 @@ function namespaceOf(pid: string): string | null {
 async function foreignMounts(
   place: string,
   own: readonly GroupedMount[],
+  processes: readonly string[],
   signal: AbortSignal,
 ): Promise<readonly ForeignMount[]> {
   const groups = new Set(own.flatMap((mount) => mount.groups));
   const ours = readlinkSync('/proc/self/ns/mnt');
   const namespaces = new Map<string, number[]>();
-  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+  for (const pid of processes) {
     const namespace = namespaceOf(pid);
     if (namespace === null || namespace === ours) continue;
     namespaces.set(namespace, [...(namespaces.get(namespace) ?? []), Number(pid)]);

@@ -1,3 +1,4 @@
+import { access, constants } from 'node:fs/promises';
 import { makeSnapshotsFolder } from '../pool/folder.ts';
 import { leftoversIn, momentaryName } from '../pool/leftovers.ts';
 import { inSnapshots, type Pool } from '../pool/pool.ts';
@@ -51,5 +52,15 @@ export async function withReadOnly(
   }
 }
 
-const isReadOnly = async (pool: Pool, path: string, signal: AbortSignal): Promise<boolean> =>
-  /^ro=true$/m.test(await tell(pool.host, args.isReadOnly(path), path, signal));
+/** On this machine by access(2), which refuses even root: a program less. */
+async function isReadOnly(pool: Pool, path: string, signal: AbortSignal): Promise<boolean> {
+  if (!pool.host.capabilities.localPaths)
+    return /^ro=true$/m.test(await tell(pool.host, args.isReadOnly(path), path, signal));
+  try {
+    await access(path, constants.W_OK);
+    return false;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EROFS') return true;
+    throw error;
+  }
+}
