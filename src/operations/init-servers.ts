@@ -70,14 +70,15 @@ async function serversOf(
     for (const { inode } of own) taken.add(inode);
     if (own.length > 0) servers.push({ ...seen, sockets: own });
   }
-  return [...servers, ...onePerSocket(unknown)];
+  // a process that ended meanwhile cannot be looked at either: what others hold is told
+  return [...servers, ...onePerSocket(unknown, taken)];
 }
 
 /** Of an account that may not see who holds a socket, each of them is a server. */
-function onePerSocket(servers: readonly SeenServer[]): readonly SeenServer[] {
+function onePerSocket(servers: readonly SeenServer[], taken: ReadonlySet<string>): readonly SeenServer[] {
   const seen = new Map<string, SeenServer>();
   for (const server of servers)
-    for (const socket of server.sockets) {
+    for (const socket of server.sockets.filter(({ inode }) => !taken.has(inode))) {
       const key = socket.path ?? `${socket.port}`;
       if (!seen.has(key)) seen.set(key, { ...server, sockets: [socket] });
     }
