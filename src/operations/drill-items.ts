@@ -48,9 +48,12 @@ export function giveUp(drilling: Drilling, error: unknown): void {
   drilling.detail = detail;
 }
 
+/** How programs say it: the system's words, PostgreSQL when only a part of a block was taken, MariaDB. */
+const FULL = /No space left on device|Check free disk space|Disk full|table '[^']*' is full|\b(?:errno|error): 28\b/i;
+
 const isFull = (error: unknown): boolean => {
   for (let one = error; one instanceof Error; one = one instanceof SuppressedError ? one.suppressed : one.cause)
-    if (saysFull(one) || /No space left on device|ENOSPC|error: 28\b|errno: 28\b/.test(messageOf(one))) return true;
+    if (saysFull(one) || FULL.test(messageOf(one))) return true;
   return false;
 };
 
