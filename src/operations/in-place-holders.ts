@@ -1,9 +1,11 @@
 import { HoldfastError } from '../domain/errors.ts';
 import { isBelow } from '../domain/tree-path.ts';
+import type { HostFiles } from '../ports/host.ts';
 import type { Context } from './context.ts';
 import { type InPlacePlan, parentOf } from './in-place-plan.ts';
 import { userIdOf } from './restore-extract.ts';
 import { refuseFullDisk } from './restore-space.ts';
+import { refuseSharers, sharersToStop } from './service-containers.ts';
 
 /** What refuses a restore in place, looked at before anything is written.
  *  @throws Refused, TargetBusy, NoSpace */
@@ -14,14 +16,24 @@ export async function refuseInPlace(
   signal: AbortSignal,
 ): Promise<void> {
   refuseUnstopped(plan);
+  if (!plan.service.stopDuring.restore) refuseSharers(plan.service.name, plan.sharers, live);
   if (plan.host.name === 'local') await refuseOwnFolders(plan, forbiddenPaths, signal);
-  const own = await Promise.all(plan.units.map((unit) => unit.processes(signal)));
+  const stopping = [...plan.units, ...sharersToStop(plan)];
+  const own = await Promise.all(stopping.map((unit) => unit.processes(signal)));
   await refuseHolders(plan, live, signal, new Set(own.flat()));
   const { files } = plan.host;
   for (const folder of new Set(plan.exchanges.map((exchange) => exchange.stage))) {
+    const existing = await nearestFolder(parentOf(folder), files, signal);
     const choices = new Set(plan.exchanges.filter((exchange) => exchange.stage === folder).map(({ choice }) => choice));
-    await refuseFullDisk([...choices], { existing: parentOf(folder) }, files, signal);
+    await refuseFullDisk([...choices], { existing }, files, signal);
   }
+}
+
+/** That of a volume that is gone will be made. */
+async function nearestFolder(path: string, files: HostFiles, signal: AbortSignal): Promise<string> {
+  let folder = path;
+  while ((await files.status(folder, signal)) === null) folder = parentOf(folder);
+  return folder;
 }
 
 /** A server reads its files when it starts, and writes them when it stops: one that nobody stops would write over what

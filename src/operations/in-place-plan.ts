@@ -12,6 +12,7 @@ import { planDatabases, type ServerPart } from './in-place-databases.ts';
 import { freeName, keptSuffix } from './in-place-kept.ts';
 import { narrowed } from './in-place-narrow.ts';
 import type { Choice } from './restore-choice.ts';
+import { sharersOf } from './service-containers.ts';
 
 /** A new state that is made of a snapshot, in place of being read from the point. */
 export interface CopyOfSnapshot {
@@ -42,7 +43,8 @@ export interface Exchange extends InPlacePath {
   readonly present: PathStatus | null;
   /** The topmost folder above `path` that has to be made; null when its parent is there. */
   readonly missingParent: string | null;
-  /** `rename`: the path itself gets another name. `contents`: the path is a mount point, so its entries do. `nested`: it
+  /** `rename`: the path itself gets another name. `contents`: the path is a mount point, or a folder that
+   *  containers have mounted, so its entries do. `nested`: it
    *  lies in another exchanged path and is put into what is restored there. */
   readonly way: 'rename' | 'contents' | 'nested';
   /** Where the present state goes: a name beside the path, or a folder in a mount point. */
@@ -62,6 +64,9 @@ export interface InPlacePlan extends ServerPart {
   readonly exchanges: readonly Exchange[];
   /** Stopped around the exchange, as declared. */
   readonly units: readonly Unit[];
+  /** Containers that have something of the paths mounted and are in none of the units: stopped before these and started
+   *  after them, unless the service says that nothing stops. */
+  readonly sharers: readonly Unit[];
   /** Asked once all runs again. */
   readonly checks: readonly Validator[];
 }
@@ -82,7 +87,7 @@ export interface InPlaceNames {
 export async function planInPlace(
   choices: readonly Choice[],
   names: InPlaceNames,
-  context: Pick<Context, 'services' | 'source' | 'host' | 'unit' | 'checks'>,
+  context: Pick<Context, 'services' | 'source' | 'host' | 'unit' | 'checks' | 'containers' | 'progress'>,
   signal: AbortSignal,
   trees: readonly HeldTree[] = [],
 ): Promise<InPlacePlan> {
@@ -113,7 +118,9 @@ export async function planInPlace(
   if (found.length + databases.length + applied.length === 0)
     throw new HoldfastError('PathNotFound', `Nothing of ${names.point} has a place.`, names.point);
   const units = await unitsOf(service, context, signal);
-  return { service, host, exchanges: shareStages(nested(found)), databases, applied, units, checks };
+  const concerned = new Set(found.map(({ choice }) => choice.source));
+  const sharers = await sharersOf(service, concerned, units, context, signal);
+  return { service, host, exchanges: shareStages(nested(found)), databases, applied, units, sharers, checks };
 }
 
 /** Each is looked at, so that a name that is wrong is found before anything is touched. */
@@ -193,6 +200,8 @@ async function exchangeOf(
   const folder = parentOf(missingParent ?? path);
   const place = placeOf(folder, await files.status(folder, signal), mounts);
   const kept = await freeName(`${path}${suffix}`, files, signal);
+  if (placement.stays === true)
+    return { ...common, missingParent: null, way: 'contents', kept, place, stage: `${path}${stageSuffix}` };
   return { ...common, missingParent, way: 'rename', kept, place, stage: `${missingParent ?? path}${stageSuffix}` };
 }
 

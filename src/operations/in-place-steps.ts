@@ -1,12 +1,12 @@
 import { KEPT_DAYS } from './in-place-kept.ts';
 import type { InPlacePlan } from './in-place-plan.ts';
 import type { Safety } from './safety-point.ts';
+import { sharersToStop } from './service-containers.ts';
 
 /** What a restore in place does, in its order, each line in words. */
-export function inPlaceSteps(
-  { exchanges, databases, applied, units, checks }: InPlacePlan,
-  safety: Safety | null,
-): readonly string[] {
+export function inPlaceSteps(plan: InPlacePlan, safety: Safety | null): readonly string[] {
+  const { exchanges, databases, applied, checks } = plan;
+  const units = [...plan.units, ...sharersToStop(plan)];
   const kept = safety === null ? [] : [`Make a safety point of what is there now of ${[...safety.sources].join(', ')}`];
   const roles = applied.map(({ choice }) => `Make what is missing of ${choice.name}`);
   const fills = databases.map(
@@ -23,10 +23,10 @@ export function inPlaceSteps(
   ];
 }
 
-function pathStep({ choice, path, present, way }: InPlacePlan['exchanges'][number]): string {
+function pathStep({ choice, path, present, way, stays = false }: InPlacePlan['exchanges'][number]): string {
   if (way === 'nested') return `Restore ${path} from ${choice.name}, within the folder that is restored around it`;
   if (present === null) return `Restore ${path} from ${choice.name}; nothing is there now`;
-  const what = way === 'contents' ? `the contents of ${path}, a mount point,` : path;
+  const what = way === 'contents' ? `the contents of ${path}, ${stays ? 'a volume' : 'a mount point'},` : path;
   return `Set ${what} aside for ${KEPT_DAYS} days, and restore it from ${choice.name}`;
 }
 

@@ -18,6 +18,7 @@ import type { SelectedPoint } from './point-selection.ts';
 import type { RestoredItem } from './restore-request.ts';
 import type { Expectation } from './rollback-expectation.ts';
 import { makeSafetyPoint, safetyOf } from './safety-point.ts';
+import { sharersToStop } from './service-containers.ts';
 import { lockService } from './service-lock.ts';
 import { type Stopped, startsOf, startUnits, stopUnits } from './units.ts';
 import type { Validation } from './validate.ts';
@@ -135,8 +136,10 @@ async function exchangeAll(
   const detail = { service: service.name, point: restored.point, paths, databases };
   await using journal = await (await context.journal()).begin({ verb: 'restore', subject: service.name, detail });
   const parts = { selected: restored.selected, context, journal };
+  for (const { prepare } of plan.exchanges) await prepare?.(signal);
   const { exchanges, items } = await stage(plan, parts, signal);
   const filled = await stageDatabases(plan, parts, signal);
+  const sharing = await stopUnits(sharersToStop(plan), journal, context, signal);
   const stopped = await stopUnits(plan.units, journal, context, signal);
   await refuseHolders(plan, live, signal); // reading took its time, and a unit may have left a process behind
   const warnings: string[] = [...(await unseenHolders(plan, signal))];
@@ -150,7 +153,7 @@ async function exchangeAll(
   const kept = [...aside.map((one) => ({ ...one, until })), ...renamed.map((one) => ({ ...one, until: null }))];
   const states = aside.map(({ path }) => ({ path, host: host.name, until }));
   const recovery = recoveryOf('success', states);
-  const again = options.startAgain ?? stopped;
+  const again = [...(options.startAgain ?? stopped), ...sharing];
   const removals = stages.map((path) => ({ kind: 'path-removed', host: host.name, path }) as const);
   const imageSteps = images.map(({ unit, label, images: wanted }) => imagesTaken(unit.reference, label, wanted));
   await journal.forwardOnly([recoveryRecorded(recovery), ...imageSteps, ...startsOf(again), ...removals]);
@@ -160,7 +163,7 @@ async function exchangeAll(
   const problems = [...(await takeImages(images, context, signal)), ...(await startUnits(again, context, signal))];
   for (const path of stages) await host.files.remove(path, signal);
   await journal.done(); // trying again does not help a unit that does not start; a person is told
-  const well = await lookAfter(plan, stopped, { problems, expected, kept }, context, signal);
+  const well = await lookAfter(plan, [...stopped, ...sharing], { problems, expected, kept }, context, signal);
   const { validation, bad } = well;
   // once more, under the same id: it took until the service was seen to work
   const ended = recoveryOf(bad === null ? 'success' : 'failed', states);

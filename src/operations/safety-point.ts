@@ -20,20 +20,37 @@ export interface Safety {
 }
 
 /** What lies in a mount point is exchanged name by name, so a copy of the whole is made first (design, "In place"); and
- *  databases are dumped. Null where there is nothing to keep.
+ *  databases are dumped, and servers that run, since what they hold may be on no disk. Null where there is nothing to keep.
  *  @param dumps false: databases are kept under another name alone */
 export async function safetyOf(
   { host, exchanges, databases }: Pick<InPlacePlan, 'host' | 'exchanges' | 'databases'>,
   dumps: boolean,
   signal: AbortSignal,
 ): Promise<Safety | null> {
-  const mounts = exchanges.filter(({ way }) => way === 'contents');
-  const names = await Promise.all(mounts.map(({ path }) => host.files.list(path, signal)));
-  const whole = new Set(names.flat().some(exchanged) ? mounts.map(({ choice }) => choice.source) : []);
+  const whole = new Set<string>();
+  for (const { way, present, path, choice } of exchanges)
+    if (way === 'contents' && present !== null && (await host.files.list(path, signal)).some(exchanged))
+      whole.add(choice.source);
+  for (const source of dumps ? await runningServers(host, exchanges, signal) : []) whole.add(source);
   const present = dumps ? databases.filter((one) => one.present) : [];
   if (whole.size + present.length === 0) return null;
   const sources = new Set([...whole, ...present.map(({ choice }) => choice.source)]);
   return { sources, whole, items: new Set(present.map(({ choice }) => choice.name)) };
+}
+
+/** Sources whose server runs, as far as its process can be seen. */
+async function runningServers(
+  { files }: InPlacePlan['host'],
+  exchanges: InPlacePlan['exchanges'],
+  signal: AbortSignal,
+): Promise<ReadonlySet<string>> {
+  const found = new Set<string>();
+  for (const { server, path, present, choice } of exchanges) {
+    if (server === undefined || found.has(choice.source)) continue;
+    for (const held of [...(present === null ? [] : [path]), ...server.heldAt])
+      if ((await files.holders(held, signal)).length > 0) found.add(choice.source);
+  }
+  return found;
 }
 
 /** Makes a point of the present state of some sources, and answers with its id.

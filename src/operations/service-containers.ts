@@ -101,6 +101,15 @@ export async function sharersOf(
   return await Promise.all(others.map((container) => context.unit(referenceOf(container))));
 }
 
+/** Those of a plan that stop around the exchange. */
+export const sharersToStop = ({
+  service: { stopDuring },
+  sharers,
+}: {
+  readonly service: Pick<ServiceDefinition, 'stopDuring'>;
+  readonly sharers: readonly Unit[];
+}): readonly Unit[] => (stopDuring.restore ? sharers : []);
+
 /** A container with the data mounted goes on with the old ones after a rename, or sees them change beneath it. */
 export function refuseSharers(service: string, sharers: readonly Unit[], live: boolean): void {
   if (live || sharers.length === 0) return;
