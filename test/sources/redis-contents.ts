@@ -46,7 +46,7 @@ export const HOSTILE = [
 /** What the server has of each type by {@link HOSTILE}. */
 export const HOSTILE_TYPES = { hash: 2, list: 3, set: 3, stream: 2, string: 10, zset: 3 };
 
-export async function fill(server: RedisServer, lines: readonly string[]): Promise<void> {
+export async function fill(server: Pick<RedisServer, 'socket'>, lines: readonly string[]): Promise<void> {
   const running = execute('redis-cli', ['-e', '-s', server.socket], { maxBuffer: 2 ** 26 });
   running.child.stdin?.end(`${lines.join('\n')}\n`);
   const { stdout } = await running;
@@ -98,7 +98,7 @@ end
 table.sort(lines)
 return table.concat(lines, '\n')`;
 
-export const contentsOf = async (server: RedisServer): Promise<readonly string[]> => [
+export const contentsOf = async (server: Pick<RedisServer, 'cli'>): Promise<readonly string[]> => [
   await server.cli('FUNCTION', 'LIST', 'WITHCODE'),
   ...(await server.cli('EVAL', CONTENTS, '0')).split('\n'),
 ];

@@ -11,5 +11,10 @@ const connection = ({ redis: { socket, host, port, user } }: RedisSettings): str
 
 export const information = (settings: RedisSettings): string[] => [...connection(settings), 'INFO'];
 
+/** Prints names and values in turn, each on a line of its own. */
+export const setting = (settings: RedisSettings, pattern: string): string[] => [
+  ...[...connection(settings), 'CONFIG', 'GET', pattern],
+];
+
 /** The server forks and sends its data as to a replica; `-` is stdout. */
 export const replicate = (settings: RedisSettings): string[] => [...connection(settings), '--rdb', '-'];

@@ -17,12 +17,24 @@ export interface Seen {
   readonly bytes: number | null;
 }
 
+/** Where a server keeps its data. */
+export interface Places {
+  readonly folder: string;
+  /** Names in the folder. `appendOnly`: null unless the server reads it when it starts; `folder` from Redis 7 on. */
+  readonly rdbName: string;
+  readonly appendOnly: { readonly file: string; readonly folder: string | null } | null;
+  /** Its process, as its own machine or container numbers it; null when it is away. */
+  readonly pid: number | null;
+}
+
 export interface Client {
   readonly host: Reached['host'];
   /** Prints an RDB. */
   readonly replicate: Command;
   /** @throws SourceMissing without a server; SourceFailed when it lets nobody in; ToolMissing for an older redis-cli */
   look(signal: AbortSignal): Promise<Seen>;
+  /** Null when the server is away. @throws SourceFailed when it does not say */
+  places(signal: AbortSignal): Promise<Places | null>;
   /** What went wrong, in words that say what to do. */
   explain(error: unknown): unknown;
 }
@@ -52,7 +64,43 @@ export function clientOf(source: string, settings: RedisSettings, { host, passwo
       const used = field('used_memory_dataset');
       return { toolVersion, bytes: used === undefined ? null : Number(used) };
     },
+    async places(signal) {
+      const ask = async (asking: Command): Promise<readonly string[]> => {
+        const { stdout } = await host.run(asking, { signal, limitMs: ANSWER_LIMIT_MS });
+        if (/^(?:NOAUTH|WRONGPASS)/.test(stdout)) throw refusal(stdout, source); // it ends with 0 then
+        return stdout.split(/\r?\n/);
+      };
+      const found = new Map<string, string>();
+      try {
+        for (const pattern of ['dir', 'dbfilename', 'append*']) {
+          const lines = await ask(command(PROGRAM, args.setting(settings, pattern), environment));
+          for (let at = 0; at + 1 < lines.length; at += 2) found.set(lines[at] ?? '', lines[at + 1] ?? '');
+        }
+        const [pid] = (await ask(command(PROGRAM, args.information(settings), environment))).flatMap((line) =>
+          line.startsWith('process_id:') ? [Number(line.slice('process_id:'.length))] : [],
+        );
+        return placesIn(found, pid ?? null, source);
+      } catch (error) {
+        signal.throwIfAborted();
+        const told = explain(error);
+        if (told instanceof HoldfastError && told.code === 'SourceMissing') return null;
+        throw told;
+      }
+    },
   };
+}
+
+function placesIn(found: ReadonlyMap<string, string>, pid: number | null, source: string): Places {
+  const said = (name: string): string => {
+    const value = found.get(name);
+    if (value !== undefined && value !== '') return value;
+    throw new HoldfastError('SourceFailed', `The server of ${source} does not say its ${name}.`, source, {
+      hint: 'Allow the account to ask: ACL SETUSER NAME +config|get. A server whose CONFIG is renamed cannot be asked',
+    });
+  };
+  const fixed = { folder: said('dir'), rdbName: said('dbfilename'), pid };
+  if (said('appendonly') !== 'yes') return { ...fixed, appendOnly: null };
+  return { ...fixed, appendOnly: { file: said('appendfilename'), folder: found.get('appenddirname') ?? null } };
 }
 
 function explained(error: unknown, source: string): unknown {

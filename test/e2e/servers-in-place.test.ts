@@ -1,0 +1,147 @@
+import { readdirSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { available } from '../services/available.ts';
+import { type DockerEngine, dockerAvailable, dockerEngine, until } from '../services/docker.ts';
+import { importPrograms } from '../services/programs-image.ts';
+import { contentsOf, fill, HOSTILE } from '../sources/redis-contents.ts';
+import { aMachine, type Machine, tool } from './holdfast.ts';
+
+const MODULES = '/usr/lib/ldap';
+const needed = ['redis-server', 'redis-cli', 'slapd', 'slapcat', 'slapadd', 'ldd'];
+
+/** The units are containers; with `--pid=host` and its folder under the same name, a server is as one of this machine. */
+const AS_ON_THE_HOST = ['--pid', 'host'];
+
+describe.runIf(dockerAvailable() && needed.every(available))('a server that must be down', () => {
+  let engine: DockerEngine;
+  beforeAll(async () => {
+    engine = await dockerEngine();
+    const modules = readdirSync(MODULES).filter((name) => name.startsWith('back_mdb') && name.endsWith('.so'));
+    await importPrograms(engine, {
+      name: 'servers',
+      binaries: [
+        ...['/usr/bin/redis-server', '/usr/bin/redis-cli', '/usr/sbin/slapd', '/usr/sbin/slapcat', '/usr/sbin/slapadd'],
+        ...modules.map((name) => join(MODULES, name)),
+      ],
+      folders: [MODULES, '/etc/ldap'],
+    });
+  }, 300_000);
+  afterAll(async () => {
+    await engine?.[Symbol.asyncDispose]();
+  }, 60_000);
+
+  let made = 0;
+  /** A container in which a server runs over a folder of this machine. */
+  async function running(folder: string, inside: string, options: readonly string[], ...server: readonly string[]) {
+    const name = `server${++made}`;
+    const volume = ['--volume', `${folder}:${inside}`];
+    await engine.docker(
+      'run',
+      '--detach',
+      '--network',
+      'none',
+      '--name',
+      name,
+      ...options,
+      ...volume,
+      'servers',
+      ...server,
+    );
+    return name;
+  }
+
+  function machineWith(source: object, container: string | null): Machine {
+    const machine = aMachine();
+    const units = container === null ? '' : `units: [{ container: ${container} }], `;
+    machine.configure(`repositories: { disk: { engine: archive, path: ./disk } }
+services:
+  one: { ${units}stopDuring: { backup: false, restore: true }, sources: { own: ${JSON.stringify(source)} } }`);
+    machine.passes('repository', 'init', 'disk');
+    return { ...machine, ...withEngine(machine) };
+  }
+  /** Holdfast finds the engine of the test. */
+  const withEngine = (machine: Machine): Pick<Machine, 'run' | 'passes' | 'json'> => {
+    const run: Machine['run'] = (args, options = {}) =>
+      machine.run(args, { ...options, environment: { ...engine.environment, ...options.environment } });
+    const passes: Machine['passes'] = (...args) => {
+      const { exitCode, stdout, stderr } = run(args);
+      expect(exitCode, stderr).toBe(0);
+      return stdout;
+    };
+    return {
+      run,
+      passes,
+      json: (exitCode, ...args) => {
+        const ended = run([...args, '--json']);
+        expect(ended.exitCode, ended.stderr + ended.stdout).toBe(exitCode);
+        return JSON.parse(ended.stdout);
+      },
+    };
+  };
+
+  async function folderOf(): Promise<string> {
+    const folder = await mkdtemp(join(tmpdir(), 'holdfast-served-'));
+    onTestFinished(() => rm(folder, { recursive: true, force: true }));
+    return folder;
+  }
+
+  /** What a client sees of a Redis whose socket is in a folder. */
+  const clientOf = (folder: string) => {
+    const socket = join(folder, 'redis.sock');
+    const cli = async (...args: readonly string[]): Promise<string> =>
+      tool('redis-cli', '-e', '-s', socket, ...args).replace(/\n$/, '');
+    const answers = async (): Promise<boolean> => (await cli('ping').catch(() => '')) === 'PONG';
+    return { socket, cli, answers, up: () => until(answers, 'redis') };
+  };
+
+  test.each([
+    ['its RDB', []],
+    ['its append-only file', ['--appendonly', 'yes']],
+  ])(
+    'Redis comes back in place through %s, and its present state is kept',
+    async (_, settings) => {
+      const folder = await folderOf();
+      const words = [
+        '--unixsocket',
+        `${folder}/redis.sock`,
+        '--port',
+        '0',
+        '--dir',
+        folder,
+        '--repl-diskless-sync-delay',
+        '0',
+      ];
+      const container = await running(folder, folder, AS_ON_THE_HOST, 'redis-server', ...words, ...settings);
+      const client = clientOf(folder);
+      await client.up();
+      await fill(client, HOSTILE);
+      const before = await contentsOf(client);
+      const source = { redis: { socket: client.socket } };
+      const machine = machineWith(source, container);
+      machine.passes('backup');
+      await client.cli('flushall');
+      await client.cli('set', 'newer', '1');
+      const undeclared = machineWith(source, null);
+      undeclared.passes('backup');
+      const refused = undeclared.json(1, 'restore', 'one', '--in-place', '--yes');
+      expect(refused.error).toMatchObject({ code: 'Refused', hint: expect.stringContaining('units') });
+      const report = machine.json(0, 'restore', 'one', '--in-place', '--yes');
+      await client.up();
+      expect(await contentsOf(client)).toEqual(before);
+      const kept = report.kept.map(({ path }: { readonly path: string }) => path.replace(folder, '')) as string[];
+      expect(kept.join()).toContain(
+        settings.length === 0 ? '/dump.rdb.recovery-backup-' : '/appendonlydir.recovery-backup-',
+      );
+      machine.passes('restore', report.safetyPoint, '--to', 'then');
+      expect(tool('redis-check-rdb', machine.path('then/redis.rdb'))).toContain('1 keys read');
+      await engine.docker('stop', '--time', '5', container);
+      await engine.docker('start', container);
+      await client.up();
+      expect(await contentsOf(client)).toEqual(before);
+    },
+    60_000,
+  );
+});
