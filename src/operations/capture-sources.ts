@@ -69,9 +69,12 @@ async function captureSource(
   const from = context.clock.monotonicMs();
   const readAt = context.clock.now().toString({ smallestUnit: 'millisecond' });
   const items: Item[] = [];
+  // Who asks for so many at a time means all of them.
+  const apart = source.capabilities.waits === true && request.jobs === undefined;
+  const besideOthers: Slots['run'] = (expectedMs, work) => (apart ? work() : slots.run(expectedMs, work));
   async function store(item: CapturedStream | CapturedTree): Promise<Item> {
     const expectedMs = tookMs(item.name) ?? (item.estimatedBytes ?? 0) / GUESSED_SPEED;
-    return await slots.run(expectedMs, async () => {
+    return await besideOthers(expectedMs, async () => {
       signal.throwIfAborted();
       return await storeItem(item, options, context, signal);
     });
@@ -83,7 +86,7 @@ async function captureSource(
       forbidden,
       quiescent: request.units.length + (request.unitsForGood?.length ?? 0) > 0,
     };
-    await using captured = await slots.run(longestMs, async () => {
+    await using captured = await besideOthers(longestMs, async () => {
       signal.throwIfAborted();
       return await source.capture(wanted, signal);
     });

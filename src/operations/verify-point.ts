@@ -8,8 +8,12 @@ import { type Check, type PointVerdict, type VerifyLevel, worst } from '../domai
 import type { Repository } from '../ports/repository.ts';
 import type { Context } from './context.ts';
 import { FOREIGN_ITEM } from './point-items.ts';
+import { slots } from './slots.ts';
 import { inconclusiveOrFailed, verifyItem } from './verify-item.ts';
 import { verifyReportJson, verifyReportText } from './verify-report.ts';
+
+/** Items that are read side by side, the largest first. */
+const JOBS = 2;
 
 export interface VerifyPointOptions {
   readonly level: VerifyLevel;
@@ -88,12 +92,22 @@ async function checksOf(
 ): Promise<readonly Check[]> {
   const { manifest } = point;
   if (manifest === null) return verifyItem(FOREIGN_ITEM, null, { point, repository, level }, context, signal);
-  const checks: Check[] = [manifestCheck(manifest)];
-  for (const item of manifest.items) {
-    if (item.outcome === 'failed') continue; // the manifest's row says so; there is nothing to check and nothing proved
-    checks.push(sizeCheck(item), ...(await verifyItem(item.name, item, { point, repository, level }, context, signal)));
-  }
-  return [...checks, ...(await restChecks(point, repository, context, signal))];
+  // of a failed item the manifest's row says so; there is nothing to check and nothing proved
+  const stored = manifest.items.filter(({ outcome }) => outcome !== 'failed');
+  const room = slots(JOBS);
+  const ended = await Promise.allSettled(
+    stored.map((item) =>
+      room.run(item.originalSize ?? item.size, async () => {
+        signal.throwIfAborted();
+        return [sizeCheck(item), ...(await verifyItem(item.name, item, { point, repository, level }, context, signal))];
+      }),
+    ),
+  );
+  const checks = ended.flatMap((one) => {
+    if (one.status === 'rejected') throw one.reason;
+    return one.value;
+  });
+  return [manifestCheck(manifest), ...checks, ...(await restChecks(point, repository, context, signal))];
 }
 
 /** What stands around the items: without it stock tools, or a quick look at one file, would find damage. */

@@ -142,8 +142,15 @@ export type Cell = string | number | bigint | null;
 export interface Source {
   readonly name: string;
   readonly kind: string;
-  /** `inPlace`: {@link Source.placements} answers, or {@link Source.databases} swaps. `sql`: {@link Source.query} does. Read before anything is stopped. */
-  readonly capabilities: { readonly tree: boolean; readonly inPlace: boolean; readonly sql: boolean };
+  /** `inPlace`: {@link Source.placements} answers, or {@link Source.databases} swaps. `sql`: {@link Source.query} does.
+   *  `waits`: a dump waits for its server before it works, so it is begun first and takes no place of others; left out
+   *  where it does not. Read before anything is stopped. */
+  readonly capabilities: {
+    readonly tree: boolean;
+    readonly inPlace: boolean;
+    readonly sql: boolean;
+    readonly waits?: true;
+  };
   /** The names of the items that a capture would have: what fails as a whole is reported under these. */
   readonly itemNames: readonly string[];
   capture(context: CaptureContext, signal: AbortSignal): Promise<Capture>;

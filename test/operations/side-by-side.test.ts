@@ -71,6 +71,33 @@ test('one at a time when that is asked for, those first that took longest the la
   expect(points[0]?.manifest?.items.map(({ name }) => name)).toEqual(['files_quick', 'files_slow', 'files_middle']);
 });
 
+test('a dump that waits for its server begins at once and takes no place of others, unless a number is asked for', async () => {
+  using made = await house();
+  const names = ['one', 'other', 'third', 'waits'];
+  let [reading, most] = [0, 0];
+  let all = gate();
+  for (const name of names) {
+    const source = made.source(name);
+    if (name === 'waits') Object.assign(source, { capabilities: { ...source.capabilities, waits: true } });
+    const capture = source.capture.bind(source);
+    source.capture = async (context, signal) => {
+      reading += 1;
+      most = Math.max(most, reading);
+      if (reading === 3) all.open();
+      await all.passed;
+      reading -= 1;
+      return await capture(context, signal);
+    };
+  }
+  await made.backUp({ repositories: ['first'] }); // two of the others, and the last of all, or it would wait for ever
+  expect(most).toBe(3);
+  made.clock.advance({ hours: 1 });
+  [most, all] = [0, gate()];
+  all.open();
+  await made.backUp({ repositories: ['first'], jobs: 1 });
+  expect(most).toBe(1);
+});
+
 test('an item that fails beside others stops none of them', async () => {
   using made = await house();
   for (const name of ['a', 'b', 'c', 'd']) made.source(name);

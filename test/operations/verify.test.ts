@@ -29,6 +29,26 @@ const evidenceOf = async (made: House, point: PointSummary | undefined) =>
   point && [(await made.first.find(point, signal)).evidence, (await made.context.catalog.points({}))[0]?.evidence];
 
 describe('readable', () => {
+  test('reads items of a point side by side, and tells them in the order of the point', async () => {
+    const { made } = await withPoints();
+    using _ = made;
+    const { promise: both, resolve: bothRead } = Promise.withResolvers<void>();
+    let reading = 0;
+    const open = made.first.open.bind(made.first);
+    Object.assign(made.first, {
+      async *open(...asked: Parameters<typeof open>) {
+        reading += 1;
+        if (reading === 2) bothRead();
+        await both; // one after the other they would wait for ever
+        yield* open(...asked);
+      },
+    });
+    const report = await run(made);
+    expect(report.points[0]?.checks.map(({ name }) => name)).toEqual([
+      ...['manifest', 'files_data: size', 'files_data: hash', 'files_db: size', 'files_db: hash'],
+    ]);
+  });
+
   test('reads every byte, and the point is readable from then on, in the repository and in the catalog', async () => {
     const { made, points } = await withPoints();
     using _ = made;
