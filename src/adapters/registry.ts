@@ -81,6 +81,11 @@ export const SOURCES: ReadonlyMap<string, SourceRow> = byKey('kind', [
     () => import('./sources/redis/index.ts'),
   ),
   sourceRow(
+    'couchdb',
+    async () => (await import('./sources/couchdb/config.ts')).couchdbSchema,
+    () => import('./sources/couchdb/index.ts'),
+  ),
+  sourceRow(
     'volume',
     async () => (await import('./sources/volume/config.ts')).volumeSchema,
     () => import('./sources/volume/index.ts'),

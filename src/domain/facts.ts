@@ -13,7 +13,15 @@ export interface Facts {
   readonly keys?: number;
   /** Keys of Redis by their type, over all its databases. */
   readonly keyTypes?: Readonly<Record<string, number>>;
+  /** Documents of CouchDB that are not deleted, by database, design documents among them. */
   readonly documents?: Readonly<Record<string, number>>;
+  /** Documents of CouchDB of which only the deletion is left. */
+  readonly deleted?: number;
+  readonly designDocuments?: number;
+  /** Leaf revisions of CouchDB's documents: those in conflict and deleted ones, too. */
+  readonly revisions?: number;
+  /** Attachments of these revisions. */
+  readonly attachments?: number;
   /** Names of regular files; every hard link counts. */
   readonly files?: number;
   /** The roots count too. */

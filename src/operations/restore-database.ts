@@ -105,8 +105,7 @@ export async function fillDatabase(
   const recorded = choice.item?.facts ?? {};
   const found = await databases.facts(name, signal);
   refuseDifferent(recorded, found, choice.name);
-  const rows = Object.values(found.tables ?? {}).reduce((sum, count) => sum + count, 0);
-  const proof = `hashes and ${counted(rows, 'row')} in ${counted(Object.keys(found.tables ?? {}).length, 'table')} are equal`;
+  const proof = `hashes and ${wordsOf(found)} are equal`;
   progress({ type: 'item-finished', subject, outcome: 'passed', detail: proof });
   return { name: choice.name, paths: [name], files: 0, bytes: choice.bytes, proof, warnings };
 }
@@ -118,4 +117,13 @@ function refuseDifferent(recorded: Facts, found: Facts, item: string): void {
     .slice(0, 5)
     .map(({ fact, expected, actual }) => `${fact}: ${expected ?? 'none'} recorded, ${actual ?? 'none'} restored`);
   throw new HoldfastError('Damaged', `${item} is not what was backed up: ${words.join('; ')}.`, item);
+}
+
+/** What was compared, for people. */
+function wordsOf({ tables = {}, documents, attachments = 0 }: Facts): string {
+  const total = (counts: Readonly<Record<string, number>>): number =>
+    Object.values(counts).reduce((sum, count) => sum + count, 0);
+  if (documents === undefined)
+    return `${counted(total(tables), 'row')} in ${counted(Object.keys(tables).length, 'table')}`;
+  return `${counted(total(documents), 'document')} with ${counted(attachments, 'attachment')}`;
 }

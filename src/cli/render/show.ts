@@ -11,7 +11,16 @@ import { printable, table } from './table.ts';
 const total = (counts: readonly number[]): number => counts.reduce((sum, count) => sum + count, 0);
 
 /** `3 tables, 1200 rows`, `812 files, 1.2 GiB`. */
-export function factsForPeople({ tables, uncounted, entries, keys, documents, files, bytes }: Facts): string {
+export function factsForPeople({
+  tables,
+  uncounted,
+  entries,
+  keys,
+  documents,
+  attachments,
+  files,
+  bytes,
+}: Facts): string {
   const counts = Object.values(tables ?? {});
   const words = [
     tables ? `${counted(counts.length, 'table')}, ${counted(total(counts), 'row')}` : '',
@@ -19,6 +28,7 @@ export function factsForPeople({ tables, uncounted, entries, keys, documents, fi
     entries === undefined ? '' : counted(entries, 'entry', 'entries'),
     keys === undefined ? '' : counted(keys, 'key'),
     documents ? counted(total(Object.values(documents)), 'document') : '',
+    attachments ? counted(attachments, 'attachment') : '',
     files === undefined ? '' : counted(files, 'file'),
     bytes === undefined ? '' : formatBytes(bytes),
   ];

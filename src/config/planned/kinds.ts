@@ -1,2 +1,2 @@
 /** Kinds of sources that are accepted and not built yet; sources.ts has their schemas. */
-export const PLANNED_KINDS = ['couchdb', 'btrfs'] as const;
+export const PLANNED_KINDS = ['btrfs'] as const;

@@ -1,0 +1,44 @@
+import * as z from 'zod';
+import { webAddressSetting } from '../../../domain/settings.ts';
+import { choiceSettings, chosenOneWay, ONE_CHOICE, serverSettings } from '../server/config.ts';
+
+const { container, host, port, user, password } = serverSettings;
+const DEFAULT_PORT = 5984;
+
+/** A source of kind `couchdb`: `{ couchdb: { url: http://127.0.0.1:5984, user: admin, password: { env: COUCH } } }`. */
+export const couchdbSchema = z.strictObject({
+  couchdb: z
+    .strictObject({
+      url: webAddressSetting
+        .refine((url) => !/^https?:\/\/[^/]*@/i.test(url), 'Write user and password as settings of their own.')
+        .refine((url) => URL.canParse(url), 'Write an address: http://… or https://…')
+        .describe('Its address')
+        .exactOptional(),
+      ...{ container, host, port, user, password },
+      ...choiceSettings,
+    })
+    .refine(
+      ({ url, container, host }) => [url, container, host].filter((way) => way !== undefined).length <= 1,
+      'Name the server in one way: url, container, or host and port.',
+    )
+    .refine(({ url, port }) => url === undefined || port === undefined, 'Write the port in the url.')
+    .refine(chosenOneWay, ONE_CHOICE)
+    .describe('CouchDB, by its API'),
+});
+
+export type CouchdbSettings = z.infer<typeof couchdbSchema>;
+
+/** Where the server listens, as seen from the host or the container that it is reached from. */
+export function addressOf({ couchdb: { url, host, port } }: CouchdbSettings): URL {
+  if (url !== undefined) return new URL(url);
+  const name = host ?? '127.0.0.1';
+  return new URL(`http://${name.includes(':') ? `[${name}]` : name}:${port ?? DEFAULT_PORT}`);
+}
+
+/** All of them unless some are named: an account that may list them is needed for that. */
+export const namedDatabases = ({ couchdb: { database, databases } }: CouchdbSettings): readonly string[] | 'all' =>
+  database === undefined
+    ? databases === undefined || databases === 'all'
+      ? 'all'
+      : [...new Set(databases)]
+    : [database];

@@ -1,0 +1,4 @@
+declare module 'express-pouchdb';
+declare module 'pouchdb-adapter-memory';
+declare module 'pouchdb-core';
+declare module 'pouchdb-mapreduce';
