@@ -5,7 +5,7 @@ import { defineConfig } from 'vitest/config';
 const ALONE = ['test/guard/**/*.test.ts'];
 
 /** Most tests wait for programs that they started, and vitest leaves one core of them idle. */
-const WORKERS = availableParallelism() + 1;
+const WORKERS = availableParallelism() + 2;
 
 export default defineConfig({
   test: {
