@@ -96,6 +96,9 @@ export const SOURCES: ReadonlyMap<string, SourceRow> = byKey('kind', [
 export const SCRATCHES: ReadonlyMap<string, Lazy<OpenScratch | null>> = new Map<string, Lazy<OpenScratch | null>>([
   ['sqlite', async () => null],
   ['postgres', async () => (await import('./sources/postgres/scratch.ts')).openScratch],
+  ['mariadb', async () => (await import('./sources/mariadb/scratch.ts')).openScratch],
+  ['redis', async () => (await import('./sources/redis/scratch.ts')).openScratch],
+  ['ldap', async () => (await import('./sources/ldap/scratch.ts')).openScratch],
 ]);
 
 /** One kind of unit. The kind is also the key by which the configuration chooses it. */

@@ -127,7 +127,9 @@ async function chosen(
       },
     );
   const { choices } = await choose(items === undefined ? {} : { items }, selected, context, signal);
-  return choices.flatMap((choice) => (choice.item === null ? [] : [drillingOf({ ...choice, item: choice.item })]));
+  const order = point.manifest.items.map(({ name }) => name); // as captured: roles before the databases that they own
+  const sorted = choices.toSorted((left, right) => order.indexOf(left.name) - order.indexOf(right.name));
+  return sorted.flatMap((choice) => (choice.item === null ? [] : [drillingOf({ ...choice, item: choice.item })]));
 }
 
 /** Items whose backup failed hold nothing and are not missed: the point says so by itself. */

@@ -3,7 +3,6 @@ import { HoldfastError } from '../../../domain/errors.ts';
 import type { Command } from '../../../ports/host.ts';
 import type { ScratchPlace } from '../../../ports/scratch.ts';
 
-/** Milliseconds in which a server has to answer. */
 const START_LIMIT_MS = 60_000;
 const TRY_AGAIN_MS = 25;
 /** Milliseconds that a server which was told to stop is waited for before it is ended. */
@@ -21,13 +20,15 @@ export interface ServerStart {
   readonly command: Command;
   /** True once it answers; a rejection is taken for "not yet". */
   answers(): Promise<boolean>;
+  /** Milliseconds in which it has to answer; a minute when left out. */
+  readonly limitMs?: number;
   /** Asks it to end at once, without saving anything; TERM does it when left out. */
   readonly stop?: () => Promise<void>;
 }
 
 /** Starts a server and waits until it answers. @throws ScratchUnusable when it does not */
 export async function startScratchServer(
-  { name, command, answers, stop }: ServerStart,
+  { name, command, answers, limitMs = START_LIMIT_MS, stop }: ServerStart,
   { host }: ScratchPlace,
   signal: AbortSignal,
 ): Promise<ScratchServer> {
@@ -56,7 +57,7 @@ export async function startScratchServer(
       cause: over.error,
       hint: 'Try it again; the recovery point itself was not judged',
     });
-  const deadline = performance.now() + START_LIMIT_MS;
+  const deadline = performance.now() + limitMs;
   while (!(await answers().catch(() => false))) {
     signal.throwIfAborted();
     const failure = ended();

@@ -1,0 +1,91 @@
+import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { available } from '../services/available.ts';
+import { directory, SUFFIX, startDirectory } from '../services/ldap.ts';
+import { mariadbAvailable, mariadbServer } from '../services/mariadb.ts';
+import { redisServer } from '../services/redis.ts';
+import { TOP } from '../sources/ldap-contents.ts';
+import { HOSTILE as MARIADB } from '../sources/mariadb-contents.ts';
+import { fill, HOSTILE as REDIS } from '../sources/redis-contents.ts';
+import { aMachine, type Json, type Machine, tool } from './holdfast.ts';
+import { drillProcesses } from './marked.ts';
+import { pointFolderIn, storeRehashed } from './rehashed.ts';
+
+const programs = ['redis-server', 'redis-cli', 'slapd', 'slapadd', 'ldapsearch', 'sqlite3'];
+
+describe.runIf(mariadbAvailable() && programs.every(available))('a drill of a whole service', () => {
+  function isClean(machine: Machine): void {
+    expect(readdirSync(machine.path('scratch'))).toEqual([]);
+    expect(drillProcesses(machine.path('scratch'))).toEqual([]);
+  }
+
+  test('restores databases, a directory, a cache and files together, without any of their servers', async () => {
+    const machine = aMachine();
+    const maria = await mariadbServer();
+    await maria.sql(null, 'create database `wi ki`');
+    await maria.sql('wi ki', `${MARIADB}\nalter event later enable`);
+    const redis = await redisServer();
+    await fill(redis, REDIS);
+    const entries = await directory(TOP);
+    const slapd = await startDirectory(entries);
+    const servers = [maria, redis, slapd, entries];
+    machine.write('data/soup.txt', 'soup\n');
+    machine.write('db/.keep', '');
+    tool('sqlite3', machine.path('db/notes.db'), "create table notes (text); insert into notes values ('then')");
+    const sources = {
+      data: { files: ['./data'] },
+      notes: { sqlite: './db/notes.db' },
+      wiki: { mariadb: { socket: maria.socket, database: 'wi ki' } },
+      cache: { redis: { socket: redis.socket } },
+      people: { ldap: { config: entries.config, suffix: SUFFIX } },
+    };
+    const search = `ldapsearch -x -LLL -H "$HOLDFAST_PEOPLE_URL" -b '${SUFFIX}' -s base dn 2>&1 | grep -q 'dn: \\|No such object'`;
+    const checks = [
+      { sql: { source: 'wiki', query: 'select count(*) = 500 from `we``ird \'tå"ble, (x)`' } },
+      {
+        command: ['sh', '-c', 'redis-cli -s "$(echo "$HOLDFAST_CACHE_URL" | sed s,unix://,,)" dbsize | grep -q [1-9]'],
+      },
+      { command: ['sh', '-c', search] },
+      { command: ['sh', '-c', `test "$(cat ".${machine.path('data/soup.txt')}")" = soup`] },
+    ];
+    machine.configure(`repositories: { disk: { engine: archive, path: ./disk, compression: { format: none } } }
+services: { home: { sources: ${JSON.stringify(sources)}, checks: ${JSON.stringify(checks)} } }`);
+    machine.passes('repository', 'init', 'disk');
+    machine.passes('backup');
+    mkdirSync(machine.path('scratch'));
+    chmodSync(machine.folder, 0o711); // for the accounts of the scratch servers
+    for (const server of servers) await server[Symbol.asyncDispose](); // a drill asks none of them
+
+    const report = machine.json(0, 'drill', 'home', '--scratch', machine.path('scratch'));
+    isClean(machine);
+    expect(report.items.map(({ name, outcome }: Json) => [name, outcome])).toEqual(
+      ['files_data', 'sqlite_notes', 'mariadb_wi%20ki', 'redis', 'ldap', 'ldap_config'].map((name) => [name, 'passed']),
+    );
+    expect(report).toMatchObject({ outcome: 'passed', evidence: 'restored', isolated: true, facts: { equal: true } });
+    expect(report.facts.actual).toEqual(report.facts.expected);
+    expect(report.checks.map(({ outcome, detail }: Json) => [outcome, detail])).toEqual([
+      ['passed', 'answers 1'],
+      ...Array(3).fill(['passed', 'ended with 0']),
+    ]);
+
+    const folder = pointFolderIn(machine.path('disk/home'));
+    const dump = readFileSync(join(folder, 'mariadb_wi%20ki.sql'), 'utf8');
+    storeRehashed(
+      folder,
+      'mariadb_wi%20ki.sql',
+      Buffer.from(dump.replace('INSERT INTO `parts`', 'INSERT INTO `party`')),
+    );
+    const rdb = readFileSync(join(folder, 'redis.rdb'));
+    writeFileSync(machine.path('broken.rdb'), rdb.fill(0xee, 12, 40));
+    storeRehashed(folder, 'redis.rdb', readFileSync(machine.path('broken.rdb')));
+    const bad = machine.json(1, 'drill', 'home', '--scratch', machine.path('scratch'));
+    isClean(machine);
+    const details = new Map(bad.items.map(({ name, outcome, detail }: Json) => [name, `${outcome}: ${detail}`]));
+    expect(details.get('mariadb_wi%20ki')).toMatch(/^failed: .*Table 'party' was not locked/);
+    expect(details.get('redis')).toMatch(/^failed: Redis does not load it: /);
+    expect(details.get('ldap')).toMatch(/^passed: /);
+    const alone = machine.json(5, 'drill', bad.point, '--item', 'ldap', '--scratch', machine.path('scratch'));
+    expect(alone.items[0].detail).toBe('Without ldap_config there is no schema for the entries.');
+  }, 180_000);
+});
