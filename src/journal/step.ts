@@ -77,6 +77,8 @@ interface UnitStopped {
   readonly unit: UnitReference;
   /** What `running` told before; never empty, since what was down is not stopped. */
   readonly members: readonly string[];
+  /** Those of them that went on, where some did. */
+  readonly spared?: readonly string[];
 }
 
 /** A unit was started: taken back, it is stopped, before the data beneath it are. */
@@ -201,12 +203,12 @@ export async function undo(step: Step, ports: StepPorts, cutShort: boolean, sign
 
 /** An engine goes on with a stop that nobody waits for any more: what runs yet would go down after it was started. */
 async function startAgain(
-  { members }: UnitStopped,
+  { members, spared = [] }: UnitStopped,
   unit: Pick<Unit, 'running' | 'start' | 'stop'>,
   cutShort: boolean,
   signal: AbortSignal,
 ): Promise<void> {
-  if (cutShort && (await unit.running(signal)).length > 0) await unit.stop(signal);
+  if (cutShort && (await unit.running(signal)).length > spared.length) await unit.stop(signal, new Set(spared));
   await unit.start(members, signal);
 }
 

@@ -10,7 +10,7 @@ import { capture } from './capture.ts';
 import type { ServiceContext } from './service-context.ts';
 import { labelOf, poolOfService, type RecordedPoint, recordedPoints, type ServicePoint } from './service-record.ts';
 import { nameCopies, planTrees, removeCopies, type TreePlan, takeCopies } from './service-trees.ts';
-import { whileStopped } from './units.ts';
+import { serversOf, whileStopped } from './units.ts';
 
 /** What a point of a service will consist of, found out before anything is made. */
 export interface PlannedPoint {
@@ -20,6 +20,8 @@ export interface PlannedPoint {
   readonly repository: Repository | null;
   /** Stopped while it is made, when the service wants that. */
   readonly stopped: readonly Unit[];
+  /** Members of them that go on: the servers that are read. */
+  readonly spared: ReadonlySet<string>;
 }
 
 /** @throws Unsupported for a source that cannot be taken back; Refused for a server that lets nothing be taken back, and
@@ -35,7 +37,7 @@ export async function planPoint(
   const stopped = await unitsToStop(service, context);
   const tree = await planTrees(service, sources, stopped.length > 0, context, signal);
   const repository = tree.rest.length === 0 ? null : await archiveOf(service, context);
-  return { service, tree, repository, stopped };
+  return { service, tree, repository, stopped, spared: serversOf(sources.map(({ databases }) => databases)) };
 }
 
 /** A point that could not be taken back is no protection: said before the command runs. */
@@ -63,7 +65,7 @@ async function archiveOf(service: ServiceDefinition, context: ServiceContext): P
  *  @returns the id: that of the point in the repository, else `wanted`
  *  @throws Refused when not all of it could be captured: it could not be taken back */
 export async function makePoint(
-  { service, tree, repository, stopped }: PlannedPoint,
+  { service, tree, repository, stopped, spared }: PlannedPoint,
   point: ServicePoint,
   units: readonly Unit[],
   context: ServiceContext,
@@ -76,7 +78,7 @@ export async function makePoint(
     return repository === null ? null : await archive(service, tree, repository, point.id, context, signal);
   };
   if (stopped.length === 0) return { archived: await make() };
-  const what = { verb: 'backup', subject: service.name, units: stopped };
+  const what = { verb: 'backup', subject: service.name, units: stopped, spared };
   const { result, problems } = await whileStopped(what, context, signal, make);
   if (problems.length === 0) return { archived: result };
   throw new HoldfastError('Refused', `${service.name} does not run as before: ${messageOf(problems[0])}`, service.name);

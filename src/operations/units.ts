@@ -2,6 +2,7 @@ import { HoldfastError, messageOf } from '../domain/errors.ts';
 import type { JournalEntry } from '../journal/entry.ts';
 import type { ForwardStep } from '../journal/step.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { Databases } from '../ports/source.ts';
 import type { Unit, UnitHealth } from '../ports/unit.ts';
 import type { Context } from './context.ts';
 
@@ -16,6 +17,7 @@ type Told = Pick<Context, 'progress'>;
 /** Stops what runs of these units, the last declared first. Each stop is in the journal before it is taken, so that
  *  whatever happens then, taking the entry back starts it again. What is down stays down and is not in the answer. All
  *  are looked at before the first one is stopped.
+ *  @param spared members that go on: what a source is read from, or restored into
  *  @param onFirst called when all were looked at and the first one will be stopped
  *  @returns in the declared order
  *  @throws UnitMissing before anything is stopped; UnitFailed */
@@ -24,12 +26,13 @@ export async function stopUnits(
   journal: Pick<JournalEntry, 'step'>,
   { progress }: Told,
   signal: AbortSignal,
+  spared: ReadonlySet<string> = new Set(),
   onFirst: () => void = () => {},
 ): Promise<readonly Stopped[]> {
   const running: Stopped[] = [];
   for (const unit of units) {
     const members = await unit.running(signal);
-    if (members.length === 0) continue;
+    if (members.every((member) => spared.has(member))) continue;
     running.push({ unit, members });
     const starters = await unit.starters(signal);
     if (starters.length === 0) continue;
@@ -38,10 +41,17 @@ export async function stopUnits(
   onFirst();
   for (const { unit, members } of running.toReversed()) {
     progress({ type: 'step', subject: unit.name, text: 'stop' });
-    await journal.step({ kind: 'unit-stopped', unit: unit.reference, members }, () => unit.stop(signal));
+    const own = members.filter((member) => spared.has(member));
+    const step = { kind: 'unit-stopped', unit: unit.reference, members } as const;
+    if (own.length === 0) await journal.step(step, () => unit.stop(signal));
+    else await journal.step({ ...step, spared: own }, () => unit.stop(signal, spared));
   }
   return running;
 }
+
+/** The containers that servers of databases run in, which are never stopped for a dump or a restore of theirs. */
+export const serversOf = (all: readonly (Pick<Databases, 'container'> | null)[]): ReadonlySet<string> =>
+  new Set(all.flatMap((databases) => databases?.container ?? []));
 
 /** A unit that is not there, or not yet, is down and has no processes: a deployment makes its container, or fails after it
  *  removed it, and neither may keep the data from being protected or taken back. */
@@ -93,6 +103,8 @@ interface ToStop {
   readonly units: readonly Unit[];
   /** Stopped first, and left down. */
   readonly forGood?: readonly Unit[];
+  /** Members of them that go on. */
+  readonly spared?: ReadonlySet<string>;
 }
 
 export interface WhileStopped<Result> {
@@ -116,7 +128,7 @@ async function stopForGood(unit: Unit, { progress }: Told, signal: AbortSignal):
  *  next start of Holdfast, a crash.
  */
 export async function whileStopped<Result>(
-  { verb, subject, units, forGood = [] }: ToStop,
+  { verb, subject, units, forGood = [], spared = new Set() }: ToStop,
   context: Pick<Context, 'journal' | 'progress' | 'clock'>,
   signal: AbortSignal,
   work: () => Promise<Result>,
@@ -129,12 +141,12 @@ export async function whileStopped<Result>(
     // Left without `done`, the entry starts them: the same way after success, failure, abort and crash.
     await using journal = await (await context.journal()).begin({ verb, subject });
     for (const unit of forGood) await stopForGood(unit, context, signal);
-    stopped = await stopUnits(units, journal, context, signal, () => {
+    stopped = await stopUnits(units, journal, context, signal, spared, () => {
       stoppedAt = context.clock.monotonicMs();
     });
     done.push({ result: await work() });
     for (const { unit } of stopped)
-      if ((await unit.running(signal)).length > 0) problems.push(ranMeanwhile(unit, subject));
+      if (!spared.isSupersetOf(new Set(await unit.running(signal)))) problems.push(ranMeanwhile(unit, subject));
     for (const { unit } of stopped) context.progress({ type: 'step', subject: unit.name, text: 'start' });
   } catch (error) {
     if (done.length === 0) throw error;

@@ -107,6 +107,8 @@ export interface SourceTools {
 
 /** How items go back into a server that runs. Names of databases are the server's own, whatever characters they have. */
 export interface Databases {
+  /** The container that the server runs in, which goes on while units of the service are stopped; null where it is in none. */
+  readonly container: string | null;
   /** The database that an item belongs into; null for an item that is none: roles, the configuration of a directory. */
   databaseOf(item: string): string | null;
   exists(database: string, signal: AbortSignal): Promise<boolean>;

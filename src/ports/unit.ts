@@ -37,7 +37,8 @@ export interface Unit {
   state(signal: AbortSignal): Promise<UnitState>;
   /** What has to be started again to be as before: stored in the journal before `stop`. Empty when all is down. */
   running(signal: AbortSignal): Promise<readonly string[]>;
-  stop(signal: AbortSignal): Promise<void>;
+  /** @param spared members, of those that `running` tells, which go on; none when left out */
+  stop(signal: AbortSignal, spared?: ReadonlySet<string>): Promise<void>;
   /** Starts these members, which `running` told; all of the unit when null, none when empty. Does not wait until it is
    *  healthy. @throws UnitFailed when it ends at once */
   start(members: readonly string[] | null, signal: AbortSignal): Promise<void>;

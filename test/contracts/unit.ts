@@ -60,6 +60,17 @@ export function unitContract(name: string, fixture: () => Promise<UnitFixture>):
     expect(await made.seen()).toEqual([]);
   });
 
+  test(`${name}: a member that is spared goes on`, async () => {
+    await using made = await fixture();
+    if (made.unit.reference.kind === 'systemd') return; // it is one, and no server in a container
+    const [spared = '', ...others] = await made.unit.running(never());
+    await made.unit.stop(never(), new Set([spared]));
+    expect(await made.unit.running(never())).toEqual([spared]);
+    expect((await made.seen()).length).toBe(1);
+    await made.unit.start([spared, ...others], never());
+    expect(await made.seen()).toEqual(made.up);
+  });
+
   test(`${name}: starting no member starts none`, async () => {
     await using made = await fixture();
     await made.unit.stop(never());

@@ -58,10 +58,10 @@ export function memoryUnit(options: MemoryUnitOptions = {}): MemoryUnit {
       await asked('running', signal);
       return [...own].filter(([, running]) => running).map(([member]) => member);
     },
-    async stop(signal) {
+    async stop(signal, spared = new Set()) {
       await asked('stop', signal);
-      calls.push(`stop ${name}`);
-      for (const member of own.keys()) own.set(member, false);
+      calls.push(spared.size === 0 ? `stop ${name}` : `stop ${name} but ${[...spared].join(',')}`);
+      for (const member of own.keys()) if (!spared.has(member)) own.set(member, false);
     },
     async start(wanted, signal) {
       await asked('start', signal);

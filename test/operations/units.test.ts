@@ -43,6 +43,22 @@ describe('a backup that stops the units of its service', () => {
     expect((await made.context.journal()).open()).toEqual([]);
   });
 
+  test('leaves the container up whose server it reads', async () => {
+    using made = await house();
+    const source = made.source('data');
+    Object.assign(source, { databases: { container: 'database' } });
+    const [project, server] = declare(made, 'project', 'database');
+    project?.members.set('database', true);
+    server?.members.clear();
+    server?.members.set('database', true);
+    source.onRead = () => void project?.calls.push(`read beside ${[...project.members].filter(([, up]) => up)}`);
+    expect((await made.backUp()).failures).toEqual([]);
+    expect(project?.calls).toEqual([
+      ...['stop container project but database', 'read beside database,true'],
+      'start container project: container project,database',
+    ]);
+  });
+
   test('has them running before the second repository is filled', async () => {
     using made = await house();
     made.source('data');

@@ -27,6 +27,7 @@ export function databasesOf(source: string, open: (signal: AbortSignal) => Promi
     return (await stateOf(database, client)) !== null;
   };
   return {
+    container: null, // it is reached by its address alone
     databaseOf: (item) => databaseOfItem('couchdb', item),
     async exists(database, signal) {
       await using client = await open(signal);

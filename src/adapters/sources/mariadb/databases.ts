@@ -15,13 +15,18 @@ import { confirmExchange, takeBack, takePlace } from './swap.ts';
 const HEADER_BYTES = 8192;
 const COUNT_LIMIT_MS = 24 * 3600_000;
 
-/** How items go back into a running server. */
-export function databasesOf(source: string, open: (signal: AbortSignal) => Promise<Client>): Databases {
+/** How items go back into a running server. @param container that it runs in */
+export function databasesOf(
+  source: string,
+  open: (signal: AbortSignal) => Promise<Client>,
+  container: string | null = null,
+): Databases {
   /** What was filled, and the database that its rows are counted as: keys of facts have its name. */
   const originals = new Map<string, string>();
   const exists = async (database: string, signal: AbortSignal): Promise<boolean> =>
     await databaseExists(database, await open(signal), signal);
   return {
+    container,
     databaseOf: (item) => databaseOfItem('mariadb', item),
     exists,
     async fill(database, bytes, signal) {

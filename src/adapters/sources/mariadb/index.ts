@@ -39,7 +39,7 @@ export function source(name: string, settings: MariadbSettings, host: Host, tool
         [Symbol.asyncDispose]: async () => undefined,
       };
     },
-    databases: databasesOf(name, open),
+    databases: databasesOf(name, open, settings.mariadb.container),
     placements: async () => [],
     snapshotRoots: async () => [],
     holdsDatabases: async () => true,

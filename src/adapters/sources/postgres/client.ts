@@ -56,15 +56,17 @@ export function clientOf({ postgres: settings }: PostgresSettings, { host, passw
 /** Databases that every server has, for what concerns it as a whole. */
 const MAINTENANCE = ['postgres', 'template1'] as const;
 
-/** Asks in the first database that lets this account in: one of the server's own, else one of `others`. */
+/** Asks in the first database that lets this account in: one of the server's own, else one of `others`.
+ *  @param except those that may not be talked to */
 export async function askServer(
   client: Client,
   others: readonly string[],
   sql: string,
   signal: AbortSignal,
+  except: readonly string[] = [],
 ): Promise<readonly string[]> {
   let first: unknown;
-  for (const database of [...MAINTENANCE, ...others]) {
+  for (const database of [...MAINTENANCE, ...others].filter((name) => !except.includes(name))) {
     try {
       return await client.lines(database, sql, signal);
     } catch (error) {

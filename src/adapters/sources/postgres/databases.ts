@@ -12,13 +12,13 @@ import { type Ask, literal, quoted } from './words.ts';
 
 const GLOBALS = 'postgres_globals';
 
-/** How items go back into a running server. */
-export function databasesOf(open: () => Promise<Client>): Databases {
-  const ask = async (sql: string, signal: AbortSignal): Promise<readonly string[]> =>
-    await askServer(await open(), [], sql, signal);
+/** How items go back into a running server. @param container that it runs in */
+export function databasesOf(open: () => Promise<Client>, container: string | null = null): Databases {
+  const ask: Ask = async (sql, signal, except) => await askServer(await open(), [], sql, signal, except);
   const exists = async (database: string, signal: AbortSignal): Promise<boolean> =>
     (await ask(`select 1 from pg_catalog.pg_database where datname = ${literal(database)}`, signal)).length > 0;
   return {
+    container,
     databaseOf: (item) => (item === GLOBALS ? null : databaseOfItem('postgres', item)),
     exists,
     async fill(database, bytes, signal) {

@@ -63,7 +63,7 @@ export function source(
       const items = itemsOf(await look(settings, client, signal), client);
       return { items, [Symbol.asyncDispose]: async () => undefined };
     },
-    databases: databasesOf(open),
+    databases: databasesOf(open, settings.postgres.container),
     placements: async () => [],
     snapshotRoots: async () => [],
     holdsDatabases: async () => true,

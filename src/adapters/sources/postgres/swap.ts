@@ -57,6 +57,7 @@ async function renameAll(
   ask: Ask,
   signal: AbortSignal,
 ): Promise<void> {
+  const own = renames.map(([from]) => from); // no database is closed or renamed by who is in it: `postgres` may be one
   const close = renames.map(([from]) => `alter database ${quoted(from)} with allow_connections false;`);
   const list = renames.map(([from]) => literal(from)).join(', ');
   // Chosen first and ended then: as one condition, the planner may end every talk of the server. A rename waits for them.
@@ -66,11 +67,11 @@ async function renameAll(
   const open = (which: 0 | 1): string =>
     renames.map((pair) => `alter database ${quoted(pair[which])} with allow_connections true;`).join('\n');
   try {
-    await ask(close.join('\n'), signal); // committed before talks are ended, or new ones would begin
-    await ask(end, signal);
-    await ask(`begin;\n${move.join('\n')}\n${open(1)}\ncommit;`, signal);
+    await ask(close.join('\n'), signal, own); // committed before talks are ended, or new ones would begin
+    await ask(end, signal, own);
+    await ask(`begin;\n${move.join('\n')}\n${open(1)}\ncommit;`, signal, own);
   } catch (error) {
-    await ask(open(0), AbortSignal.timeout(60_000)).catch(() => undefined); // the first failure is what is told
+    await ask(open(0), AbortSignal.timeout(60_000), own).catch(() => undefined); // the first failure is what is told
     throw error;
   }
 }

@@ -1,5 +1,5 @@
-/** Runs SQL on the server as a whole. */
-export type Ask = (sql: string, signal: AbortSignal) => Promise<readonly string[]>;
+/** Runs SQL on the server as a whole. @param except databases that may not be talked to meanwhile */
+export type Ask = (sql: string, signal: AbortSignal, except?: readonly string[]) => Promise<readonly string[]>;
 
 export const quoted = (identifier: string): string => `"${identifier.replaceAll('"', '""')}"`;
 

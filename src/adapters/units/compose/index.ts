@@ -38,8 +38,8 @@ export function composeUnit(reference: Reference, host: Host, environment: Engin
     reference,
     state: async (signal) => stateOfAll(await inspect(signal)),
     running: async (signal) => (await inspect(signal)).filter(runs).map(nameOf),
-    async stop(signal) {
-      const running = (await inspect(signal)).filter(runs);
+    async stop(signal, spared = new Set()) {
+      const running = (await inspect(signal)).filter((container) => runs(container) && !spared.has(nameOf(container)));
       for (const container of (await ordered(running, signal)).toReversed()) await engine.stop(container, signal);
     },
     async start(members, signal) {

@@ -27,9 +27,9 @@ export function containerUnit(reference: Reference, host: Host, environment: Eng
       const found = await inspect(signal);
       return runs(found) ? [nameOf(found)] : [];
     },
-    async stop(signal) {
+    async stop(signal, spared = new Set()) {
       const found = await inspect(signal);
-      if (runs(found)) await engine.stop(found, signal);
+      if (runs(found) && !spared.has(nameOf(found))) await engine.stop(found, signal);
     },
     async start(members, signal) {
       await inspect(signal);
