@@ -1,16 +1,18 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { available } from '../services/available.ts';
 import { type DockerEngine, dockerAvailable, dockerEngine, until } from '../services/docker.ts';
+import { directory, SUFFIX } from '../services/ldap.ts';
 import { importPrograms } from '../services/programs-image.ts';
+import { HOSTILE as ENTRIES } from '../sources/ldap-contents.ts';
 import { contentsOf, fill, HOSTILE } from '../sources/redis-contents.ts';
 import { aMachine, type Machine, tool } from './holdfast.ts';
 
 const MODULES = '/usr/lib/ldap';
-const needed = ['redis-server', 'redis-cli', 'slapd', 'slapcat', 'slapadd', 'ldd'];
+const needed = ['redis-server', 'redis-cli', 'slapd', 'slapcat', 'slapadd', 'ldapadd', 'ldd'];
 
 /** The units are containers; with `--pid=host` and its folder under the same name, a server is as one of this machine. */
 const AS_ON_THE_HOST = ['--pid', 'host'];
@@ -144,4 +146,51 @@ services:
     },
     60_000,
   );
+
+  test('OpenLDAP comes back in place, entries and configuration, under the account that owns its files', async () => {
+    await using made = await directory(ENTRIES);
+    const { folder, config, data } = made;
+    tool('chmod', '755', folder);
+    tool('chown', '-R', 'openldap:openldap', config, data);
+    const address = `ldapi://${encodeURIComponent(join(folder, 'ldapi'))}`;
+    const server = ['slapd', '-F', config, '-h', address, '-d', '0'];
+    const container = await running(folder, folder, AS_ON_THE_HOST, ...server);
+    const login = ['-x', '-H', address, '-D', `cn=admin,${SUFFIX}`, '-w', 'directory'];
+    const answers = (): Promise<boolean> => made.tool('ldapwhoami', ...login).then(Boolean, () => false);
+    const up = (): Promise<void> => until(answers, 'slapd');
+    await up();
+    const contents = async (): Promise<readonly string[]> => [
+      await made.tool('slapcat', '-F', config, '-b', SUFFIX),
+      await made.tool('slapcat', '-F', config, '-n', '0'),
+    ];
+    const before = await contents();
+    const machine = machineWith({ ldap: { config, suffix: SUFFIX, runAs: 'openldap' } }, container);
+    machine.passes('backup');
+    const late = machine.write('late.ldif', `dn: ou=late,${SUFFIX}\nobjectClass: organizationalUnit\nou: late\n`);
+    await made.tool('ldapadd', ...login, '-f', late);
+    await made.tool('ldapdelete', ...login, `cn=ends,${SUFFIX}`);
+    expect(await contents()).not.toEqual(before);
+    const undeclared = machineWith({ ldap: { config, suffix: SUFFIX } }, null);
+    undeclared.passes('backup');
+    const refused = undeclared.json(1, 'restore', 'one', '--in-place', '--yes');
+    expect(refused.error).toMatchObject({ code: 'Refused', hint: expect.stringContaining('units') });
+    const report = machine.json(0, 'restore', 'one', '--in-place', '--yes');
+    await up();
+    expect(await contents()).toEqual(before);
+    const kept = report.kept.map(({ original }: { readonly original: string }) => original);
+    expect(kept.toSorted()).toEqual([data, config]);
+    for (const path of [data, config, join(data, 'data.mdb'), join(config, 'cn=config.ldif')])
+      expect(tool('stat', '--format', '%U', path), path).toBe('openldap\n');
+    machine.passes('restore', report.safetyPoint, '--to', 'then');
+    expect(tool('grep', '--count', '^dn: ou=late', machine.path('then/ldap.ldif'))).toBe('1\n');
+    await made.tool('ldapadd', ...login, '-f', late);
+    machine.passes('restore', 'one', '--in-place', '--yes', '--item', 'ldap');
+    await up();
+    expect(await contents()).toEqual(before);
+    await engine.docker('stop', container);
+    for (const name of readdirSync(join(config, 'cn=config')))
+      if (name.startsWith('olcDatabase={1}')) rmSync(join(config, 'cn=config', name));
+    machine.passes('restore', 'one', '--in-place', '--yes', '--item', 'ldap_config');
+    expect(await contents()).toEqual(before);
+  }, 120_000);
 });

@@ -1,11 +1,13 @@
 import { HoldfastError } from '../../../domain/errors.ts';
 import type { Host } from '../../../ports/host.ts';
 import type { CapturedStream, Source, SourceTools } from '../../../ports/source.ts';
+import { engineClient } from '../../../process/engine-client.ts';
 import { type Reached, reachServer } from '../server/reach.ts';
 import { streamItem } from '../server/stream-item.ts';
 import * as args from './args.ts';
 import type { LdapSettings } from './config.ts';
 import { dumpDirectory, explain } from './dump.ts';
+import { placesOf } from './place.ts';
 
 export { format } from './format.ts';
 
@@ -26,7 +28,7 @@ export function source(name: string, settings: LdapSettings, host: Host, tools: 
   return {
     name,
     kind: KIND,
-    capabilities: { tree: false, inPlace: false, sql: false },
+    capabilities: { tree: false, inPlace: true, sql: false },
     itemNames: [KIND, CONFIGURATION],
     async capture(_context, signal) {
       signal.throwIfAborted();
@@ -38,7 +40,12 @@ export function source(name: string, settings: LdapSettings, host: Host, tools: 
       return { items, [Symbol.asyncDispose]: async () => undefined };
     },
     databases: null,
-    placements: async () => [],
+    async placements(_roots, signal) {
+      const reached = await reachServer(name, settings.ldap, host, tools);
+      const files = { entries: `${KIND}.ldif`, configuration: `${CONFIGURATION}.ldif` };
+      const engine = engineClient(host, tools.engineEnvironment);
+      return await placesOf(settings, files, reached, host, engine, signal);
+    },
     snapshotRoots: async () => [],
     holdsDatabases: async () => true,
     query: () => {

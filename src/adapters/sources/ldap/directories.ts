@@ -1,0 +1,46 @@
+/** Where one of a server's databases lies. */
+export interface Directory {
+  readonly suffixes: readonly string[];
+  readonly path: string;
+}
+
+/** An entry of cn=config as lines that are not folded. */
+const entriesOf = (ldif: string): readonly (readonly string[])[] =>
+  ldif
+    .replaceAll('\n ', '')
+    .split('\n\n')
+    .map((entry) => entry.split('\n'));
+
+function valuesOf(entry: readonly string[], attribute: string): readonly string[] {
+  return entry.flatMap((line) => {
+    const [, plain, coded] = new RegExp(`^${attribute}:(?: (.*)|: (.*))$`, 'i').exec(line) ?? [];
+    if (coded !== undefined) return [Buffer.from(coded, 'base64').toString('utf8')];
+    return plain === undefined ? [] : [plain];
+  });
+}
+
+/** The databases that cn=config has, as `slapcat -n 0` prints it. */
+export const directoriesIn = (ldif: string): readonly Directory[] =>
+  entriesOf(ldif).flatMap((entry) => {
+    const [path] = valuesOf(entry, 'olcDbDirectory');
+    return path === undefined ? [] : [{ suffixes: valuesOf(entry, 'olcSuffix'), path: path.replace(/\/+$/, '') }];
+  });
+
+/** The same configuration with one database in another folder. */
+export function movedTo(folder: string, suffix: string, ldif: string): string {
+  const line = `olcDbDirectory:: ${Buffer.from(folder).toString('base64')}`;
+  const moved = entriesOf(ldif).map((entry) =>
+    valuesOf(entry, 'olcSuffix').some((one) => sameSuffix(one, suffix))
+      ? entry.map((each) => (/^olcDbDirectory::? /i.test(each) ? line : each))
+      : entry,
+  );
+  return moved.map((entry) => entry.join('\n')).join('\n\n');
+}
+
+/** RFC 4517, distinguishedNameMatch, as far as suffixes need it: neither case nor space around signs matters. */
+export const sameSuffix = (one: string, other: string): boolean => plain(one) === plain(other);
+const plain = (suffix: string): string =>
+  suffix
+    .toLowerCase()
+    .replaceAll(/\s*([,=+])\s*/g, '$1')
+    .trim();
