@@ -79,8 +79,12 @@ function sourceOf(name: string, settings: unknown): SourceDefinition {
 }
 
 /** Retention that is not configured keeps all. */
-function retentionOf({ within, ...counts }: NonNullable<PlanConfiguration['retention']>): Retention {
-  return within === undefined ? counts : { ...counts, within: parseDuration(within) };
+function retentionOf({ within, leeway, ...counts }: NonNullable<PlanConfiguration['retention']>): Retention {
+  return {
+    ...counts,
+    ...(within === undefined ? {} : { within: parseDuration(within) }),
+    ...(leeway === undefined ? {} : { leeway: parseDuration(leeway) }),
+  };
 }
 
 /** The bounds of the contract's example are the defaults. */

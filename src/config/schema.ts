@@ -85,6 +85,7 @@ const retention = z.strictObject({
   monthly: count,
   yearly: count,
   within: durationSetting.describe('All of so long before the newest').exactOptional(),
+  leeway: durationSetting.describe('How much older than `within` says a point may be').exactOptional(),
 });
 
 const plan = z

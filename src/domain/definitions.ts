@@ -11,6 +11,8 @@ export interface Retention {
   readonly yearly?: number;
   /** Seconds before the newest passed, unheld, own point that is not in the future. */
   readonly within?: number;
+  /** Seconds that a point may be older than `within` says: a run that began late takes no point too many. */
+  readonly leeway?: number;
 }
 
 /** Shares: 0.5 is 50 %. `false` switches the detection off. */

@@ -3,7 +3,7 @@ import type { Retention } from './definitions.ts';
 import type { Manifest } from './manifest.ts';
 import { newestFirst, provenPoints, worth } from './proof.ts';
 import type { PointSummary, RecoveryPoint } from './recovery-point.ts';
-import { isInFuture, retain, type Verdict } from './retention.ts';
+import { isInFuture, retain, type Verdict, withinOf } from './retention.ts';
 
 /** Points that a restore in place makes of the state it replaces stay this long. */
 const SAFETY_DAYS = 30;
@@ -127,7 +127,7 @@ function foreignVerdict(
   now: Temporal.Instant,
   adopt: boolean,
 ): Verdict {
-  const within = scope.kind === 'plan' ? (scope.retention.within ?? 0) : 0;
+  const within = scope.kind === 'plan' ? withinOf(scope.retention) : 0;
   if (!adopt) return keep('foreign, and the repository does not adopt such');
   if (within === 0) return keep('foreign, and the policy has no `within`');
   const anchor = own.find(

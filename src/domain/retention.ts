@@ -34,7 +34,7 @@ export function retain(
   for (const rule of rules)
     for (const { location, stays, why } of takePlaces(rule, count(rule), trusted, zone))
       (stays ? stay : go).get(location)?.push(why);
-  const within = policy.within ?? 0;
+  const within = withinOf(policy);
   if (within > 0)
     for (const { location, stays, why } of recent(within, trusted, now)) (stays ? stay : go).get(location)?.push(why);
   if (rules.length === 0 && within === 0)
@@ -74,6 +74,9 @@ function* takePlaces(rule: BucketRule, count: number, points: readonly PointSumm
       else yield { location, stays: true, why: `${rule}${name}` };
   }
 }
+
+/** How old a point may be at most, in seconds; 0 where its age is no reason. */
+export const withinOf = ({ within = 0, leeway = 0 }: Retention): number => (within > 0 ? within + leeway : 0);
 
 /** Those of the last `seconds` before the newest whole point that is not in the future; all, when there is none. */
 function* recent(seconds: number, points: readonly PointSummary[], now: Temporal.Instant): Iterable<Place> {

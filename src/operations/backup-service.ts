@@ -9,13 +9,10 @@ import type { Stop } from './capture-request.ts';
 import type { Context } from './context.ts';
 import { copyPoint } from './copy-point.ts';
 import { type Failure, failureOf } from './failure.ts';
-import { confirmCommands, runLabelled, unpreparedBy } from './label-commands.ts';
+import { confirmCommands, runLabelled, signalAfter, unpreparedBy } from './label-commands.ts';
 import { containersAround, type FoundStops, warnOfLabels } from './service-containers.ts';
 import { waitForService } from './service-wait.ts';
 import { untilHealthy } from './units.ts';
-
-/** How long commands of labels may take that run although the backup was interrupted, in milliseconds. */
-const AFTERWARDS_LIMIT_MS = 10 * 60_000;
 
 /** One service that is backed up. */
 export interface ServiceBackup {
@@ -86,7 +83,7 @@ export async function backUpService(
     if (first !== null && problems.length === 0) await lookAtHealth(service.name, stops, made, context, signal);
   } finally {
     // what a command prepared is cleaned up whatever happened
-    const last = signal.aborted ? AbortSignal.timeout(AFTERWARDS_LIMIT_MS) : signal;
+    const last = signalAfter(signal);
     for (const { error } of await runLabelled('archive-post', service, around, context, last)) fail(error, null);
   }
   for (const { units, downtimeMs } of stops)
@@ -210,7 +207,7 @@ async function copyToOthers(
       }
     }
   } finally {
-    const last = signal.aborted ? AbortSignal.timeout(AFTERWARDS_LIMIT_MS) : signal;
+    const last = signalAfter(signal);
     for (const { error } of await runLabelled('copy-post', service, around, context, last)) fail(error, null);
   }
 }

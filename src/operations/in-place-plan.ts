@@ -44,7 +44,7 @@ export interface Exchange extends InPlacePath {
   /** The topmost folder above `path` that has to be made; null when its parent is there. */
   readonly missingParent: string | null;
   /** `rename`: the path itself gets another name. `contents`: the path is a mount point, or a folder that
-   *  containers have mounted, so its entries do. `nested`: it
+   *  a running container has mounted, so its entries do. `nested`: it
    *  lies in another exchanged path and is put into what is restored there. */
   readonly way: 'rename' | 'contents' | 'nested';
   /** Where the present state goes: a name beside the path, or a folder in a mount point. */
@@ -102,7 +102,11 @@ export async function planInPlace(
   const mounts = paths.length + trees.length === 0 ? [] : await host.files.mountsBelow('/', signal);
   const suffix = keptSuffix(names.at);
   const found: Exchange[] = [];
-  const surroundings = { host, mounts, suffix, id: names.id };
+  const units = await unitsOf(service, context, signal);
+  const concerned = new Set([...paths, ...trees].map(({ source }) => source));
+  const { units: sharers, own } = await sharersOf(service, concerned, units, context, signal);
+  const mounted = own || (sharers.length > 0 && !service.stopDuring.restore);
+  const surroundings = { host, mounts, mounted, suffix, id: names.id };
   for (const { source, path, snapshot, copy } of trees) {
     const choice = { name: snapshot, source, tree: true, file: null, listedAs: null, item: null, path: null, bytes: 0 };
     const placement = { path, stored: path.slice(1), companions: [], exclusive: false };
@@ -117,9 +121,6 @@ export async function planInPlace(
   }
   if (found.length + databases.length + applied.length === 0)
     throw new HoldfastError('PathNotFound', `Nothing of ${names.point} has a place.`, names.point);
-  const units = await unitsOf(service, context, signal);
-  const concerned = new Set(found.map(({ choice }) => choice.source));
-  const sharers = await sharersOf(service, concerned, units, context, signal);
   return { service, host, exchanges: shareStages(nested(found)), databases, applied, units, sharers, checks };
 }
 
@@ -166,6 +167,8 @@ async function placementsOf(
 interface Surroundings {
   readonly host: Host;
   readonly mounts: readonly string[];
+  /** Whether a container that goes on running has something of it mounted. */
+  readonly mounted: boolean;
   readonly suffix: string;
   readonly id: string;
 }
@@ -174,7 +177,7 @@ async function exchangeOf(
   placement: InPlacePath,
   root: string,
   choice: Choice,
-  { host, mounts, suffix, id }: Surroundings,
+  { host, mounts, mounted, suffix, id }: Surroundings,
   signal: AbortSignal,
 ): Promise<Exchange> {
   const { files } = host;
@@ -200,8 +203,10 @@ async function exchangeOf(
   const folder = parentOf(missingParent ?? path);
   const place = placeOf(folder, await files.status(folder, signal), mounts);
   const kept = await freeName(`${path}${suffix}`, files, signal);
-  if (placement.stays === true)
-    return { ...common, missingParent: null, way: 'contents', kept, place, stage: `${path}${stageSuffix}` };
+  if (placement.stays === true) {
+    const way = mounted ? 'contents' : 'rename';
+    return { ...common, missingParent: null, way, kept, place, stage: `${path}${stageSuffix}` };
+  }
   return { ...common, missingParent, way: 'rename', kept, place, stage: `${missingParent ?? path}${stageSuffix}` };
 }
 

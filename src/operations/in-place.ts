@@ -11,7 +11,7 @@ import { stageDatabases, swapDatabases } from './in-place-databases.ts';
 import { moveExcluded } from './in-place-excluded.ts';
 import { refuseHolders, unseenHolders } from './in-place-holders.ts';
 import { type KeptAside, keptUntil } from './in-place-kept.ts';
-import type { InPlacePlan } from './in-place-plan.ts';
+import type { Exchange, InPlacePlan } from './in-place-plan.ts';
 import { type Staged, stage } from './in-place-stage.ts';
 import { type SetAside, swap } from './in-place-swap.ts';
 import type { SelectedPoint } from './point-selection.ts';
@@ -20,7 +20,7 @@ import type { Expectation } from './rollback-expectation.ts';
 import { makeSafetyPoint, safetyOf } from './safety-point.ts';
 import { sharersToStop } from './service-containers.ts';
 import { lockService } from './service-lock.ts';
-import { type Stopped, serversOf, startsOf, startUnits, stopUnits } from './units.ts';
+import { type Stopped, startsOf, startUnits, stopUnits } from './units.ts';
 import type { Validation } from './validate.ts';
 
 export interface InPlaceOptions {
@@ -136,12 +136,10 @@ async function exchangeAll(
   const detail = { service: service.name, point: restored.point, paths, databases };
   await using journal = await (await context.journal()).begin({ verb: 'restore', subject: service.name, detail });
   const parts = { selected: restored.selected, context, journal };
-  for (const { prepare } of plan.exchanges) await prepare?.(signal);
-  const { exchanges, items } = await stage(plan, parts, signal);
+  const { exchanges, items } = await stage(await prepared(plan, signal), parts, signal);
   const filled = await stageDatabases(plan, parts, signal);
   const sharing = await stopUnits(sharersToStop(plan), journal, context, signal);
-  const servers = serversOf([...plan.databases, ...plan.applied].map((one) => one.databases));
-  const stopped = await stopUnits(plan.units, journal, context, signal, servers);
+  const stopped = await stopUnits(plan.units, journal, context, signal);
   await refuseHolders(plan, live, signal); // reading took its time, and a unit may have left a process behind
   const warnings: string[] = [...(await unseenHolders(plan, signal))];
   const aside: SetAside[] = [];
@@ -171,6 +169,18 @@ async function exchangeAll(
   await context.catalog.recordRecovery(ended);
   const restoredItems = [...items, ...filled];
   return { recovery: ended, items: restoredItems, kept, warnings: [...warnings, ...well.warnings], validation, bad };
+}
+
+/** Makes the volumes that are gone; what was made is what is there now. */
+async function prepared(plan: InPlacePlan, signal: AbortSignal): Promise<InPlacePlan> {
+  const exchanges: Exchange[] = [];
+  for (const exchange of plan.exchanges) {
+    const { prepare = null, path } = exchange;
+    await prepare?.(signal);
+    const present = prepare === null ? exchange.present : await plan.host.files.status(path, signal);
+    exchanges.push({ ...exchange, present });
+  }
+  return { ...plan, exchanges };
 }
 
 /** One unit whose images cannot be taken back keeps no other down. @returns what has to be done by hand */

@@ -46,6 +46,13 @@ export async function runLabelled(
   return failed;
 }
 
+/** How long commands may take that run although their verb was interrupted, in milliseconds. */
+const AFTERWARDS_LIMIT_MS = 10 * 60_000;
+
+/** For commands that clean up: of a signal that is aborted, one of its own. */
+export const signalAfter = (signal: AbortSignal): AbortSignal =>
+  signal.aborted ? AbortSignal.timeout(AFTERWARDS_LIMIT_MS) : signal;
+
 /** Sources that cannot be read as they were meant to be: a container prepares them, and its command failed. One whose
  *  label names the service alone prepares all. */
 export function unpreparedBy(

@@ -2,7 +2,9 @@ import { HoldfastError } from '../domain/errors.ts';
 import type { Hold, PointSummary } from '../domain/recovery-point.ts';
 import type { Repository } from '../ports/repository.ts';
 import type { Context } from './context.ts';
+import { confirmCommands, type FailedCommand, runLabelled, signalAfter } from './label-commands.ts';
 import { decideService, type PlannedPrune, type PruneRequest, scopeOf } from './prune-plan.ts';
+import { containersAround } from './service-containers.ts';
 import { waitForService } from './service-wait.ts';
 
 type Step =
@@ -24,6 +26,33 @@ export async function* pruneService(
   if (going.length === 0) return;
   if (question !== null && !confirmed) throw new HoldfastError('AnswerNeeded', question, service);
   await waitForService(service, 'prune', context, signal);
+  const definition = context.services.get(service);
+  if (definition === undefined) return yield* removeAll(planned, request, going, context, signal);
+  const around = await containersAround(definition, context, signal, { mayFail: false });
+  confirmCommands(definition, around);
+  throwFirst(await runLabelled('prune-pre', definition, around, context, signal));
+  let done = false;
+  try {
+    yield* removeAll(planned, request, going, context, signal);
+    done = true;
+  } finally {
+    const failed = await runLabelled('prune-post', definition, around, context, signalAfter(signal));
+    if (done) throwFirst(failed); // else the first failure is the one to know of
+  }
+}
+
+function throwFirst([failed]: readonly FailedCommand[]): void {
+  if (failed !== undefined) throw failed.error;
+}
+
+async function* removeAll(
+  planned: PlannedPrune,
+  request: PruneRequest,
+  going: readonly PointSummary[],
+  context: Context,
+  signal: AbortSignal,
+): AsyncGenerator<Step> {
+  const { service } = planned;
   context.progress({ type: 'step', subject: service, text: `prune ${planned.repository}` });
   const repository = await context.repository(planned.repository);
   await using lock = await repository.lock({ kind: 'service', service }, 'exclusive', request.lockWaitMs, signal);

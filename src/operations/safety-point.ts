@@ -19,8 +19,9 @@ export interface Safety {
   readonly items: ReadonlySet<string>;
 }
 
-/** What lies in a mount point is exchanged name by name, so a copy of the whole is made first (design, "In place"); and
- *  databases are dumped, and servers that run, since what they hold may be on no disk. Null where there is nothing to keep.
+/** What lies in a mount point is exchanged name by name, so a copy of the whole is made first (design, "In place"), of a
+ *  volume too, whose kept state goes with it when somebody removes it; databases are dumped, and servers that run, since
+ *  what they hold may be on no disk. Null where there is nothing to keep.
  *  @param dumps false: databases are kept under another name alone */
 export async function safetyOf(
   { host, exchanges, databases }: Pick<InPlacePlan, 'host' | 'exchanges' | 'databases'>,
@@ -28,8 +29,8 @@ export async function safetyOf(
   signal: AbortSignal,
 ): Promise<Safety | null> {
   const whole = new Set<string>();
-  for (const { way, present, path, choice } of exchanges)
-    if (way === 'contents' && present !== null && (await host.files.list(path, signal)).some(exchanged))
+  for (const { way, stays = false, present, path, choice } of exchanges)
+    if ((way === 'contents' || stays) && present !== null && (await host.files.list(path, signal)).some(exchanged))
       whole.add(choice.source);
   for (const source of dumps ? await runningServers(host, exchanges, signal) : []) whole.add(source);
   const present = dumps ? databases.filter((one) => one.present) : [];

@@ -9,11 +9,13 @@ type Ports = Pick<Context, 'containers' | 'unit' | 'progress'>;
 
 /** The containers of the machine that a service is on, the first made first; none where nothing of the service can be
  *  mounted by one. A service of files alone does not fail for want of an engine.
+ *  @param mayFail false: where the engine is away, none are told with a warning
  *  @throws ToolMissing, ProcessFailed for a service of volumes, or one whose sharers are to be stopped */
 export async function containersAround(
   service: ServiceDefinition,
-  { containers, progress }: Ports,
+  { containers, progress }: Pick<Context, 'containers' | 'progress'>,
   signal: AbortSignal,
+  { mayFail = true }: { readonly mayFail?: boolean } = {},
 ): Promise<readonly Container[]> {
   const places = placesOf(service);
   if (service.host !== 'local' || places.length === 0) return [];
@@ -24,7 +26,7 @@ export async function containersAround(
     return (await engine.list(signal)).toSorted((left, right) => (left.createdAt < right.createdAt ? -1 : 1));
   } catch (error) {
     signal.throwIfAborted();
-    if (needed) throw error;
+    if (needed && mayFail) throw error;
     progress({
       type: 'warning',
       subject: service.name,
@@ -79,8 +81,15 @@ async function membersOf(units: readonly Unit[], signal: AbortSignal): Promise<R
   return new Set((await Promise.all(groups.map((unit) => unit.running(signal)))).flat());
 }
 
-/** Running containers that would go on with the old data after a restore in place: those that have something of these
- *  sources mounted and are in none of the units. Not the one that this program runs in.
+/** Running containers that have something of what is restored mounted. */
+export interface Sharers {
+  /** Those that are in none of the units. */
+  readonly units: readonly Unit[];
+  /** Whether the one that this program runs in has, too. */
+  readonly own: boolean;
+}
+
+/** Containers that would go on with the old data after a restore in place.
  *  @param concerned names of the sources that are restored */
 export async function sharersOf(
   service: ServiceDefinition,
@@ -88,17 +97,18 @@ export async function sharersOf(
   declared: readonly Unit[],
   context: Ports,
   signal: AbortSignal,
-): Promise<readonly Unit[]> {
+): Promise<Sharers> {
   const places = placesOf(service).filter(({ source }) => concerned.has(source));
   const sources = service.sources.filter(({ name }) => concerned.has(name));
   const around = await containersAround({ ...service, sources }, context, signal);
   const sharing = around.filter(
-    (container) => container.running && !container.own && sharedBy(container, places, { writable: false }).length > 0,
+    (container) => container.running && sharedBy(container, places, { writable: false }).length > 0,
   );
-  if (sharing.length === 0) return [];
+  const own = sharing.some((container) => container.own);
+  if (sharing.length === 0) return { units: [], own };
   const members = await membersOf(declared, signal);
-  const others = sharing.filter(({ name }) => !members.has(name));
-  return await Promise.all(others.map((container) => context.unit(referenceOf(container))));
+  const others = sharing.filter((container) => !container.own && !members.has(container.name));
+  return { units: await Promise.all(others.map((container) => context.unit(referenceOf(container)))), own };
 }
 
 /** Those of a plan that stop around the exchange. */

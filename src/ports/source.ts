@@ -76,7 +76,8 @@ export interface InPlacePath {
   readonly companions: readonly string[];
   /** True when no process may hold the path while it is exchanged. */
   readonly exclusive: boolean;
-  /** True for a folder that stays, since containers have it mounted: what is in it is exchanged. False when left out. */
+  /** True for a volume: while a running container has it mounted the folder stays, and what is in it is exchanged. False
+   *  when left out. */
   readonly stays?: boolean;
   /** Makes what `path` lies in where it is gone, a volume: nothing that holds something is touched. None when left out. */
   readonly prepare?: ((signal: AbortSignal) => Promise<void>) | null;

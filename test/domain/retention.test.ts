@@ -136,6 +136,13 @@ describe('within', () => {
     expect(days(kept(all, { within: 2 * 86_400 }))).toEqual(days(all.slice(1)));
   });
 
+  test('has a leeway, which is of no account by itself', () => {
+    const all = ['2026-05-01T11:59:00Z', '2026-05-01T12:00:00Z', '2026-05-08T12:00:30Z'].map((time) => aPoint(time));
+    expect(days(kept(all, { within: 7 * 86_400 }))).toEqual(days(all.slice(2)));
+    expect(days(kept(all, { within: 7 * 86_400, leeway: 60 }))).toEqual(days(all.slice(1)));
+    expect(kept(all, { leeway: 60 })).toEqual(all);
+  });
+
   test('keeps all while no whole point was made', () => {
     const all = noonsOf('2026-05', 9).map((point) => ({ ...point, outcome: 'partial' as const }));
     expect(kept(all, { within: 60 })).toEqual(all);

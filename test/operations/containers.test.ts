@@ -2,8 +2,10 @@ import { describe, expect, test } from 'vitest';
 import type { Container } from '../../src/domain/containers.ts';
 import type { ServiceDefinition } from '../../src/domain/definitions.ts';
 import { HoldfastError } from '../../src/domain/errors.ts';
+import { performPrune } from '../../src/operations/prune.ts';
+import { planPrune } from '../../src/operations/prune-plan.ts';
 import { type MemoryUnit, memoryUnit } from '../fakes/unit.ts';
-import { type House, house } from './house.ts';
+import { aPlan, type House, house, signal } from './house.ts';
 
 /** A service whose sources `data` and `cache` are volumes, and containers around it, all writing into one list. */
 function withContainers(
@@ -113,6 +115,29 @@ describe('containers around a backup', () => {
     expect(report.failures).toMatchObject([
       { code: 'UnitFailed', message: 'container web is unhealthy after the backup.' },
     ]);
+  });
+
+  test('run commands around the removal of old points, and one that fails before it keeps all of them', async () => {
+    using made = await house();
+    const labels = { ...label('prune-pre', 'before'), ...label('prune-post', 'after') };
+    const { calls } = withContainers(made, [{ name: 'web', labels }]);
+    made.configure(aPlan({ retention: { latest: 1 } }));
+    for (let day = 0; day < 3; day++) {
+      await made.backUp({ plan: 'nightly' });
+      made.clock.advance({ hours: 24 });
+    }
+    const request = { plan: 'nightly', repositories: [], services: [], manualOlderThanSeconds: null, lockWaitMs: 0 };
+    const prune = async () =>
+      performPrune(await planPrune(request, made.context, signal), { confirmed: true }, made.context, signal);
+    made.containers.onExecute = () => {
+      throw new HoldfastError('ProcessFailed', 'before ended with 3', 'web');
+    };
+    expect(await prune()).toMatchObject({ removed: [], failures: [{ message: 'before ended with 3' }] });
+    made.containers.onExecute = ({ argv }) => void calls.push(`${argv}`);
+    expect(await prune()).toMatchObject({ outcome: 'passed', removed: [{}, {}] });
+    expect(calls).toEqual(['before', 'after']);
+    expect((await prune()).removed).toEqual([]);
+    expect(calls).toHaveLength(2);
   });
 
   test('whose labels contradict each other or cannot be read keep the service from being touched', async () => {

@@ -1,0 +1,173 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type DockerEngine, dockerAvailable, dockerEngine, importBusybox, until } from '../services/docker.ts';
+import { aMachine, type Machine } from './holdfast.ts';
+
+const sh = (script: string, ...args: readonly string[]): string =>
+  execFileSync('sh', ['-c', script, 'sh', ...args], { encoding: 'utf8', maxBuffer: 2 ** 26 }).trimEnd();
+
+/** Names, types, modes, owners and targets of a tree, and what is in its files. */
+const lookAt = (folder: string): string =>
+  sh(
+    'cd "$1" && find . -printf "%P %y %m %U %G %l\\n" | LC_ALL=C sort && find . -type f | LC_ALL=C sort | xargs -r sha256sum',
+    folder,
+  );
+
+/** Ends at once when it is told to. */
+const LOOP = 'trap "exit 0" TERM; while :; do sleep 0.05; done';
+
+describe.runIf(dockerAvailable())('containers', () => {
+  let engine: DockerEngine;
+  beforeAll(async () => {
+    engine = await dockerEngine();
+    await importBusybox(engine);
+  }, 120_000);
+  afterAll(async () => {
+    await engine?.[Symbol.asyncDispose]();
+  }, 60_000);
+
+  let made = 0;
+  /** A service of two volumes, `data` and `cache`, with what the volumes are called and where they are. */
+  async function runner(
+    yaml = '',
+    service = '',
+  ): Promise<{
+    readonly machine: Machine;
+    readonly data: string;
+    readonly cache: string;
+    readonly at: (volume: string) => string;
+  }> {
+    const number = ++made;
+    const [data, cache] = [`runner${number}_data`, `runner${number}_cache`];
+    const folders = new Map<string, string>();
+    for (const name of [data, cache]) {
+      await engine.docker('volume', 'create', name);
+      folders.set(name, await engine.docker('volume', 'inspect', '--format', '{{.Mountpoint}}', name));
+    }
+    const machine = aMachine();
+    machine.configure(`repositories:
+  volumes: { engine: archive, path: ./backups, layout: single, filename: 'claude-backup-%Y%m%d-%H%M%S.tar.gz', compression: { format: gzip, level: 6 }, adopt: true }
+services:
+  runner:
+    sources: { data: { volume: ${data} }, cache: { volume: ${cache} } }
+    ${service}
+plans:
+  nightly: { services: [runner], repositories: [volumes], timezone: UTC, retention: { within: 7d, leeway: 1m } }
+${yaml}`);
+    const environment = { ...machine.environment, ...engine.environment };
+    const inEngine: Machine = {
+      ...machine,
+      environment,
+      run: (args, options = {}) =>
+        machine.run(args, { ...options, environment: { ...engine.environment, ...options.environment } }),
+      start: (args, options = {}) =>
+        machine.start(args, { ...options, environment: { ...engine.environment, ...options.environment } }),
+      passes: (...args) => {
+        const ended = inEngine.run(args);
+        expect(ended, ended.stderr).toMatchObject({ exitCode: 0 });
+        return ended.stdout;
+      },
+      json: (exitCode, ...args) => {
+        const ended = inEngine.run([...args, '--json']);
+        expect(ended, ended.stderr + ended.stdout).toMatchObject({ exitCode });
+        return JSON.parse(ended.stdout);
+      },
+    };
+    inEngine.passes('repository', 'init', 'volumes');
+    return { machine: inEngine, data, cache, at: (volume) => folders.get(volume) ?? '' };
+  }
+
+  const container = async (name: string, options: readonly string[], script = LOOP): Promise<string> => {
+    await engine.docker(
+      'run',
+      '--detach',
+      '--network',
+      'none',
+      '--name',
+      name,
+      ...options,
+      'busybox',
+      'sh',
+      '-c',
+      script,
+    );
+    return name;
+  };
+  const stateOf = (name: string): Promise<string> =>
+    engine.docker('inspect', '--format', '{{.State.Status}} {{.State.StartedAt}}', name);
+  const STOPS = ['--label', 'docker-volume-backup.stop-during-backup=true'];
+
+  test('the whole story: fill, back up, break, restore one volume, restore all, and old archives go', async () => {
+    const { machine, data, cache, at } = await runner();
+    const volumes = ['--volume', `${data}:/data`, '--volume', `${cache}:/cache`];
+    const app = await container('story-app', [...volumes, ...STOPS]);
+    const fill = `mkdir -p /data/deep/er && echo words > /data/deep/er/text && ln -s text /data/deep/er/link &&
+      ln /data/deep/er/text /data/again && chown -R 1000:100 /data && chmod 750 /data && chmod 4755 /data/again &&
+      i=0; while [ $i -lt 10000 ]; do echo $i > /cache/$i; i=$((i+1)); done`;
+    await engine.docker('exec', app, 'sh', '-c', fill);
+    const down = await container('story-down', [...volumes, ...STOPS], 'exit 0');
+    await until(async () => (await stateOf(down)).startsWith('exited'), 'that it ended');
+    const [downBefore, dataBefore, cacheBefore] = [await stateOf(down), lookAt(at(data)), lookAt(at(cache))];
+
+    const stranger = machine.write('backups/notes.txt', 'somebody else\n');
+    const days = [1, 2, 3, 4, 5, 6, 8, 9, 10, 11];
+    const old = days.map((age) => {
+      const time = new Date(Date.now() - age * 86_400_000);
+      const stamp = time.toISOString().slice(0, 19).replaceAll('-', '').replaceAll(':', '').replace('T', '-');
+      const path = machine.path('backups', `claude-backup-${stamp}.tar.gz`);
+      sh('echo old > "$1/f" && tar -czf "$2" -C "$1" f', machine.folder, path);
+      return path;
+    });
+    const report = machine.json(0, 'backup', '--plan', 'nightly');
+    expect(report).toMatchObject({ outcome: 'passed', stops: [{ service: 'runner', units: [`container ${app}`] }] });
+    expect(await stateOf(app)).toMatch(/^running /);
+    expect(await stateOf(down)).toBe(downBefore);
+
+    // stock tools read it, and it is what the volumes were
+    const archive = machine.path(
+      'backups',
+      report.points[0].location ??
+        readdirSync(machine.path('backups'))
+          .filter((name) => name.endsWith('.tar.gz'))
+          .toSorted()
+          .at(-1),
+    );
+    const unpacked = machine.path('unpacked');
+    sh('mkdir "$2" && tar --numeric-owner -xpzf "$1" -C "$2"', archive, unpacked);
+    expect(lookAt(join(unpacked, 'backup/data'))).toBe(dataBefore);
+    expect(lookAt(join(unpacked, 'backup/cache'))).toBe(cacheBefore);
+
+    const removed = machine.json(0, 'prune', '--plan', 'nightly', '--yes');
+    expect(removed.outcome).toBe('passed');
+    expect(old.map((path) => existsSync(path))).toEqual(days.map((age) => age < 7));
+    expect([existsSync(archive), readFileSync(stranger, 'utf8')]).toEqual([true, 'somebody else\n']);
+
+    // one volume comes back, and the other stays as it is by then
+    await engine.docker(
+      'exec',
+      app,
+      'sh',
+      '-c',
+      'rm -r /data/deep; echo evil > /data/again; rm /cache/7; echo new > /cache/new',
+    );
+    const [brokenData, newCache] = [lookAt(at(data)), lookAt(at(cache))];
+    const partial = machine.json(0, 'restore', report.points[0].id, '--in-place', '--item', 'volume_data', '--yes');
+    expect([lookAt(at(data)), lookAt(at(cache))]).toEqual([dataBefore, newCache]);
+    expect(await stateOf(app)).toMatch(/^running /);
+    expect(await engine.docker('exec', app, 'cat', '/data/deep/er/text')).toBe('words');
+
+    // what was there before is a recovery point like any other, and lies beside the volume
+    expect(lookAt(partial.kept[0].path).split('\n').slice(1)).toEqual(brokenData.split('\n').slice(1));
+    machine.passes('restore', partial.safetyPoint, '--to', 'safety');
+    expect(lookAt(machine.path('safety/backup/data'))).toBe(brokenData);
+
+    // all of it, although a volume is gone altogether
+    await engine.docker('rm', '--force', app, down);
+    await engine.docker('volume', 'rm', cache);
+    machine.passes('restore', report.points[0].id, '--in-place', '--yes');
+    expect([lookAt(at(data)), lookAt(at(cache))]).toEqual([dataBefore, cacheBefore]);
+    expect(await engine.docker('run', '--rm', '--network', 'none', ...volumes, 'busybox', 'cat', '/cache/7')).toBe('7');
+  }, 120_000);
+});
