@@ -10,6 +10,7 @@ import type { Command, Host } from '../src/ports/host.ts';
 import type { Source, SourceTools } from '../src/ports/source.ts';
 import { type SourceFixture, sourceContract } from './contracts/source.ts';
 import { type CouchdbServer, couchdbAvailable, couchdbServer } from './services/couchdb.ts';
+import { freePort } from './services/redis.ts';
 import { contentsOf, fillHostile, HOSTILE_DOCUMENTS, HOSTILE_FACTS } from './sources/couchdb-contents.ts';
 import { bytesOf, changing, contextIn, temporaryFolder, told, writeBytes } from './sources/support.ts';
 
@@ -81,7 +82,7 @@ describe.runIf(couchdbAvailable())('needs CouchDB', () => {
     const path = `/${encodeURIComponent(name)}`;
     return {
       source: open({ database: name }),
-      failing: open({ database: name }, through('{ head -c 30000; kill $$; }')),
+      failing: open({ database: name }, through('{ dd bs=64k count=6 status=none; kill 0; }')),
       format,
       look: () => server.ask('GET', `${path}/_changes`),
       counted: async () => ({
@@ -121,5 +122,106 @@ describe.runIf(couchdbAvailable())('needs CouchDB', () => {
     await source.databases?.drop('copy', never());
     await source.databases?.drop('copy', never());
     expect(await source.databases?.exists('copy', never())).toBe(false);
+  });
+
+  test('where only a host reaches the server, its programs are the connection, and no argument has the password', async () => {
+    await using folder = await temporaryFolder();
+    const name = await database(40);
+    const seen: Command[] = [];
+    const host = beyond((command) => {
+      seen.push(command);
+      return command;
+    });
+    const { path, facts } = await stored(open({ database: name }, host), folder.path);
+    expect(facts.documents).toEqual({ [name]: 40 });
+    expect(await problems(await readFile(path), facts)).toEqual([]);
+    expect(seen.length).toBeGreaterThan(0);
+    expect(JSON.stringify(seen)).not.toContain('4711');
+    const nowhere = open({ url: `http://127.0.0.1:${await freePort()}` }, beyond());
+    await expect(stored(nowhere, folder.path)).rejects.toMatchObject({
+      code: 'SourceMissing',
+      message: expect.stringContaining('Connection refused'),
+    });
+  });
+
+  test('whoever is not let in is told which setting to look at, and nobody is told the password', async () => {
+    await using folder = await temporaryFolder();
+    const refused = async (source: Source): Promise<unknown> => {
+      const error = await stored(source, folder.path).catch((reason: unknown) => reason);
+      expect(JSON.stringify(error) + String(error)).not.toContain('4711');
+      return error;
+    };
+    const wrong = { code: 'SourceFailed', hint: 'Look at `user` and `password` of the source' };
+    expect(await refused(open({}, localHost(), '4711-other'))).toMatchObject(wrong);
+    expect(await refused(open({ user: 'nobody' }))).toMatchObject(wrong);
+    const away = open({ url: `http://127.0.0.1:${await freePort()}` });
+    expect(await refused(away)).toMatchObject({ code: 'SourceMissing', hint: expect.stringContaining('`url`') });
+    expect(await refused(open({ database: 'not_there' }))).toMatchObject({ code: 'SourceMissing' });
+  });
+
+  test('all databases are those that are no system ones, and one that is gone fails alone', async () => {
+    await using folder = await temporaryFolder();
+    const [one, other] = [await database(1), await database(2)];
+    await using capture = await open({}).capture(contextIn(folder.path), never());
+    const names = capture.items.map(({ name }) => name);
+    expect(names).toEqual(expect.arrayContaining([one, other].map((name) => `couchdb_${encodeURIComponent(name)}`)));
+    await using partly = await open({ databases: [one, 'gone'] }).capture(contextIn(folder.path), never());
+    const [there, gone] = partly.items;
+    if (there === undefined || gone === undefined) throw new Error('two items');
+    await writeBytes(bytesOf(there, never()), join(folder.path, 'there'));
+    expect(there.completed().facts.documents).toEqual({ [one]: 1 });
+    await expect(writeBytes(bytesOf(gone, never()), join(folder.path, 'gone'))).rejects.toMatchObject({
+      code: 'SourceMissing',
+    });
+  });
+
+  test('a dump that was cut, flipped, emptied or lengthened is found out, wherever it is', async () => {
+    await using folder = await temporaryFolder();
+    await fillHostile(server, 'damaged');
+    const { path, facts } = await stored(open({ database: 'damaged' }), folder.path);
+    const whole = await readFile(path);
+    const places = Array.from({ length: 150 }, (_, place) => Math.floor((whole.length * place) / 150));
+    for (const place of [...places, whole.length - 1, whole.length - 2]) {
+      const flipped = Buffer.from(whole);
+      flipped[place] = (flipped[place] ?? 0) ^ 0x01;
+      expect(await problems(flipped, facts), `flipped at ${place}`).not.toEqual([]);
+      expect(await problems(whole.subarray(0, place), facts), `cut at ${place}`).not.toEqual([]);
+    }
+    const lines = whole.toString('utf8').split('\n');
+    for (const place of lines.slice(0, -1).keys()) {
+      const without = lines.toSpliced(place, 1).join('\n');
+      expect(await problems(Buffer.from(without), facts), `without line ${place}`).not.toEqual([]);
+    }
+    expect(await problems(Buffer.concat([whole, whole]), facts)).not.toEqual([]);
+    expect(await problems(whole, { ...facts, documents: { damaged: 7 } })).toEqual([
+      `facts failed: documents damaged: 7 expected, ${HOSTILE_DOCUMENTS} found`,
+    ]);
+    // What stands in a document may be anything; the database that came of it must not stay.
+    const half = open({}).databases?.fill('half', () => once(whole.subarray(0, whole.length / 2)), never());
+    await expect(half).rejects.toMatchObject({ code: 'Damaged' });
+  });
+
+  test('a server that is killed while it answers is a failure, however much came', async () => {
+    await using folder = await temporaryFolder();
+    await using dying = await couchdbServer();
+    await dying.ask('PUT', '/big');
+    const docs = Array.from({ length: 3000 }, (_, at) => ({ _id: `n${at}`, text: 'x'.repeat(4000) }));
+    await dying.ask('POST', '/big/_bulk_docs', { docs });
+    const source = openSource('vault', { couchdb: { url: dying.url, database: 'big' } }, localHost(), toolsWith(''));
+    await using capture = await source.capture(contextIn(folder.path), never());
+    const [item] = capture.items;
+    if (item === undefined) throw new Error('no item');
+    let came = 0;
+    async function read(): Promise<void> {
+      if (item === undefined) return;
+      for await (const chunk of bytesOf(item, never())) {
+        if (came === 0) await dying.kill();
+        came += chunk.length;
+      }
+    }
+    await expect(read()).rejects.toMatchObject({ code: expect.stringMatching(/^Source/) });
+    expect(came).toBeGreaterThan(0);
+    expect(came).toBeLessThan(12_000_000);
+    expect(() => item.completed()).toThrow('not read to its end');
   });
 });

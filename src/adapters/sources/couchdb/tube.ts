@@ -2,6 +2,7 @@ import { Agent } from 'node:http';
 import { Duplex, PassThrough, Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { connect } from 'node:tls';
+import type { Bytes } from '../../../ports/bytes.ts';
 import type { Host } from '../../../ports/host.ts';
 
 /** bash(1), REDIRECTION, `/dev/tcp`. It ends when the server closes the connection; its reader's end is told by a signal. */
@@ -12,6 +13,17 @@ exec 4<&-
 cat <&3
 kill "$!" 2>/dev/null
 exit 0`;
+
+/** What is sent, until the program is gone: a stream's own iterator would wait for a chunk before it lets itself be left. */
+const untilLeft = (sent: PassThrough): Bytes => ({
+  [Symbol.asyncIterator]() {
+    const chunks = sent[Symbol.asyncIterator]();
+    return {
+      next: () => chunks.next(),
+      return: async () => ({ done: true, value: undefined }),
+    };
+  },
+});
 
 /** One stream of two; the types do not know that a pair is taken. */
 const joined = (readable: Readable, writable: PassThrough): Duplex =>
@@ -31,7 +43,7 @@ export class TubeAgent extends Agent {
     this.#open = () => {
       const sent = new PassThrough();
       const command = { program: 'bash', args: ['-c', TUBE, 'bash', name, port] };
-      const came = Readable.from(host.read([command], { signal, input: sent }), { objectMode: false });
+      const came = Readable.from(host.read([command], { signal, input: untilLeft(sent) }), { objectMode: false });
       const tube = joined(came, sent);
       this.#tubes.add(tube);
       came.once('close', () => this.#tubes.delete(tube));
