@@ -41,6 +41,7 @@ export const ERRORS = {
   UnitMissing: { exit: 1, hint: 'Look whether its name in the configuration is right, and whether it is installed' },
   UnitFailed: { exit: 1, hint: 'Look at its log: journalctl -u UNIT, docker logs CONTAINER' },
   CheckFailed: { exit: 1, hint: 'Look at the logs of what is checked, and whether the check is right' },
+  OverBudget: { exit: 5, hint: 'Allow more: --max-space, --max-duration' },
   ScratchUnusable: {
     exit: 5,
     hint: 'Install what is named; the recovery point itself was not judged. See what is missing with: holdfast doctor',

@@ -7,20 +7,18 @@ import type { Evidence, RecoveryPoint } from '../domain/recovery-point.ts';
 import { formatBytes } from '../domain/size.ts';
 import { type Check, worst } from '../domain/verdict.ts';
 import type { JournalEntry } from '../journal/entry.ts';
+import { type DrillBudget, refuseLargeDrill, refuseLongDrill } from './drill-budget.ts';
 import { checkRestored } from './drill-checks.ts';
 import type { DrillContext } from './drill-context.ts';
 import { type Drilling, drilledItem, drillingOf, restoreOne, verifyOne } from './drill-items.ts';
 import { phasesOf } from './drill-phases.ts';
 import { gatherRestored, makeScene, openInstances, type Scene } from './drill-scene.ts';
-import { type Budget, refuseLargeDrill } from './drill-space.ts';
 import type { SelectedPoint } from './point-selection.ts';
 import { type Choice, choose } from './restore-choice.ts';
 
-export interface DrillPointOptions extends Budget {
+export interface DrillPointOptions extends DrillBudget {
   /** Names of items, or of sources that have one; all when left out. */
   readonly items: readonly string[] | undefined;
-  /** Milliseconds after which the drill is given up; null for no limit. */
-  readonly maxDurationMs: number | null;
   /** Items that earlier drills proved, since the last check of the point that failed. */
   readonly proven: ReadonlySet<string>;
 }
@@ -48,6 +46,7 @@ export async function drillPoint(
   {
     await using servers = new AsyncDisposableStack();
     const selects = await phases.perform('select', async () => {
+      if (options.items === undefined) await refuseLongDrill(point.service, options, context);
       const bytes = await refuseLargeDrill(choicesOf(drilled), options, context, limited);
       const what = `${counted(drilled.length, 'item')} of ${point.timestamp}`;
       return { outcome: 'passed', detail: `${what}, about ${formatBytes(bytes)} when restored` };

@@ -1,10 +1,12 @@
 import type { DrillVerdict } from '../domain/drill.ts';
 import { HoldfastError, messageOf } from '../domain/errors.ts';
 import { type Check, worst } from '../domain/verdict.ts';
+import type { DrillBudget } from './drill-budget.ts';
 import type { DrillContext } from './drill-context.ts';
 import { beginDrill } from './drill-lock.ts';
 import { drillPoint } from './drill-point.ts';
 import { drillReportJson, drillReportText } from './drill-report.ts';
+import { oldestProof } from './drill-sample.ts';
 import { confirmScratchFolder } from './drill-scene.ts';
 import { drillDetail, provenItems } from './drill-series.ts';
 import { type SelectedPoint, selectPoint } from './point-selection.ts';
@@ -12,16 +14,14 @@ import { recorded } from './recorded.ts';
 import { waitForService } from './service-wait.ts';
 import { inconclusiveOrFailed } from './verify-item.ts';
 
-export interface DrillRequest {
+export interface DrillRequest extends DrillBudget {
   /** A service, whose newest point that passed is taken, or a point; every configured service when null. */
   readonly what: string | null;
   readonly repository: string | undefined;
   /** Names of items, or of sources that have one; all when left out. */
   readonly items: readonly string[] | undefined;
-  /** Where scratch instances are made. */
-  readonly scratch: string;
-  readonly maxBytes: number | null;
-  readonly maxDurationMs: number | null;
+  /** Of every service only the one whose proof is oldest. */
+  readonly sample: boolean;
   readonly lockWaitMs: number;
 }
 
@@ -56,7 +56,10 @@ export async function drill(request: DrillRequest, context: DrillContext, signal
       warnings.push({ subject: service, text: messageOf(error).split('\n')[0] ?? '' });
     }
   }
-  return drillEach(points, warnings, request, context, signal);
+  if (!request.sample) return drillEach(points, warnings, request, context, signal);
+  const { selected, passedOver } = await oldestProof(points, request, context, signal);
+  for (const { subject, text } of passedOver) context.progress({ type: 'warning', subject, text });
+  return drillEach(selected === null ? [] : [selected], selected === null ? passedOver : [], request, context, signal);
 }
 
 async function drillEach(

@@ -24,6 +24,7 @@ const INCONCLUSIVE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'RepositoryLocked',
   'NoSpace',
   'ScratchUnusable',
+  'OverBudget',
   'StateBusy',
   'StateUnusable',
   'Internal',

@@ -107,6 +107,32 @@ describe.runIf(available('sqlite3'))('a drill of trees and SQLite', () => {
     });
   }, 60_000);
 
+  test('of every service the one whose proof is oldest is drilled, within the budget', () => {
+    const machine = aDrilledMachine();
+    const yaml = readFileSync(machine.configuration, 'utf8');
+    machine.write('large/bytes', Buffer.alloc(3_000_000, 'x'));
+    machine.write('other/<b>', 'y');
+    const more =
+      '  large: { sources: { data: { files: [./large] } } }\n  other: { sources: { data: { files: [./other] } } }\n';
+    writeFileSync(machine.configuration, yaml + more);
+    machine.passes('backup');
+    const sample = (...args: string[]): Json => machine.drill(0, '--sample', '--max-space', '1MiB', ...args);
+    const [first, second, third] = [sample(), sample('--html', machine.path('drill.html')), sample()];
+    expect([first, second, third].map(({ service }) => service)).toEqual(['notes', 'other', 'notes']);
+    expect(machine.drill(5, '--sample', '--max-space', '10B')).toMatchObject({
+      outcome: 'inconclusive',
+      points: [],
+      warnings: [{ subject: 'large' }, { subject: 'other' }, { subject: 'notes' }],
+    });
+    const late = machine.drill(5, 'notes', '--max-duration', '0s').phases[0];
+    expect(late).toMatchObject({ outcome: 'inconclusive', detail: expect.stringContaining('--max-duration') });
+    const html = readFileSync(machine.path('drill.html'), 'utf8');
+    expect(html).toContain(`${second.point}, of `);
+    expect(html).not.toMatch(/<script|<link|https?:/);
+    expect(html).toMatch(/<td>files<\/td><td>1<\/td><td>1<\/td>/);
+    expect(machine.drill(64, 'notes', '--sample').error).toMatchObject({ code: 'Usage' });
+  }, 60_000);
+
   test('runs the checks of the service on the copy, where nothing of the live one can be reached', async () => {
     const address = await anOpenDoor();
     const checks = [

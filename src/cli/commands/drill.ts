@@ -1,14 +1,19 @@
+import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Command } from 'commander';
+import { HoldfastError, messageOf } from '../../domain/errors.ts';
 import { drill } from '../../operations/drill.ts';
 import { duration, gathered, size } from '../arguments.ts';
 import { EXIT_OF_PROOF } from '../exit-code.ts';
 import type { Face } from '../face.ts';
 import { drillAsJson, drillForPeople } from '../render/drill.ts';
+import { drillAsHtml } from '../render/drill-html.ts';
 import { openedFor, type RepositoryChoice, withRepositoryOptions } from '../repository-option.ts';
 
 interface Options extends RepositoryChoice {
   readonly item?: readonly string[];
+  readonly sample?: boolean;
+  readonly html?: string;
   readonly scratch: string;
   readonly maxSpace?: number;
   readonly maxDuration?: number;
@@ -25,27 +30,42 @@ export const drillCommand = (face: Face): Command =>
     )
     .argument('[what]', 'a service, whose newest point is taken, or a point; every service when left out')
     .option('--item <name>', 'only this item, or the one of this source; may be given again', gathered)
+    .option('--sample', 'of every service the one whose proof is oldest, within the limits that follow')
     .option('--scratch <dir>', 'where scratch instances are made, and removed', SCRATCH_FOLDER)
     .option('--max-space <size>', 'do not begin when they would take more', size)
     .option('--max-duration <duration>', 'give up after this time', duration)
+    .option('--html <file>', 'write a report to be printed as well; one that is there is replaced')
     .option('--lock-wait <duration>', 'wait for another drill of the same service', duration)
     .addHelpText(
       'after',
-      '\nExamples:\n  holdfast drill mealie\n  holdfast drill databases --item postgres_authelia --json\n  holdfast drill --max-duration 30m --max-space 20GiB',
+      '\nExamples:\n  holdfast drill mealie\n  holdfast drill databases --item postgres_authelia --json\n  holdfast drill --sample --max-duration 30m --max-space 20GiB --html drill.html',
     )
     .action(async (what: string | undefined, options: Options) => {
+      if (options.sample && (what !== undefined || options.item !== undefined))
+        throw new HoldfastError('Usage', '--sample chooses the service by itself.', '--sample');
       await using application = await face.open({ ...openedFor(options), writes: true });
       const request = {
         what: what ?? null,
         repository: options.repository,
         items: options.item,
+        sample: options.sample ?? false,
         scratch: resolve(options.scratch),
         maxBytes: options.maxSpace ?? null,
         maxDurationMs: options.maxDuration === undefined ? null : options.maxDuration * 1000,
         lockWaitMs: (options.lockWait ?? 0) * 1000,
       };
       const report = await drill(request, application, face.signal);
+      if (options.html !== undefined) await writeHtml(options.html, drillAsHtml(report));
       face.print(drillForPeople(report));
       face.printJson(drillAsJson(report));
       face.exit(EXIT_OF_PROOF[report.outcome]);
     });
+
+async function writeHtml(path: string, page: string): Promise<void> {
+  try {
+    await writeFile(path, page);
+  } catch (cause) {
+    const words = `The report cannot be written: ${messageOf(cause)}. The drill itself is recorded.`;
+    throw new HoldfastError('PathUnusable', words, path, { cause });
+  }
+}

@@ -1,7 +1,9 @@
 import { estimatedBytes, SERVER_BYTES } from '../domain/drill.ts';
+import { formatDuration } from '../domain/duration.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import { formatBytes } from '../domain/size.ts';
 import type { DrillContext } from './drill-context.ts';
+import { drilledPointsOf } from './drill-series.ts';
 import type { Choice } from './restore-choice.ts';
 
 /** What the scratch instances of these items will take, in bytes, before any is made. A dump says nothing of its indexes,
@@ -29,17 +31,39 @@ async function isServer(kind: string, scratch: DrillContext['scratch']): Promise
   }
 }
 
-export interface Budget {
+/** What a drill may take. */
+export interface DrillBudget {
   /** The folder in which scratch instances are made. */
   readonly scratch: string;
   /** Bytes that they may take; null for what the disk has. */
   readonly maxBytes: number | null;
+  /** Milliseconds after which the drill is given up; null for no limit. */
+  readonly maxDurationMs: number | null;
 }
 
-/** @returns the bytes that are expected. @throws NoSpace when they are beyond the disk or the budget */
+/** How many earlier drills are looked at. */
+const LOOKED_AT = 1000;
+
+/** @throws OverBudget when the last whole drill of the service took longer than is allowed */
+export async function refuseLongDrill(
+  service: string,
+  { maxDurationMs }: DrillBudget,
+  { catalog }: Pick<DrillContext, 'catalog'>,
+): Promise<void> {
+  if (maxDurationMs === null) return;
+  const runs = await catalog.runs({ verb: 'drill', limit: LOOKED_AT });
+  const last = runs.flatMap(drilledPointsOf).find((one) => one.service === service && one.whole && one.rtoMs !== null);
+  if (last === undefined || last.rtoMs === null || last.rtoMs <= maxDurationMs) return;
+  const [took, allowed] = [last.rtoMs, maxDurationMs].map((each) => formatDuration(each / 1000));
+  throw new HoldfastError('OverBudget', `Its last drill took ${took}, and --max-duration allows ${allowed}.`, service, {
+    hint: 'Allow more, or drill one item: --item NAME',
+  });
+}
+
+/** @returns the bytes that are expected. @throws NoSpace, OverBudget */
 export async function refuseLargeDrill(
   choices: readonly Choice[],
-  { scratch, maxBytes }: Budget,
+  { scratch, maxBytes }: DrillBudget,
   context: Pick<DrillContext, 'scratch' | 'host'>,
   signal: AbortSignal,
 ): Promise<number> {
@@ -51,7 +75,7 @@ export async function refuseLargeDrill(
       hint: 'Choose a folder on another disk: --scratch DIR',
     });
   if (maxBytes !== null && bytes > maxBytes)
-    throw new HoldfastError('NoSpace', `${words}, and --max-space allows ${formatBytes(maxBytes)}.`, scratch, {
+    throw new HoldfastError('OverBudget', `${words}, and --max-space allows ${formatBytes(maxBytes)}.`, scratch, {
       hint: 'Allow more, or drill one item: --item NAME',
     });
   return bytes;
