@@ -187,10 +187,59 @@ services:
     machine.passes('restore', 'one', '--in-place', '--yes', '--item', 'ldap');
     await up();
     expect(await contents()).toEqual(before);
-    await engine.docker('stop', container);
+    await engine.docker('stop', '--time', '1', container);
     for (const name of readdirSync(join(config, 'cn=config')))
       if (name.startsWith('olcDatabase={1}')) rmSync(join(config, 'cn=config', name));
     machine.passes('restore', 'one', '--in-place', '--yes', '--item', 'ldap_config');
     expect(await contents()).toEqual(before);
+  }, 120_000);
+
+  test('servers in containers come back in place through their volumes, and never through what only looks like one', async () => {
+    const folder = await folderOf();
+    const words = ['--unixsocket', '/data/redis.sock', '--dir', '/data', '--repl-diskless-sync-delay', '0'];
+    const cache = await running(folder, '/data', [], 'redis-server', ...words);
+    const client = clientOf(folder);
+    await client.up();
+    await fill(client, HOSTILE);
+    const before = await contentsOf(client);
+    const machine = machineWith({ redis: { container: cache } }, cache);
+    machine.passes('backup');
+    await client.cli('flushall');
+    machine.passes('restore', 'one', '--in-place', '--yes');
+    await client.up();
+    expect(await contentsOf(client)).toEqual(before);
+    const bare = await running(await folderOf(), '/elsewhere', [], 'redis-server', '--dir', '/tmp');
+    const unsafe = machineWith({ redis: { container: bare } }, bare);
+    await until(async () => unsafe.run(['backup']).exitCode === 0, 'a backup');
+    const refused = unsafe.json(1, 'restore', 'one', '--in-place', '--yes');
+    expect(refused.error).toMatchObject({ code: 'Refused', message: expect.stringContaining('lies in no volume') });
+
+    await using made = await directory(ENTRIES);
+    const { config } = made;
+    const people = await running(
+      made.folder,
+      made.folder,
+      [],
+      ...['slapd', '-F', config, '-h', 'ldapi://%2Frun%2Fldapi', '-d', '0'],
+    );
+    const contents = async (): Promise<string> => await made.tool('slapcat', '-F', config, '-b', SUFFIX);
+    const entries = await contents();
+    const own = machineWith({ ldap: { container: people, config, suffix: SUFFIX } }, people);
+    own.passes('backup');
+    await engine.docker('stop', '--time', '1', people);
+    await made.tool(
+      'slapmodify',
+      '-F',
+      config,
+      '-b',
+      SUFFIX,
+      '-l',
+      own.write('late.ldif', `dn: cn=ends,${SUFFIX}\nchangetype: delete\n`),
+    );
+    await engine.docker('start', people);
+    expect(await contents()).not.toBe(entries);
+    own.passes('restore', 'one', '--in-place', '--yes');
+    expect(await contents()).toBe(entries);
+    expect(readdirSync(made.folder).filter((name) => name.startsWith('data.recovery-backup-'))).toHaveLength(1);
   }, 120_000);
 });

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import type { DockerEngine } from './docker.ts';
 
 const execute = promisify(execFile);
-const APPLETS = ['sh', 'env', 'sed', 'kill', 'sleep', 'id', 'cat', 'ls', 'mkdir'] as const;
+const APPLETS = ['sh', 'env', 'sed', 'kill', 'sleep', 'id', 'cat', 'ls', 'mkdir', 'stat', 'readlink'] as const;
 
 export interface Image {
   readonly name: string;
