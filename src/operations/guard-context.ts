@@ -77,9 +77,11 @@ export async function findSnapshot(
   const found: (Subject & { readonly snapshot: StoredSnapshot })[] = [];
   for (const pool of context.pools.values()) {
     const snapshotter = await context.snapshotter(pool.name);
-    const stored = await snapshotter.find(name, signal);
+    const [stored, [record]] = await Promise.all([
+      snapshotter.find(name, signal),
+      context.catalog.snapshots({ pool: pool.name, names: [name] }),
+    ]);
     if (stored === null) continue;
-    const [record] = await context.catalog.snapshots({ pool: pool.name, names: [name] });
     const snapshot = asRecorded(stored, record);
     if (snapshot.subvolume === null) {
       const words = `The name ${name} does not tell whose snapshot it is.`;

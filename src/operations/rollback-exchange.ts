@@ -1,5 +1,6 @@
 import type { JournalEntry } from '../journal/entry.ts';
-import type { OwnMount } from '../ports/occupancy.ts';
+import type { Occupancy, OwnMount } from '../ports/occupancy.ts';
+import type { Unit } from '../ports/unit.ts';
 import type { GuardContext } from './guard-context.ts';
 import { refuseOccupied, refuseOwnPaths } from './occupancy.ts';
 import type { Replacement, RollbackPlan } from './rollback-plan.ts';
@@ -19,20 +20,22 @@ export async function exchange(
   signal: AbortSignal,
 ): Promise<{ readonly stopped: readonly Stopped[]; readonly remounts: readonly Remount[] }> {
   const units = plan.units.map(({ unit }) => unit);
-  for (const { state, snapshotter } of plan.replacements) {
-    // with nothing to stop and an instant copy the look before the exchange is enough
-    if (units.length === 0 && snapshotter.capabilities.instant) continue;
-    await refuseOccupied(state.path, units, context, signal);
-  }
-  for (const { pool, provisional, snapshot, snapshotter, state } of plan.replacements) {
-    const step = { kind: 'copy-made', pool, name: provisional, present: state.identity ?? '' } as const;
-    await journal.step(step, () => snapshotter.materialize(snapshot.name, provisional, signal));
-  }
+  // with nothing to stop and an instant copy one look, at the time of the copy, is enough
+  const once = units.length === 0 && plan.replacements.every(({ snapshotter }) => snapshotter.capabilities.instant);
+  const look = async (owners: readonly Unit[]): Promise<readonly Occupancy[]> => {
+    const found: Occupancy[] = [];
+    for (const { state } of plan.replacements) found.push(await refuseOccupied(state.path, owners, context, signal));
+    return found;
+  };
+  if (!once) await look(units);
+  const [copied, early] = await Promise.allSettled([makeCopies(plan, journal, signal), once ? look([]) : null]);
+  for (const one of [copied, early]) if (one.status === 'rejected') throw one.reason;
   const stopped = await stopUnits(units, journal, context, signal);
+  // what was stopped is gone by now: whoever is left owns what he holds
+  const occupancies = (early.status === 'fulfilled' ? early.value : null) ?? (await look([]));
   const remounts: Remount[] = [];
-  for (const { state } of plan.replacements) {
-    // what was stopped is gone by now: whoever is left owns what he holds
-    const { own } = await refuseOccupied(state.path, [], context, signal);
+  for (const [index, { state }] of plan.replacements.entries()) {
+    const { own } = occupancies[index] as Occupancy;
     await refuseOwnPaths(state.path, own, context, signal);
     for (const mount of own.toReversed()) {
       const path = mount.inside === '' ? state.path : `${state.path}/${mount.inside}`;
@@ -43,6 +46,13 @@ export async function exchange(
   }
   for (const replacement of plan.replacements) await swap(replacement, journal, signal);
   return { stopped, remounts };
+}
+
+async function makeCopies({ replacements }: RollbackPlan, journal: JournalEntry, signal: AbortSignal): Promise<void> {
+  for (const { pool, provisional, snapshot, snapshotter, state } of replacements) {
+    const step = { kind: 'copy-made', pool, name: provisional, present: state.identity ?? '' } as const;
+    await journal.step(step, () => snapshotter.materialize(snapshot.name, provisional, signal));
+  }
 }
 
 async function swap(
