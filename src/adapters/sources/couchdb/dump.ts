@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { counted } from '../../../domain/counted.ts';
 import { HoldfastError } from '../../../domain/errors.ts';
 import type { Captured } from '../../../ports/source.ts';
 import { attachmentLines } from './attachment.ts';
@@ -76,7 +77,9 @@ async function* dumpLines(made: Made, client: Client): AsyncGenerator<string | B
       yield* attachmentLines(name, document, attachment, client);
   }
   if (gone > 0)
-    warnings.push(`${name}: ${gone} documents changed while they were read, and are in it as they were afterwards`);
+    warnings.push(
+      `${name}: ${counted(gone, 'document')} changed while it was read, and stand in it as they were afterwards`,
+    );
   const after = await presentState(name, client);
   refuseLost(name, before, after, tally);
   const { documents: _, ...counts } = tally.facts(name);
