@@ -70,7 +70,7 @@ async function* dumpLines(made: Made, client: Client): AsyncGenerator<string | B
   yield lineOf({ holdfast: 'couchdb', format: 1, database: name, server: version, sequence, partitioned, security });
   for await (const { text } of localDocuments(name, client, warnings)) yield Buffer.concat([text, NEWLINE]);
   let gone = 0;
-  for await (const { document, text } of documents(made, client, () => (gone += 1))) {
+  for await (const { document, text } of leavesOfDump(made, client, () => (gone += 1))) {
     tally.take(document);
     yield Buffer.concat([text, NEWLINE]);
     for (const attachment of Object.entries(document._attachments ?? {}))
@@ -82,9 +82,8 @@ async function* dumpLines(made: Made, client: Client): AsyncGenerator<string | B
     );
   const after = await presentState(name, client);
   refuseLost(name, before, after, tally);
-  const { documents: _, ...counts } = tally.facts(name);
-  const counted = { documents: tally.facts(name).documents[name], ...counts };
-  yield lineOf({ end: { ...counted, sequence: after.sequence, sha256: made.digest() } });
+  const { documents, ...counts } = tally.facts(name);
+  yield lineOf({ end: { documents: documents[name], ...counts, sequence: after.sequence, sha256: made.digest() } });
 }
 
 async function presentState(database: string, client: Client): Promise<State> {
@@ -119,7 +118,7 @@ async function* localDocuments(database: string, client: Client, warnings: strin
 
 /** All leaf revisions of one moment. Design documents come last, since they may say what may be written. The list of what
  *  there is can be long, and reading documents takes its time, so it goes through a file. */
-async function* documents(
+async function* leavesOfDump(
   { database: { name }, workspace }: ToDump,
   client: Client,
   onGone: () => void,
