@@ -203,13 +203,18 @@ export async function undo(step: Step, ports: StepPorts, cutShort: boolean, sign
 
 /** An engine goes on with a stop that nobody waits for any more: what runs yet would go down after it was started. */
 async function startAgain(
-  { members, spared = [] }: UnitStopped,
+  { unit: reference, members, spared = [] }: UnitStopped,
   unit: Pick<Unit, 'running' | 'start' | 'stop'>,
   cutShort: boolean,
   signal: AbortSignal,
 ): Promise<void> {
-  if (cutShort && (await unit.running(signal)).length > spared.length) await unit.stop(signal, new Set(spared));
-  await unit.start(members, signal);
+  try {
+    if (cutShort && (await unit.running(signal)).length > spared.length) await unit.stop(signal, new Set(spared));
+    await unit.start(members, signal);
+  } catch (error) {
+    const gone = reference.kind === 'container' && error instanceof HoldfastError && error.code === 'UnitMissing';
+    if (!gone) throw error; // else somebody removed it since it was stopped, and nothing is left to be started
+  }
 }
 
 /** Does a step, or sees that it was done already. */

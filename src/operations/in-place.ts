@@ -20,7 +20,7 @@ import type { Expectation } from './rollback-expectation.ts';
 import { makeSafetyPoint, safetyOf } from './safety-point.ts';
 import { sharersToStop } from './service-containers.ts';
 import { lockService } from './service-lock.ts';
-import { type Stopped, startsOf, startUnits, stopUnits } from './units.ts';
+import { type Stopped, serversOf, startsOf, startUnits, stopUnits } from './units.ts';
 import type { Validation } from './validate.ts';
 
 export interface InPlaceOptions {
@@ -138,8 +138,9 @@ async function exchangeAll(
   const parts = { selected: restored.selected, context, journal };
   const { exchanges, items } = await stage(await prepared(plan, signal), parts, signal);
   const filled = await stageDatabases(plan, parts, signal);
-  const sharing = await stopUnits(sharersToStop(plan), journal, context, signal);
-  const stopped = await stopUnits(plan.units, journal, context, signal);
+  const servers = serversOf([...plan.databases, ...plan.applied].map((one) => one.databases));
+  const sharing = await stopUnits(sharersToStop(plan), journal, context, signal, servers);
+  const stopped = await stopUnits(plan.units, journal, context, signal, servers);
   await refuseHolders(plan, live, signal); // reading took its time, and a unit may have left a process behind
   const warnings: string[] = [...(await unseenHolders(plan, signal))];
   const aside: SetAside[] = [];

@@ -1,5 +1,5 @@
-import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type DockerEngine, dockerAvailable, dockerEngine, importBusybox, until } from '../services/docker.ts';
@@ -169,5 +169,100 @@ ${yaml}`);
     machine.passes('restore', report.points[0].id, '--in-place', '--yes');
     expect([lookAt(at(data)), lookAt(at(cache))]).toEqual([dataBefore, cacheBefore]);
     expect(await engine.docker('run', '--rm', '--network', 'none', ...volumes, 'busybox', 'cat', '/cache/7')).toBe('7');
+  }, 120_000);
+
+  test('whatever happens to containers while they are down, the point is made, and those that are there run again', async () => {
+    const { machine, data } = await runner();
+    const [volume, bound] = [['--volume', `${data}:/data`], machine.path('bound')];
+    mkdirSync(bound);
+    const bind = ['--mount', `type=bind,source=${bound},target=/bound`];
+    const well = await container('fault-well', [...volume, ...STOPS]);
+    const unbound = await container('fault-unbound', [...volume, ...STOPS, ...bind]);
+    const removed = await container('fault-removed', [...volume, ...STOPS]);
+    // KILL ends what does not end in its time
+    const deaf = await container(
+      'fault-deaf',
+      [...volume, ...STOPS, '--stop-timeout', '1'],
+      'trap "" TERM; while :; do sleep 0.05; done',
+    );
+    await engine.docker('exec', well, 'dd', 'if=/dev/urandom', 'of=/data/random', 'bs=1M', 'count=60');
+
+    const running = machine.start(['backup', '--json']);
+    await until(async () => (await stateOf(well)).startsWith('exited'), 'that it was stopped');
+    await engine.docker('rm', '--force', removed);
+    rmSync(bound, { recursive: true });
+    const ended = await running.ended;
+    expect(ended, ended.stderr).toMatchObject({ exitCode: 3 });
+    const report = JSON.parse(ended.stdout);
+    expect(report.points).toMatchObject([{ outcome: 'passed' }]);
+    const said = report.failures.map(({ message }: { readonly message: string }) => message).join('\n');
+    expect(said).toContain(removed);
+    expect([await stateOf(well), await stateOf(deaf)].map((state) => state.split(' ')[0])).toEqual([
+      'running',
+      'running',
+    ]);
+    expect(await stateOf(unbound)).toMatch(/^exited/);
+
+    // it is started again as soon as it can be, and nothing stays open for the one that is gone
+    expect(machine.run(['list']).stderr).toContain('left open steps');
+    mkdirSync(bound);
+    machine.passes('unlock');
+    expect(await stateOf(unbound)).toMatch(/^running/);
+    expect(machine.run(['list']).stderr).not.toContain('left open steps');
+    await engine.docker('rm', '--force', well, unbound, deaf);
+  }, 120_000);
+
+  test('a backup that is killed while containers are down is repaired by the next command that writes', async () => {
+    const { machine, data } = await runner();
+    const app = await container('killed-app', ['--volume', `${data}:/data`, ...STOPS]);
+    await engine.docker('exec', app, 'dd', 'if=/dev/urandom', 'of=/data/random', 'bs=1M', 'count=60');
+    const running = machine.start(['backup']);
+    await until(async () => (await stateOf(app)).startsWith('exited'), 'that it was stopped');
+    running.kill('SIGKILL');
+    await running.ended;
+    expect(await stateOf(app)).toMatch(/^exited/);
+    const ended = machine.run(['prune', '--plan', 'nightly', '--yes']);
+    expect(ended, ended.stderr).toMatchObject({ exitCode: 0 });
+    expect(ended.stderr).toContain('cut short earlier');
+    expect(await stateOf(app)).toMatch(/^running/);
+    expect(readdirSync(machine.path('backups')).filter((name) => name.endsWith('.gz'))).toEqual([]);
+    await engine.docker('rm', '--force', app);
+  }, 120_000);
+
+  test('what cannot be read is named: a volume that is not there, an engine that is away, a socket of another group', async () => {
+    const { machine } = await runner();
+    const configuration = readFileSync(machine.configuration, 'utf8');
+    writeFileSync(machine.configuration, configuration.replaceAll(/volume: runner\d+_data/g, 'volume: nowhere'));
+    expect(machine.json(3, 'backup').points[0].items).toMatchObject([
+      { name: 'volume_data', outcome: 'failed', error: 'The engine has no volume nowhere.' },
+      { name: 'volume_cache', outcome: 'passed' },
+    ]);
+    writeFileSync(
+      machine.configuration,
+      configuration.replaceAll(/volume: runner\d+_(?:data|cache)/g, 'volume: nowhere'),
+    );
+    const missing = machine.run(['backup']);
+    expect(missing.exitCode).toBe(1);
+    expect(missing.stderr + missing.stdout).toContain('The engine has no volume nowhere.');
+
+    const away = machine.run(['backup'], { environment: { DOCKER_HOST: 'unix:///nowhere/docker.sock' } });
+    expect(away.exitCode).toBe(1);
+    expect(away.stderr + away.stdout).toContain('does not reach its engine');
+
+    const socket = engine.environment.DOCKER_HOST.replace('unix://', '');
+    sh(
+      'chgrp games "$1" && chmod 660 "$1" && chmod 755 "$(dirname "$1")" && chmod -R a+rwX "$2"',
+      socket,
+      machine.folder,
+    );
+    const main = join(import.meta.dirname, '../../src/main.ts');
+    const nobody = ['--reuid=nobody', '--regid=nogroup', '--clear-groups', process.execPath, main, 'backup'];
+    const environment = { ...machine.environment, ...engine.environment };
+    const ended = spawnSync('setpriv', nobody, { env: environment, cwd: machine.folder, encoding: 'utf8' });
+    expect(ended.status).toBe(1);
+    expect(ended.stderr + ended.stdout).toContain(
+      `may not use the socket of docker, ${socket}: it belongs to the group games`,
+    );
+    expect(ended.stderr + ended.stdout).toContain('usermod -aG games');
   }, 120_000);
 });

@@ -53,6 +53,15 @@ test('what a killed process had stopped is started by the next one, in the decla
   expect(next.open()).toEqual([]);
 });
 
+test('a container that was removed while it was down keeps no other from being started, and leaves nothing open', async () => {
+  await stopAndDie();
+  units.set('container web', memoryUnit({ reference: reference('web'), calls, missing: true }));
+  using next = journal();
+  expect(await next.repair({ force: false }, never)).toMatchObject([{ outcome: 'undone', detail: '2 steps' }]);
+  expect(calls.slice(2)).toEqual(['start container database: one']);
+  expect(next.open()).toEqual([]);
+});
+
 test('a unit whose stop was cut short is down before it is started: its engine may go on with the stop', async () => {
   const killedAt = (name: string) => async (): Promise<void> => {
     if (name === 'web') await unitOf(name).stop(never);
