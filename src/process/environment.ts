@@ -7,7 +7,7 @@ import type { Account } from './account.ts';
 const FOLDERS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 
 /** The caller's folders, then those of {@link FOLDERS} that it lacks. */
-function searchPath(): string {
+export function searchPath(): string {
   const own = (process.env.PATH ?? '').split(':').filter((folder) => folder.startsWith('/'));
   return [...new Set([...own, ...FOLDERS])].join(':');
 }

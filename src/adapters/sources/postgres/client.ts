@@ -3,6 +3,7 @@ import type { Command, Session } from '../../../ports/host.ts';
 import type { Reached } from '../server/reach.ts';
 import * as args from './args.ts';
 import type { PostgresSettings } from './config.ts';
+import { withoutWrapper } from './programs.ts';
 
 /** A server that is spoken to by its own programs. The name of a database is passed by environment, where it is never
  *  taken for an option or a connection string. */
@@ -25,6 +26,7 @@ export function clientOf({ postgres: settings }: PostgresSettings, { host, passw
   const { socket, host: address, port, user, runAs } = settings;
   const where = socket ?? address;
   const fixed = {
+    ...(host.capabilities.localPaths ? withoutWrapper() : {}),
     PGUSER: user ?? runAs ?? 'postgres',
     PGCONNECT_TIMEOUT: CONNECT_LIMIT,
     PGCLIENTENCODING: 'UTF8',

@@ -8,6 +8,7 @@ import { readPipeline } from '../../../process/run.ts';
 import * as args from './args.ts';
 import { scanData } from './data-scanner.ts';
 import { readGlobals } from './globals.ts';
+import { withoutWrapper } from './programs.ts';
 
 /** pg_restore(1), custom format: the first bytes of an archive. */
 const MAGIC = 'PGDMP';
@@ -80,7 +81,7 @@ async function readArchive(bytes: Bytes, signal: AbortSignal): Promise<Facts | s
       throw error;
     }
   }
-  const restore = { program: 'pg_restore', args: args.readData };
+  const restore = { program: 'pg_restore', args: args.readData, environment: withoutWrapper() };
   try {
     for await (const chunk of readPipeline([restore], { signal, input: watched() })) scan.take(chunk);
   } catch (error) {
