@@ -8,7 +8,7 @@ import { judge } from './guard-judgement.ts';
 import type { GuardRequest } from './guard-request.ts';
 import { VERBS } from './guards.ts';
 import type { Expectation } from './rollback-expectation.ts';
-import { refuseTreesInUse, rollbackService, type ServiceRollback } from './rollback-service.ts';
+import { planWayBack, refuseTreesInUse, rollbackService, type ServiceRollback } from './rollback-service.ts';
 import { baselineOfService } from './rollback-service-expectation.ts';
 import { type ServiceContext, serviceNamed, unitsOfService } from './service-context.ts';
 import { makePoint, namePoint, type PlannedPoint, planPoint, removePoint, retainPoints } from './service-point.ts';
@@ -154,6 +154,7 @@ async function make(
 ): Promise<number | null> {
   try {
     const { archived } = await makePoint(planned, point, units, context, signal);
+    await planWayBack(point, context, signal); // a point that could not be taken back is no protection
     return archived?.totalSize ?? null;
   } catch (error) {
     try {

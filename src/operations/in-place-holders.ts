@@ -39,7 +39,11 @@ async function nearestFolder(path: string, files: HostFiles, signal: AbortSignal
 /** A server reads its files when it starts, and writes them when it stops: one that nobody stops would write over what
  *  was restored.
  *  @throws Refused */
-function refuseUnstopped({ service, exchanges, units }: Pick<InPlacePlan, 'service' | 'exchanges' | 'units'>): void {
+export function refuseUnstopped({
+  service,
+  exchanges,
+  units,
+}: Pick<InPlacePlan, 'service' | 'exchanges' | 'units'>): void {
   const [needed] = exchanges.filter(({ server }) => server !== undefined);
   if (needed === undefined || units.length > 0) return;
   const words = `${needed.server?.name} must be down while ${needed.path} is exchanged, and no unit of ${service.name} is stopped for a restore.`;

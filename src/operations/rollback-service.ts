@@ -4,7 +4,7 @@ import type { Recovery } from '../ports/catalog.ts';
 import type { Unit } from '../ports/unit.ts';
 import { type DiffTotals, totalsOf } from './diff.ts';
 import { type ImagesTaken, type InPlaceResult, restoreInPlace } from './in-place.ts';
-import { refuseInPlace } from './in-place-holders.ts';
+import { refuseInPlace, refuseUnstopped } from './in-place-holders.ts';
 import { type InPlacePlan, planInPlace } from './in-place-plan.ts';
 import { refuseOccupied, refuseOwnPaths } from './occupancy.ts';
 import { type SelectedPoint, selectPoint } from './point-selection.ts';
@@ -49,13 +49,14 @@ export interface ServiceRollback {
   readonly durationMs: number;
 }
 
-/** @throws ServiceNotFound, PointNotFound, SnapshotMissing, UnitMissing, Refused */
-export async function planServiceRollback(
+/** What takes a point back, and where it is read.
+ *  @throws ServiceNotFound, PointNotFound, SnapshotMissing, UnitMissing; Refused, also where a server is in the way that no
+ *  unit stops, or its account may not exchange databases */
+export async function planWayBack(
   point: ServicePoint,
   context: ServiceContext,
   signal: AbortSignal,
-): Promise<ServiceRollbackPlan> {
-  const service = serviceNamed(point.service, context);
+): Promise<Pick<ServiceRollbackPlan, 'plan' | 'selected'>> {
   const at = context.clock.now();
   const id = context.identifiers.next(at);
   const selected =
@@ -64,8 +65,20 @@ export async function planServiceRollback(
       : await selectPoint({ what: point.id, repository: point.repository }, context, signal);
   const choices = selected === null ? [] : (await choose({}, selected, context, signal)).choices;
   const trees = await heldTrees(point.trees, id, context, signal);
-  const names = { id, at, service: service.name, point: point.id };
-  const found = await planInPlace(choices, names, context, signal, trees);
+  const names = { id, at, service: point.service, point: point.id };
+  const plan = await planInPlace(choices, names, context, signal, trees);
+  refuseUnstopped(plan);
+  return { plan, selected };
+}
+
+/** @throws what {@link planWayBack} throws */
+export async function planServiceRollback(
+  point: ServicePoint,
+  context: ServiceContext,
+  signal: AbortSignal,
+): Promise<ServiceRollbackPlan> {
+  const service = serviceNamed(point.service, context);
+  const { plan: found, selected } = await planWayBack(point, context, signal);
   const units = await unitsOfService(service, context);
   const images: { unit: Unit; container: string; image: string }[] = [];
   const states: { unit: Unit; running: boolean }[] = [];

@@ -106,14 +106,7 @@ async function archive(
   const point = await capture(request, repository, context, signal);
   await context.catalog.remember([point]);
   const failed = point.items.filter(({ outcome }) => outcome !== 'passed').map(({ name }) => name);
-  if (point.outcome === 'passed' && failed.length === 0) {
-    for (const { name, databases } of sources) {
-      const own = point.manifest?.items.filter(({ source }) => source === name) ?? [];
-      const captured = own.flatMap((item) => databases?.databaseOf(item.name) ?? []);
-      await databases?.confirmExchange(captured, signal);
-    }
-    return point;
-  }
+  if (point.outcome === 'passed' && failed.length === 0) return point;
   const words = `Not all of ${service.name} could be captured: ${failed.join(', ')}.`;
   throw new HoldfastError('Refused', words, service.name, { hint: `See why with: holdfast show ${point.id}` });
 }

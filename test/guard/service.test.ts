@@ -1,5 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from 'vitest';
 import { HoldfastError } from '../../src/domain/errors.ts';
 import { GUARD_DEFAULTS } from '../../src/domain/guard.ts';
@@ -114,6 +115,26 @@ describe('a command that is guarded over a whole service', () => {
       message: 'Guard cannot take data back, a source of kind files.',
     });
     expect(readFileSync(join(data, 'file'), 'utf8')).toBe('then');
+  });
+
+  test('is not started when no unit stops a server that must be down for its way back', async () => {
+    const { made, context, data } = await house();
+    using _ = made;
+    const path = join(made.folder, 'dump.db');
+    new DatabaseSync(path).exec('create table notes (text)');
+    made.addDatabase('notes', path);
+    const server = { name: 'Redis', heldAt: [], build: null };
+    const source: ServiceContext['source'] = async (...wanted) => {
+      const found = await made.context.source(...wanted);
+      const placed = { path, stored: 'sqlite_notes.db', companions: [], exclusive: true, server };
+      return found.name === 'notes' ? { ...found, placements: async () => [placed] } : found;
+    };
+    await expect(guardService(request, breaks(data), { ...context, source }, signal)).rejects.toMatchObject({
+      code: 'Refused',
+      message: expect.stringContaining('Redis must be down'),
+    });
+    expect(readFileSync(join(data, 'file'), 'utf8')).toBe('then');
+    expect(await made.catalog.runs({ verb: 'guard', limit: 1 })).toMatchObject([{ detail: { removed: true } }]);
   });
 
   async function withImages() {

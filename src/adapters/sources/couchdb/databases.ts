@@ -12,8 +12,12 @@ const NAME = /^[a-z_][a-z0-9_$()+/-]*$/;
 const BESIDE = 'Restore it beside the present one: --database NAME, or to a folder: --to DIR';
 
 /** How items go back into a running server: under a name that is free. CouchDB gives no database another name, so none
- *  takes the place of another. */
-export function databasesOf(source: string, open: (signal: AbortSignal) => Promise<Client>): Databases {
+ *  takes the place of another. @param container that it runs in */
+export function databasesOf(
+  source: string,
+  open: (signal: AbortSignal) => Promise<Client>,
+  container: string | null = null,
+): Databases {
   const filled = new Map<string, Filled>();
   const noSwap = (): Promise<never> =>
     Promise.reject(
@@ -27,7 +31,7 @@ export function databasesOf(source: string, open: (signal: AbortSignal) => Promi
     return (await stateOf(database, client)) !== null;
   };
   return {
-    container: null, // it is reached by its address alone
+    container,
     databaseOf: (item) => databaseOfItem('couchdb', item),
     async exists(database, signal) {
       await using client = await open(signal);

@@ -42,7 +42,7 @@ export function source(name: string, settings: CouchdbSettings, host: Host, tool
         [Symbol.asyncDispose]: async () => undefined,
       };
     },
-    databases: databasesOf(name, open),
+    databases: databasesOf(name, open, settings.couchdb.container),
     placements: async () => [],
     snapshotRoots: async () => [],
     holdsDatabases: async () => true,
