@@ -104,13 +104,14 @@ function ldap(container: SeenContainer, suffixes: readonly string[]): readonly S
   return known.map((suffix) => ({ ldap: { container: container.name, suffix } }));
 }
 
-/** Asked over its port: the image has no program that dumps. One that is not published cannot be reached from here, and
- *  what listens at 5984 then may be another server. */
+/** Asked over its port where that is published, else from inside: what listens at 5984 here may be another server. */
 function couchdb(container: SeenContainer, engine: string): readonly Settings[] {
   const port = container.ports.get('5984/tcp');
-  const url = port === undefined ? `http://${container.name}:5984` : `http://127.0.0.1:${port}`;
+  const published = port === undefined ? [] : [{ url: `http://127.0.0.1:${port}` }];
   const user = valueIn(container, ['COUCHDB_USER']) ?? 'admin';
   const [password] = passwordsIn(container, engine, ['COUCHDB_PASSWORD']);
   const secret = password === undefined ? {} : { password };
-  return [{ couchdb: { url, user, databases: 'all', ...secret } }];
+  return [...published, { container: container.name }].map((where) => ({
+    couchdb: { ...where, user, databases: 'all', ...secret },
+  }));
 }

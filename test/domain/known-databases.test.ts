@@ -52,10 +52,14 @@ test('a directory has the suffix that it answers with, else the one that its ima
   expect(asked?.ways).toEqual([{ ldap: { container: 'db', suffix: 'o=us' } }]);
 });
 
-test('a CouchDB whose port is not published is not looked for at this machine', () => {
-  expect(JSON.stringify(waysIn('couchdb'))).toContain('http://db:5984');
+test('a CouchDB is asked at its published port, else from inside, and never at a port that may be of another', () => {
+  const settings = { user: 'admin', databases: 'all' };
+  expect(waysIn('couchdb')).toEqual([{ couchdb: { container: 'db', ...settings } }]);
   const published = { ...container('couchdb'), ports: new Map([['5984/tcp', 6000]]) };
-  expect(JSON.stringify(knownDatabase(published, 'docker', [])?.ways)).toContain('http://127.0.0.1:6000');
+  expect(knownDatabase(published, 'docker', [])?.ways).toEqual([
+    { couchdb: { url: 'http://127.0.0.1:6000', ...settings } },
+    { couchdb: { container: 'db', ...settings } },
+  ]);
 });
 
 test('containers of one project are one service, with the files as Compose 1 and 2 name them', () => {
