@@ -43,7 +43,7 @@ export interface DrillVerdict {
   /** The service's own, on the restored copy. */
   readonly checks: readonly Check[];
   readonly notChecked: readonly NotChecked[];
-  /** From the first scratch instance until all was verified, milliseconds; null when it did not come so far. */
+  /** From the first scratch instance until all was verified, milliseconds; null when not all was well. */
   readonly rtoMs: number | null;
   /** Whether servers ran, and checks were made, without a network. */
   readonly isolated: boolean;

@@ -8,10 +8,7 @@ import type { Choice } from './restore-choice.ts';
 
 /** What the scratch instances of these items will take, in bytes, before any is made. A dump says nothing of its indexes,
  *  so this is an estimate, and rather too much. */
-export async function expectedBytes(
-  choices: readonly Choice[],
-  { scratch }: Pick<DrillContext, 'scratch'>,
-): Promise<number> {
+async function expectedBytes(choices: readonly Choice[], { scratch }: Pick<DrillContext, 'scratch'>): Promise<number> {
   const servers = new Set<string>();
   let bytes = 0;
   for (const { item, source, bytes: plain } of choices) {

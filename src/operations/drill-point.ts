@@ -95,7 +95,7 @@ export async function drillPoint(
   return {
     ...{ point, outcome: worst(rows.map(({ outcome }) => outcome)), phases: rows, items },
     ...{ checks: found.checks, notChecked: [...uncounted(items), ...found.notChecked] },
-    ...{ rtoMs: found.rtoMs, isolated: found.scene?.place.isolated ?? false },
+    ...{ rtoMs: judged === 'passed' ? found.rtoMs : null, isolated: found.scene?.place.isolated ?? false },
     ...{ evidence, evidenceAt },
   };
 }

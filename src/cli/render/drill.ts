@@ -24,8 +24,8 @@ const checkRow = ({ name, outcome, durationMs, detail }: Check): string[] => [
   printable(detail),
 ];
 const itemRow = ({ name, outcome, durationMs, detail, dumpedBy, restoredBy }: DrilledItem): string[] => {
-  const tools =
-    restoredBy === null ? '' : ` (${dumpedBy?.version ?? '?'} into ${restoredBy.name} ${restoredBy.version})`;
+  const made = dumpedBy === null ? '' : `${dumpedBy.name} ${dumpedBy.version}, `;
+  const tools = restoredBy === null ? '' : ` (${made}restored by ${restoredBy.name} ${restoredBy.version})`;
   return [`  ${printable(name)}`, coloured(outcome), seconds(durationMs), printable(detail + tools)];
 };
 
