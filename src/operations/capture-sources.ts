@@ -6,6 +6,7 @@ import type { CapturedStream, CapturedTree, Source } from '../ports/source.ts';
 import type { CaptureRequest } from './capture-request.ts';
 import type { Context } from './context.ts';
 import type { EarlierPoints } from './earlier-points.ts';
+import { type ItemNames, itemNames, nameTaken, secondName } from './item-names.ts';
 import { type Slots, slots } from './slots.ts';
 import { failedItem, storeItem } from './store-item.ts';
 
@@ -32,7 +33,8 @@ export async function captureSources(
 ): Promise<readonly Item[]> {
   const { request, earlier } = parts;
   const giveUp = new AbortController();
-  const surroundings = { slots: slots(request.jobs ?? JOBS), latest: await earlier.latest(), giveUp };
+  const names = itemNames(request.sources);
+  const surroundings = { slots: slots(request.jobs ?? JOBS), latest: await earlier.latest(), names, giveUp };
   const working = AbortSignal.any([signal, giveUp.signal]);
   const captures = request.sources.map((source, index) =>
     captureSource(source, index, { ...parts, ...surroundings }, context, working),
@@ -49,6 +51,7 @@ interface Surroundings extends CaptureParts {
   readonly slots: Slots;
   /** Items of the newest point: what they took. */
   readonly latest: readonly Item[];
+  readonly names: ItemNames;
   /** Aborted with what the repository threw. */
   readonly giveUp: AbortController;
 }
@@ -56,7 +59,7 @@ interface Surroundings extends CaptureParts {
 async function captureSource(
   source: Source,
   index: number,
-  { request, repository, draft, earlier, forbidden, slots, latest, giveUp }: Surroundings,
+  { request, repository, draft, earlier, forbidden, slots, latest, names, giveUp }: Surroundings,
   context: Context,
   signal: AbortSignal,
 ): Promise<readonly Item[]> {
@@ -69,6 +72,12 @@ async function captureSource(
   const from = context.clock.monotonicMs();
   const readAt = context.clock.now().toString({ smallestUnit: 'millisecond' });
   const items: Item[] = [];
+  const { name, kind } = source;
+  const seen = () => ({ size: 0, durationMs: Math.round(context.clock.monotonicMs() - from), readAt });
+  const fail = (item: string, error: unknown): void => {
+    items.push(failedItem({ name: item, source: name, kind, tool: null }, error, seen()));
+    context.progress({ type: 'item-finished', subject: item, outcome: 'failed', detail: messageOf(error) });
+  };
   // Who asks for so many at a time means all of them.
   const apart = source.capabilities.waits === true && request.jobs === undefined;
   const besideOthers: Slots['run'] = (expectedMs, work) => (apart ? work() : slots.run(expectedMs, work));
@@ -90,7 +99,11 @@ async function captureSource(
       signal.throwIfAborted();
       return await source.capture(wanted, signal);
     });
-    const storing = captured.items.map((item) =>
+    const all = captured.items.map((item) => item.name);
+    const taken = await names.claim(index, all);
+    for (const [item, other] of taken) fail(secondName(item, name), nameTaken(item, name, other));
+    const free = captured.items.filter((item) => !taken.has(item.name));
+    const storing = free.map((item) =>
       store(item).catch((error: unknown) => {
         giveUp.abort(error); // after the signal's own reason it changes nothing
         throw error;
@@ -101,15 +114,12 @@ async function captureSource(
     signal.throwIfAborted();
   } catch (error) {
     signal.throwIfAborted();
-    const { name, kind } = source;
-    const seen = { size: 0, durationMs: Math.round(context.clock.monotonicMs() - from), readAt };
     const missing = source.itemNames.filter((item) => items.every((row) => row.name !== item));
-    for (const item of missing) {
-      items.push(failedItem({ name: item, source: name, kind, tool: null }, error, seen));
-      context.progress({ type: 'item-finished', subject: item, outcome: 'failed', detail: messageOf(error) });
-    }
+    for (const item of missing) fail(item, error);
     // Everything is stored and only the clean-up failed: what it left behind has to be known.
     if (missing.length === 0) context.progress({ type: 'warning', subject: name, text: messageOf(error) });
+  } finally {
+    void names.claim(index, []); // nobody waits for a source that failed
   }
   return items;
 }

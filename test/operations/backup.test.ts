@@ -23,6 +23,30 @@ describe('items', () => {
     expect(made.first.stored(`${point?.location}`, 'files_db')).toBeUndefined();
   });
 
+  test('of two servers with a database of one name the one declared first keeps it, though it is slower', async () => {
+    using made = await house();
+    const [first, second] = [made.source('a'), made.source('b')];
+    const asked = Promise.withResolvers<void>();
+    for (const source of [first, second]) {
+      const { capture } = source;
+      Object.assign(source, { databases: { container: null } });
+      source.capture = async (...wanted) => {
+        if (source === first) await asked.promise;
+        const captured = await capture(...wanted);
+        asked.resolve();
+        return { ...captured, items: captured.items.map((item) => ({ ...item, name: 'files_wiki' })) };
+      };
+    }
+    const { points, outcome } = await made.backUp({ repositories: ['first'] });
+    expect(outcome).toBe('partial');
+    expect(points[0]?.manifest?.items).toMatchObject([
+      { name: 'files_wiki', source: 'a', outcome: 'passed' },
+      { name: 'files_wiki%20of%20b', source: 'b', outcome: 'failed', error: expect.stringContaining('a has the item') },
+    ]);
+    expect(second.reads).toBe(0);
+    expect(second.open).toBe(0);
+  });
+
   test('a source that is missing fails its items under their names', async () => {
     using made = await house();
     made.source('data');
