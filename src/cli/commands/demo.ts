@@ -3,11 +3,10 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { HoldfastError } from '../../domain/errors.ts';
-import { compareFacts } from '../../domain/facts.ts';
 import { makeFolders } from '../../domain/make-folders.ts';
 import { backup } from '../../operations/backup.ts';
+import { drill } from '../../operations/drill.ts';
 import { restore } from '../../operations/restore.ts';
-import { show } from '../../operations/show.ts';
 import { verify } from '../../operations/verify.ts';
 import { differences, picture, whyNotOneMoment } from '../demo/compare.ts';
 import { makeService, rowsOf, startWriting } from '../demo/service.ts';
@@ -120,8 +119,13 @@ async function demonstrate(folder: string, face: Face): Promise<readonly DemoSte
     return [`${report.items.reduce((sum, { files }) => sum + files, 0)} files`, null];
   });
   await step('drill', async () => {
-    const counted = await countRestored(point, restored, application, signal);
-    return [`${counted} facts are those that were counted with the backup`, null];
+    const request = { what: point, repository: undefined, items: undefined, sample: false, scratch: folder };
+    const limits = { maxBytes: null, maxDurationMs: null, lockWaitMs: 0 };
+    const { outcome, points } = await drill({ ...request, ...limits }, application, signal);
+    const bad = points.flatMap(({ phases }) => phases.filter((phase) => phase.outcome !== 'passed'));
+    if (outcome !== 'passed') throw notIdentical(bad.map(({ detail }) => detail).join(', '));
+    const facts = points.flatMap(({ items }) => items.flatMap(({ expected }) => Object.keys(expected)));
+    return [`another copy was made: ${facts.length} facts are those that were counted with the backup`, null];
   });
   await step('compare', async () => {
     const different = differences(before, await picture(join(restored, service.files)));
@@ -147,26 +151,6 @@ function sparingly(face: Face): Application['progress'] {
   return (event) => {
     if (event.type === 'warning' || face.globals().verbose) face.progress(event);
   };
-}
-
-/** Counts the restored copy, as a drill does, and compares with what was counted in the same instant as the capture. */
-async function countRestored(
-  what: string,
-  folder: string,
-  application: Application,
-  signal: AbortSignal,
-): Promise<number> {
-  const { point } = await show({ what }, application, signal);
-  let facts = 0;
-  for (const { name, kind, roots = [], facts: expected } of point.manifest?.items ?? []) {
-    const format = await application.format(kind);
-    const path = format.tree ? folder : join(folder, `${name}.db`);
-    const actual = await format.facts(path, roots, signal);
-    const [first] = compareFacts(expected, actual);
-    if (first !== undefined) throw notIdentical(`${name} has ${first.actual} ${first.fact}, and had ${first.expected}`);
-    facts += Object.keys(expected).length;
-  }
-  return facts;
 }
 
 const notIdentical = (why: string): Error =>
