@@ -1,7 +1,8 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { anAgeKey } from '../services/age.ts';
 import { available } from '../services/available.ts';
 import { aMachine, aServiceOn, type Json, type Machine, tool } from './holdfast.ts';
 import { drillProcesses } from './marked.ts';
@@ -30,7 +31,7 @@ function aDrilledMachine(
 
 const evidenceOf = (machine: Machine): string => machine.json(0, 'list').points[0].evidence;
 
-describe.runIf(available('sqlite3'))('a drill of trees and SQLite', () => {
+describe.runIf(available('sqlite3') && available('age-keygen'))('a drill of trees and SQLite', () => {
   test('restores a point, compares its facts, writes a report beside it and leaves nothing', () => {
     const machine = aDrilledMachine();
     machine.passes('backup');
@@ -131,6 +132,26 @@ describe.runIf(available('sqlite3'))('a drill of trees and SQLite', () => {
     expect(html).not.toMatch(/<script|<link|https?:/);
     expect(html).toMatch(/<td>files<\/td><td>1<\/td><td>1<\/td>/);
     expect(machine.drill(64, 'notes', '--sample').error).toMatchObject({ code: 'Usage' });
+  }, 60_000);
+
+  test('a drilled point of a sealed archive outlives what its plan keeps', () => {
+    const machine = aDrilledMachine();
+    const { recipient, identity } = anAgeKey();
+    writeFileSync(machine.path('key'), identity.reveal(), { mode: 0o600 });
+    const yaml = readFileSync(machine.configuration, 'utf8');
+    const sealed = `{ engine: archive, path: ./disk, layout: single, encryption: { age: { recipients: [${recipient}], identities: [{ file: ./key }] } } }`;
+    const plan = 'plans: { nightly: { services: [notes], repositories: [disk], retention: { latest: 1 } } }\n';
+    rmSync(machine.path('disk'), { recursive: true });
+    writeFileSync(machine.configuration, yaml.replace('{ engine: archive, path: ./disk }', sealed) + plan);
+    machine.passes('repository', 'init', 'disk');
+    machine.passes('backup', '--plan', 'nightly');
+    const drilled = machine.drill(0, 'notes');
+    expect(drilled).toMatchObject({ outcome: 'passed', evidence: 'restored', facts: { equal: true } });
+    for (let more = 0; more < 2; more++) machine.passes('backup', '--plan', 'nightly');
+    machine.passes('prune', '--plan', 'nightly', '--yes');
+    const { points } = machine.json(0, 'list');
+    expect(points.map(({ evidence }: Json) => evidence)).toEqual(['stored', 'restored']);
+    expect(points[1].id).toBe(drilled.point);
   }, 60_000);
 
   test('runs the checks of the service on the copy, where nothing of the live one can be reached', async () => {
