@@ -12,7 +12,7 @@ import type { Context } from './context.ts';
 import { type EarlierPoints, earlierPoints } from './earlier-points.ts';
 import { refresh } from './refresh.ts';
 import { copiesOfGuards } from './service-record.ts';
-import { serversOf, whileStopped } from './units.ts';
+import { readServersOf, whileStopped } from './units.ts';
 
 /** Reads the sources of a service into one new point of a repository. A failed item is a row of its manifest and stops
  *  no other. @throws NothingDone when no item could be stored: such a point is not made; what the repository throws */
@@ -49,7 +49,7 @@ export async function capture(
   const { units, unitsForGood: forGood = [] } = request;
   if (units.length + forGood.length === 0) await read();
   else {
-    const spared = serversOf(request.sources.map(({ databases }) => databases));
+    const spared = readServersOf(request.sources);
     const what = { verb: 'backup', subject: service.name, units, forGood, spared };
     const { problems, stopped, downtimeMs } = await whileStopped(what, context, signal, read);
     for (const problem of problems) request.onUnitProblem(problem);

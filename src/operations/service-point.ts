@@ -10,7 +10,7 @@ import { capture } from './capture.ts';
 import type { ServiceContext } from './service-context.ts';
 import { labelOf, poolOfService, type RecordedPoint, recordedPoints, type ServicePoint } from './service-record.ts';
 import { nameCopies, planTrees, removeCopies, type TreePlan, takeCopies } from './service-trees.ts';
-import { serversOf, whileStopped } from './units.ts';
+import { readServersOf, whileStopped } from './units.ts';
 
 /** What a point of a service will consist of, found out before anything is made. */
 export interface PlannedPoint {
@@ -37,7 +37,7 @@ export async function planPoint(
   const stopped = await unitsToStop(service, context);
   const tree = await planTrees(service, sources, stopped.length > 0, context, signal);
   const repository = tree.rest.length === 0 ? null : await archiveOf(service, context);
-  return { service, tree, repository, stopped, spared: serversOf(sources.map(({ databases }) => databases)) };
+  return { service, tree, repository, stopped, spared: readServersOf(sources) };
 }
 
 /** A point that could not be taken back is no protection: said before the command runs. */

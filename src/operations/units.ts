@@ -2,7 +2,7 @@ import { HoldfastError, messageOf } from '../domain/errors.ts';
 import type { JournalEntry } from '../journal/entry.ts';
 import type { ForwardStep } from '../journal/step.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { Databases } from '../ports/source.ts';
+import type { Databases, Source } from '../ports/source.ts';
 import type { Unit, UnitHealth } from '../ports/unit.ts';
 import type { Context } from './context.ts';
 
@@ -49,7 +49,11 @@ export async function stopUnits(
   return running;
 }
 
-/** The containers that servers of databases run in, which are never stopped for a dump or a restore of theirs. */
+/** The containers of servers that are read, which are never stopped for their dump. */
+export const readServersOf = (sources: readonly Pick<Source, 'databases' | 'readFrom'>[]): ReadonlySet<string> =>
+  new Set(sources.flatMap(({ databases, readFrom }) => databases?.container ?? readFrom ?? []));
+
+/** The containers that servers of databases run in, which are never stopped for a restore of theirs. */
 export const serversOf = (all: readonly (Pick<Databases, 'container'> | null)[]): ReadonlySet<string> =>
   new Set(all.flatMap((databases) => databases?.container ?? []));
 

@@ -159,6 +159,8 @@ export interface Source {
   capture(context: CaptureContext, signal: AbortSignal): Promise<Capture>;
   /** How items go back into the server; null where they are paths ({@link Source.placements}). */
   readonly databases: Databases | null;
+  /** The container of a server whose items are paths, which goes on while it is dumped. Left out where there is none. */
+  readonly readFrom?: string | undefined;
   /** Which paths a restore in place of an item exchanges. */
   placements(roots: readonly Root[], signal: AbortSignal): Promise<readonly InPlacePath[]>;
   /** The paths that a capture reads, where snapshots of them would hold all of it; none where not: a dump, a tree that

@@ -55,12 +55,13 @@ describe.runIf(dockerAvailable() && needed.every(available))('a server that must
     return name;
   }
 
-  function machineWith(source: object, container: string | null): Machine {
+  function machineWith(source: object, container: string | null, stoppedForBackups = false): Machine {
     const machine = aMachine();
     const units = container === null ? '' : `units: [{ container: ${container} }], `;
     machine.configure(`repositories: { disk: { engine: archive, path: ./disk } }
+guard: { settle: 1s, steady: 1s }
 services:
-  one: { ${units}stopDuring: { backup: false, restore: true }, sources: { own: ${JSON.stringify(source)} } }`);
+  one: { ${units}stopDuring: { backup: ${stoppedForBackups}, restore: true }, sources: { own: ${JSON.stringify(source)} } }`);
     machine.passes('repository', 'init', 'disk');
     return { ...machine, ...withEngine(machine) };
   }
@@ -194,7 +195,7 @@ services:
     expect(await contents()).toEqual(before);
   }, 120_000);
 
-  test('servers in containers come back in place through their volumes, and never through what only looks like one', async () => {
+  test('servers in containers are taken back through their volumes, by guard too, and never through what only looks like one', async () => {
     const folder = await folderOf();
     const words = ['--unixsocket', '/data/redis.sock', '--dir', '/data', '--repl-diskless-sync-delay', '0'];
     const cache = await running(folder, '/data', [], 'redis-server', ...words);
@@ -202,10 +203,11 @@ services:
     await client.up();
     await fill(client, HOSTILE);
     const before = await contentsOf(client);
-    const machine = machineWith({ redis: { container: cache } }, cache);
+    const machine = machineWith({ redis: { container: cache } }, cache, true);
     machine.passes('backup');
-    await client.cli('flushall');
-    machine.passes('restore', 'one', '--in-place', '--yes');
+    const guarded = ['guard', '--service', 'one', '--operation', 'update', '--auto-rollback', '--command'];
+    const ended = machine.run([...guarded, `redis-cli -s ${client.socket} flushall; exit 7`]);
+    expect(ended.exitCode, ended.stderr).toBe(2);
     await client.up();
     expect(await contentsOf(client)).toEqual(before);
     const bare = await running(await folderOf(), '/elsewhere', [], 'redis-server', '--dir', '/tmp');
@@ -224,7 +226,7 @@ services:
     );
     const contents = async (): Promise<string> => await made.tool('slapcat', '-F', config, '-b', SUFFIX);
     const entries = await contents();
-    const own = machineWith({ ldap: { container: people, config, suffix: SUFFIX } }, people);
+    const own = machineWith({ ldap: { container: people, config, suffix: SUFFIX } }, people, true);
     own.passes('backup');
     await engine.docker('stop', '--time', '1', people);
     await made.tool(

@@ -40,6 +40,7 @@ export function source(name: string, settings: LdapSettings, host: Host, tools: 
       return { items, [Symbol.asyncDispose]: async () => undefined };
     },
     databases: null,
+    readFrom: settings.ldap.container,
     async placements(_roots, signal) {
       const reached = await reachServer(name, settings.ldap, host, tools);
       const files = { entries: `${KIND}.ldif`, configuration: `${CONFIGURATION}.ldif` };

@@ -34,6 +34,7 @@ export function source(name: string, settings: RedisSettings, host: Host, tools:
       return { items, [Symbol.asyncDispose]: async () => undefined };
     },
     databases: null,
+    readFrom: settings.redis.container,
     placements: async (_roots, signal) => [await placeOf(name, file, settings, await open(), host, engine, signal)],
     snapshotRoots: async () => [],
     holdsDatabases: async () => true,
