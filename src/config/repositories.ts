@@ -1,5 +1,6 @@
 import type { ArchiveConfig } from '../adapters/repositories/archive/config.ts';
 import { HoldfastError } from '../domain/errors.ts';
+import { didYouMean } from '../domain/nearest.ts';
 import { parseSize } from '../domain/size.ts';
 import { type Compression, formatOfName, type Sealing } from '../domain/storage.ts';
 import type { Problem } from './diagnostic.ts';
@@ -58,7 +59,12 @@ export function archiveDefinition(
 ): ArchiveDefinition {
   const config = repositories[name];
   if (!config)
-    throw new HoldfastError('RepositoryNotFound', `No repository is called "${name}".`, name, { hint: NAMES });
+    throw new HoldfastError(
+      'RepositoryNotFound',
+      `No repository is called "${name}".${didYouMean(name, Object.keys(repositories))}`,
+      name,
+      { hint: NAMES },
+    );
   if (config.engine !== 'archive')
     throw new HoldfastError('Unsupported', `Repositories of engine ${config.engine} are not built yet.`, name);
   const here = Object.values(plans).filter((plan) => plan.repositories?.includes(name));

@@ -1,6 +1,7 @@
 import type { Container } from '../domain/containers.ts';
 import type { AnomalyBounds, PlanDefinition, ServiceDefinition } from '../domain/definitions.ts';
 import { HoldfastError } from '../domain/errors.ts';
+import { didYouMean } from '../domain/nearest.ts';
 import type { RecoveryPoint } from '../domain/recovery-point.ts';
 import { unitReferencesOf } from '../domain/unit-reference.ts';
 import type { Source } from '../ports/source.ts';
@@ -137,7 +138,7 @@ export async function unitsToStop(
 export function planNamed(name: string, { plans }: Pick<Context, 'plans'>): PlanDefinition {
   const plan = plans.get(name);
   if (plan !== undefined) return plan;
-  throw new HoldfastError('PlanNotFound', `No plan is called "${name}".`, name);
+  throw new HoldfastError('PlanNotFound', `No plan is called "${name}".${didYouMean(name, plans.keys())}`, name);
 }
 
 function servicesOf(
@@ -150,7 +151,10 @@ function servicesOf(
     throw new HoldfastError('ConfigurationInvalid', 'There is no service to back up.', plan?.name ?? 'services');
   return wanted.map((name) => {
     const service = services.get(name);
-    if (service === undefined) throw new HoldfastError('ServiceNotFound', `No service is called "${name}".`, name);
+    if (service === undefined) {
+      const words = `No service is called "${name}".${didYouMean(name, services.keys())}`;
+      throw new HoldfastError('ServiceNotFound', words, name);
+    }
     if (plan !== null && !plan.services.includes(name))
       throw new HoldfastError('Usage', `Service ${name} is not in plan ${plan.name}.`, name);
     return service;
@@ -174,7 +178,8 @@ export function repositoriesOf(
   const unknown = wanted.find((name) => !context.repositoryNames.includes(name));
   if (unknown === undefined) return [...new Set(wanted)];
   const hint = 'See the repositories with: holdfast repository list';
-  throw new HoldfastError('RepositoryNotFound', `No repository is called "${unknown}".`, unknown, { hint });
+  const words = `No repository is called "${unknown}".${didYouMean(unknown, context.repositoryNames)}`;
+  throw new HoldfastError('RepositoryNotFound', words, unknown, { hint });
 }
 
 /** Of points made by hand: the bounds of the first plan that has the service. */

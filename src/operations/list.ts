@@ -1,4 +1,5 @@
 import { HoldfastError } from '../domain/errors.ts';
+import { didYouMean } from '../domain/nearest.ts';
 import { newestFirst } from '../domain/proof.ts';
 import type { PointSummary, UnreadablePoint } from '../domain/recovery-point.ts';
 import type { Context } from './context.ts';
@@ -46,6 +47,10 @@ export async function list(
   }
   const absent = points.length === 0 && unreadable.length === 0 && failures.length === 0;
   if (service !== null && absent && !context.services.has(service))
-    throw new HoldfastError('ServiceNotFound', `No service is called "${service}".`, service);
+    throw new HoldfastError(
+      'ServiceNotFound',
+      `No service is called "${service}".${didYouMean(service, context.services.keys())}`,
+      service,
+    );
   return { points: points.toSorted(newestFirst), unreadable, failures };
 }

@@ -102,6 +102,13 @@ describe('what the configuration does not have', () => {
       ['repository', 'check', 'nowhere'],
     ])
       expect(failure(machine, 10, ...args)).toMatchObject({ code: 'RepositoryNotFound' });
+    for (const [meant, code, args] of [
+      ['notes', 1, ['backup', 'note']],
+      ['notes', 1, ['list', 'nots']],
+      ['nightly', 1, ['run', 'nightyl']],
+      ['disk', 10, ['backup', '--repository', 'dsik']],
+    ] as const)
+      expect(failure(machine, code, ...args).message).toContain(`Did you mean "${meant}"?`);
     expect(machine.json(5, 'verify')).toMatchObject({ outcome: 'inconclusive' });
     machine.passes('backup');
     failure(machine, 1, 'cat', 'notes', 'nothing');
