@@ -102,6 +102,21 @@ describe('what the configuration does not have', () => {
       ['repository', 'check', 'nowhere'],
     ])
       expect(failure(machine, 10, ...args)).toMatchObject({ code: 'RepositoryNotFound' });
+    expect(machine.json(5, 'verify')).toMatchObject({ outcome: 'inconclusive' });
+    machine.passes('backup');
+    failure(machine, 1, 'cat', 'notes', 'nothing');
+    failure(machine, 1, 'ls', 'notes', 'data', 'nothing');
+    failure(machine, 64, 'restore', 'notes', '--database', 'copy');
+    expect(machine.json(0, 'list', '--snapshots')).toMatchObject({ snapshots: [] });
+  });
+
+  test('is told with the name that was meant, where one is near', () => {
+    const machine = aMachine();
+    machine.configure(`repositories: { disk: { engine: archive, path: ./disk } }
+services: { notes: { sources: { data: { files: [./data] } } } }
+plans: { nightly: { services: [notes], repositories: [disk] } }
+`);
+    machine.passes('repository', 'init', 'disk');
     for (const [meant, code, args] of [
       ['notes', 1, ['backup', 'note']],
       ['notes', 1, ['list', 'nots']],
@@ -109,12 +124,6 @@ describe('what the configuration does not have', () => {
       ['disk', 10, ['backup', '--repository', 'dsik']],
     ] as const)
       expect(failure(machine, code, ...args).message).toContain(`Did you mean "${meant}"?`);
-    expect(machine.json(5, 'verify')).toMatchObject({ outcome: 'inconclusive' });
-    machine.passes('backup');
-    failure(machine, 1, 'cat', 'notes', 'nothing');
-    failure(machine, 1, 'ls', 'notes', 'data', 'nothing');
-    failure(machine, 64, 'restore', 'notes', '--database', 'copy');
-    expect(machine.json(0, 'list', '--snapshots')).toMatchObject({ snapshots: [] });
   });
 
   test('matters only to the run that needs it', () => {
