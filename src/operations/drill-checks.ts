@@ -1,3 +1,4 @@
+import type { ServiceDefinition } from '../domain/definitions.ts';
 import type { NotChecked } from '../domain/drill.ts';
 import type { Check } from '../domain/verdict.ts';
 import type { DrillContext } from './drill-context.ts';
@@ -25,6 +26,7 @@ export async function checkRestored(
   const copy = {
     folder: restored,
     environment: environmentOf(service, drilled, restored),
+    liveSockets: [...context.services.values()].flatMap(socketsOf),
     query: async (name: string, sql: string, aborted: AbortSignal) => {
       const of = drilled.filter(({ choice }) => choice.source === name);
       const scratch = of.find((one) => one.scratch !== null)?.scratch;
@@ -46,6 +48,13 @@ export async function checkRestored(
   }
   return { checks, notChecked };
 }
+
+/** Sources name a socket, or its folder, as `socket`. */
+const socketsOf = ({ sources }: ServiceDefinition): readonly string[] =>
+  sources.flatMap(({ kind, settings }) => {
+    const { socket } = Object((settings as Readonly<Record<string, unknown>>)[kind]) as { readonly socket?: unknown };
+    return typeof socket === 'string' ? [socket] : [];
+  });
 
 async function lookAt(
   name: string,

@@ -118,7 +118,7 @@ async function chosen(
   const { point } = selected;
   if (point.manifest === null)
     throw new HoldfastError(
-      'Unsupported',
+      'ScratchUnusable',
       'Another tool made it: nothing is recorded that could be compared.',
       point.id,
       {

@@ -72,10 +72,23 @@ async function drillEach(
   const services = points.map(({ point }) => point.service);
   const perform = async (): Promise<Omit<DrillReport, 'run' | 'durationMs'>> => {
     const verdicts: DrillVerdict[] = [];
-    for (const selected of points) verdicts.push(await drillOne(selected, request, context, signal));
+    const untold = [...warnings];
+    for (const selected of points) {
+      try {
+        verdicts.push(await drillOne(selected, request, context, signal));
+      } catch (error) {
+        signal.throwIfAborted();
+        if (points.length === 1 || !(error instanceof HoldfastError)) throw error;
+        untold.push({ subject: selected.point.service, text: messageOf(error) }); // it keeps no other from being drilled
+      }
+    }
     const outcomes = verdicts.map(({ outcome }) => outcome);
-    const untold = verdicts.length === 0 || warnings.length > 0;
-    return { outcome: worst([...outcomes, ...(untold ? ['inconclusive' as const] : [])]), points: verdicts, warnings };
+    const whole = verdicts.length > 0 && untold.length === 0;
+    return {
+      outcome: worst([...outcomes, ...(whole ? [] : ['inconclusive' as const])]),
+      points: verdicts,
+      warnings: untold,
+    };
   };
   return recorded({ verb: 'drill', plan: null, services }, context, perform, drillDetail);
 }

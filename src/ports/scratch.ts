@@ -61,6 +61,8 @@ export interface RestoredCopy {
   readonly folder: string;
   /** What a program is told. */
   readonly environment: Readonly<Record<string, string>>;
+  /** Where live servers listen, as the configuration has it: no check reaches them. */
+  readonly liveSockets: readonly string[];
   /** Asks the restored copy of a source. @throws Unsupported; QueryFailed */
   query(source: string, sql: string, signal: AbortSignal): Promise<Cell>;
 }

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { isBelow } from '../domain/tree-path.ts';
 import type { Command, Host } from '../ports/host.ts';
 import type { ScratchPlace } from '../ports/scratch.ts';
 
@@ -13,7 +14,8 @@ const NAMESPACES = ['--net', '--mount', '--pid', '--fork', '--kill-child', '--mo
 const ENCLOSE = `n=$1; shift
 ip link set lo up 2>/dev/null
 while [ "$n" -gt 0 ]; do
-  if [ -S "$1" ]; then mount --bind /dev/null "$1" || exit 125; fi
+  if [ -d "$1" ]; then mount -t tmpfs -o mode=0700 none "$1" || exit 125
+  elif [ -S "$1" ]; then mount --bind /dev/null "$1" || exit 125; fi
   shift; n=$((n - 1))
 done
 exec "$@"`;
@@ -30,15 +32,19 @@ function listeningSockets(): readonly string[] {
 }
 
 /** Runs programs in a folder, without a network and without the sockets of any server but those of the scratch place;
- *  null where that cannot be had. */
+ *  null where that cannot be had.
+ *  @param live sockets, or folders of them, that are hidden as well: what a container listens on is seen in its own
+ *  namespace alone */
 export async function checkHost(
   { folder, host }: ScratchPlace,
   workingFolder: string,
+  live: readonly string[],
   signal: AbortSignal,
 ): Promise<Host | null> {
   const user = process.geteuid?.() === 0 ? [] : ['--user', '--map-root-user'];
   const enclosed = (command: Command): Command => {
-    const hidden = listeningSockets().filter((path) => !path.startsWith(`${folder}/`));
+    const all = [...listeningSockets(), ...live];
+    const hidden = all.filter((path) => path !== folder && !isBelow(path, folder) && !isBelow(folder, path));
     const inside = ['sh', '-c', ENCLOSE, 'sh', `${hidden.length}`, ...hidden, command.program, ...command.args];
     return { ...command, program: 'unshare', args: [...user, ...NAMESPACES, '--', ...inside], workingFolder };
   };

@@ -60,7 +60,7 @@ describe.runIf(available('sqlite3') && available('age-keygen'))('a drill of tree
     expect(evidenceOf(machine)).toBe('restored');
     const { figures } = machine.json(0, 'history');
     expect(figures.services.notes.lastDrillSeconds).toBe(report.rtoMs / 1000);
-  }, 60_000);
+  }, 120_000);
 
   test('items that are drilled one by one raise the point once all were', () => {
     const machine = aDrilledMachine();
@@ -69,7 +69,7 @@ describe.runIf(available('sqlite3') && available('age-keygen'))('a drill of tree
     expect(machine.drill(0, 'notes', '--item', 'db')).toMatchObject({ evidence: 'stored' });
     expect(machine.drill(0, 'notes', '--item', 'files_data')).toMatchObject({ evidence: 'restored' });
     expect(machine.drill(1, 'notes', '--item', 'other').error).toMatchObject({ code: 'ItemNotFound' });
-  }, 60_000);
+  }, 120_000);
 
   test('facts that the restored copy does not have fail it, and the point is no proof any more', () => {
     const machine = aDrilledMachine();
@@ -90,7 +90,7 @@ describe.runIf(available('sqlite3') && available('age-keygen'))('a drill of tree
     });
     const again = machine.drill(5, machine.json(0, 'list').points[0].id);
     expect(again.phases[3].detail).toBe('sqlite_db: Nothing was counted when it was captured.');
-  }, 60_000);
+  }, 120_000);
 
   test('is not begun beyond its budget, nor where there is nothing to drill', () => {
     const machine = aDrilledMachine();
@@ -106,7 +106,7 @@ describe.runIf(available('sqlite3') && available('age-keygen'))('a drill of tree
     expect(machine.json(1, 'drill', 'notes', '--scratch', machine.path('nowhere')).error).toMatchObject({
       code: 'PathUnusable',
     });
-  }, 60_000);
+  }, 120_000);
 
   test('of every service the one whose proof is oldest is drilled, within the budget', () => {
     const machine = aDrilledMachine();
@@ -132,7 +132,7 @@ describe.runIf(available('sqlite3') && available('age-keygen'))('a drill of tree
     expect(html).not.toMatch(/<script|<link|https?:/);
     expect(html).toMatch(/<td>files<\/td><td>1<\/td><td>1<\/td>/);
     expect(machine.drill(64, 'notes', '--sample').error).toMatchObject({ code: 'Usage' });
-  }, 60_000);
+  }, 120_000);
 
   test('a drilled point of a sealed archive outlives what its plan keeps', () => {
     const machine = aDrilledMachine();
@@ -152,7 +152,7 @@ describe.runIf(available('sqlite3') && available('age-keygen'))('a drill of tree
     const { points } = machine.json(0, 'list');
     expect(points.map(({ evidence }: Json) => evidence)).toEqual(['stored', 'restored']);
     expect(points[1].id).toBe(drilled.point);
-  }, 60_000);
+  }, 120_000);
 
   test('runs the checks of the service on the copy, where nothing of the live one can be reached', async () => {
     const address = await anOpenDoor();
@@ -187,7 +187,7 @@ describe.runIf(available('sqlite3') && available('age-keygen'))('a drill of tree
     const bad = machine.drill(1, 'notes');
     expect(bad).toMatchObject({ outcome: 'failed', evidence: 'failed', facts: { equal: true } });
     expect(bad.phases[3].detail).toBe('sql db: select count(*) > 2 from notes: answers 0');
-  }, 60_000);
+  }, 120_000);
 });
 
 interface Door {

@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { HoldfastError, messageOf } from '../../domain/errors.ts';
 import { drill } from '../../operations/drill.ts';
 import { duration, gathered, size } from '../arguments.ts';
+import { refuseDryRun } from '../dry-run.ts';
 import { EXIT_OF_PROOF } from '../exit-code.ts';
 import type { Face } from '../face.ts';
 import { drillAsJson, drillForPeople } from '../render/drill.ts';
@@ -41,6 +42,7 @@ export const drillCommand = (face: Face): Command =>
       '\nExamples:\n  holdfast drill mealie\n  holdfast drill databases --item postgres_authelia --json\n  holdfast drill --sample --max-duration 30m --max-space 20GiB --html drill.html',
     )
     .action(async (what: string | undefined, options: Options) => {
+      refuseDryRun(face.globals());
       if (options.sample && (what !== undefined || options.item !== undefined))
         throw new HoldfastError('Usage', '--sample chooses the service by itself.', '--sample');
       await using application = await face.open({ ...openedFor(options), writes: true });
