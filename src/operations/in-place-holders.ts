@@ -3,6 +3,7 @@ import { isBelow } from '../domain/tree-path.ts';
 import type { HostFiles } from '../ports/host.ts';
 import type { Context } from './context.ts';
 import { type InPlacePlan, parentOf } from './in-place-plan.ts';
+import { refuseServersFiles } from './in-place-servers.ts';
 import { userIdOf } from './restore-extract.ts';
 import { refuseFullDisk } from './restore-space.ts';
 import { refuseSharers, sharersToStop } from './service-containers.ts';
@@ -12,10 +13,11 @@ import { refuseSharers, sharersToStop } from './service-containers.ts';
 export async function refuseInPlace(
   plan: InPlacePlan,
   { live }: { readonly live: boolean },
-  { forbiddenPaths }: Pick<Context, 'forbiddenPaths'>,
+  { forbiddenPaths, unit }: Pick<Context, 'forbiddenPaths' | 'unit'>,
   signal: AbortSignal,
 ): Promise<void> {
   refuseUnstopped(plan);
+  await refuseServersFiles(plan, { unit }, signal);
   if (!plan.service.stopDuring.restore) refuseSharers(plan.service.name, plan.sharers, live);
   if (plan.host.name === 'local') await refuseOwnFolders(plan, forbiddenPaths, signal);
   const stopping = [...plan.units, ...sharersToStop(plan)];

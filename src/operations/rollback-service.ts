@@ -6,6 +6,7 @@ import { type DiffTotals, totalsOf } from './diff.ts';
 import { type ImagesTaken, type InPlaceResult, restoreInPlace } from './in-place.ts';
 import { refuseInPlace, refuseUnstopped } from './in-place-holders.ts';
 import { type InPlacePlan, planInPlace } from './in-place-plan.ts';
+import { refuseServersFiles } from './in-place-servers.ts';
 import { refuseOccupied, refuseOwnPaths } from './occupancy.ts';
 import { type SelectedPoint, selectPoint } from './point-selection.ts';
 import { choose } from './restore-choice.ts';
@@ -68,6 +69,7 @@ export async function planWayBack(
   const names = { id, at, service: point.service, point: point.id };
   const plan = await planInPlace(choices, names, context, signal, trees);
   refuseUnstopped(plan);
+  await refuseServersFiles(plan, context, signal);
   return { plan, selected };
 }
 

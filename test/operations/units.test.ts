@@ -5,6 +5,8 @@ import { describe, expect, test } from 'vitest';
 import type { ServiceDefinition } from '../../src/domain/definitions.ts';
 import { HoldfastError } from '../../src/domain/errors.ts';
 import { planBackup } from '../../src/operations/backup-plan.ts';
+import type { InPlacePlan } from '../../src/operations/in-place-plan.ts';
+import { refuseServersFiles } from '../../src/operations/in-place-servers.ts';
 import { restore } from '../../src/operations/restore.ts';
 import { untilHealthy } from '../../src/operations/units.ts';
 import type { UnitHealth } from '../../src/ports/unit.ts';
@@ -200,6 +202,23 @@ describe('a restore in place that stops the units of its service', () => {
       ...['start container database: container database', 'start container web: container web'],
     ]);
     expect((await made.context.journal()).open()).toEqual([]);
+  });
+
+  test('refuses the files of a server that goes on, since its databases are restored with them', async () => {
+    using it = await ruined();
+    const { made, units, file, holder } = it;
+    const server = units[0] as MemoryUnit;
+    const host = await made.context.host('local');
+    const [choice, present] = [{ name: 'volume_data' }, await host.files.status(file, signal)];
+    const databases = [{ databases: { container: 'database' } }];
+    const plan = { host, exchanges: [{ path: file, present, choice }], databases, applied: [] };
+    const looked = (): Promise<void> => refuseServersFiles(plan as unknown as InPlacePlan, made.context, signal);
+    await looked();
+    server.processesNow = [holder];
+    await expect(looked()).rejects.toMatchObject({
+      code: 'Refused',
+      message: `${file} (volume_data) holds the files of the server in database, which goes on while its databases are restored.`,
+    });
   });
 
   test('refuses before it stops anything when somebody else has the data open', async () => {
