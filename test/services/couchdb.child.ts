@@ -59,3 +59,4 @@ const server = createServer((request, response) => void take(request, response))
   const address = server.address();
   process.stdout.write(`${typeof address === 'object' ? address?.port : ''}\n`);
 });
+server.keepAliveTimeout = 600_000; // a test that waits for a program does not see a connection end
