@@ -145,6 +145,25 @@ describe.runIf(programs.every(available))('needs OpenLDAP', () => {
     expect(ldap.facts).toEqual({ entries: 1 });
   });
 
+  test('a directory that other servers fill is not restored in place', async () => {
+    await using made = await directory(HOSTILE);
+    const places = await open(made.config).placements([], never());
+    expect(places.map(({ path, stored }) => [path, stored])).toEqual([
+      [made.data, 'ldap.ldif'],
+      [made.config, 'ldap_config.ldif'],
+    ]);
+    const change = join(made.folder, 'change.ldif');
+    const filled = `rid=001 provider=ldap://127.0.0.1 searchbase="${SUFFIX}" bindmethod=simple`;
+    await writeFile(
+      change,
+      `dn: olcDatabase={1}mdb,cn=config\nchangetype: modify\nadd: olcSyncrepl\nolcSyncrepl: ${filled}\n`,
+    );
+    await made.tool('slapmodify', '-F', made.config, '-n', '0', '-l', change);
+    await expect(open(made.config).placements([], never())).rejects.toMatchObject({
+      ...{ code: 'Refused', message: expect.stringContaining('olcSyncrepl') },
+    });
+  });
+
   test('an empty directory, another suffix and a database without its disk are missing, never an empty item', async () => {
     await using folder = await temporaryFolder();
     await using empty = await directory();

@@ -89,6 +89,19 @@ describe.runIf(mariadbAvailable())('databases of MariaDB that are exchanged', ()
     expect(await server.sql(kept, 'show tables')).toBe('mine');
   }, 60_000);
 
+  test('what would not stay exchanged is refused beforehand', async () => {
+    const [present, other] = [await database('create table p (id int primary key)'), await database('')];
+    const databases = databasesBy(localHost());
+    await server.sql(other, `create table c (p int, foreign key (p) references ${quoted(present)}.p (id))`);
+    const pointing = databases.confirmExchange([present], never());
+    await expect(pointing).rejects.toMatchObject({ code: 'Refused', message: expect.stringContaining(other) });
+    await databases.confirmExchange([other], never());
+    await server.sql(null, `change master to master_host = '127.0.0.1', master_user = 'nobody'`);
+    const replica = databases.confirmExchange([other], never());
+    await expect(replica).rejects.toMatchObject({ code: 'Refused', message: expect.stringContaining('replica') });
+    await server.sql(null, `reset slave all; drop database ${quoted(other)}`);
+  });
+
   /** A host on which only so many statements that change something are run; then it is as if the process had ended. */
   function endingAfter(statements: number): { readonly host: Host; readonly ran: () => number } {
     const host = localHost();

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
@@ -176,6 +176,29 @@ describe.runIf(programs.every(available))('needs Redis', () => {
       const closed = await refused({ socket, user, password: withPassword }, 'reading');
       expect(closed).toMatchObject({ code: 'SourceFailed', hint: expect.stringContaining('+sync') });
     }
+  });
+
+  test('what a restore in place exchanges is told by the server, and never guessed', async () => {
+    await using server = await redisServer({ save: '3600|1' });
+    const { socket, folder } = server;
+    const placed = (settings: RedisSettings['redis']): Promise<unknown> => open(settings).placements([], never());
+    const real = await realpath(folder);
+    expect(await placed({ socket })).toMatchObject([{ path: join(real, 'dump.rdb'), companions: [], exclusive: true }]);
+    await server.cli('config', 'set', 'appendonly', 'yes');
+    const companions = ['dump.rdb', 'appendonlydir'].map((name) => join(real, name));
+    expect(await placed({ socket })).toMatchObject([{ path: join(real, 'appendonly.aof'), companions }]);
+    await server.cli('replicaof', '127.0.0.1', '1');
+    const replica = { code: 'Refused', message: expect.stringContaining('replica of 127.0.0.1:1') };
+    await expect(placed({ socket })).rejects.toMatchObject(replica);
+    await server.kill();
+    const rdb = join(folder, 'dump.rdb');
+    await expect(placed({ socket })).rejects.toMatchObject({
+      code: 'SourceMissing',
+      hint: expect.stringContaining('rdb'),
+    });
+    await expect(placed({ socket, rdb })).rejects.toMatchObject({ code: 'Refused' });
+    await rm(join(folder, 'appendonlydir'), { recursive: true });
+    expect(await placed({ socket, rdb })).toMatchObject([{ path: join(real, 'dump.rdb') }]);
   });
 
   test('a server that is away and a missing program are named', async () => {

@@ -2,6 +2,8 @@
 export interface Directory {
   readonly suffixes: readonly string[];
   readonly path: string;
+  /** Whether other servers fill it. */
+  readonly replicated: boolean;
 }
 
 /** An entry of cn=config as lines that are not folded. */
@@ -23,7 +25,9 @@ function valuesOf(entry: readonly string[], attribute: string): readonly string[
 export const directoriesIn = (ldif: string): readonly Directory[] =>
   entriesOf(ldif).flatMap((entry) => {
     const [path] = valuesOf(entry, 'olcDbDirectory');
-    return path === undefined ? [] : [{ suffixes: valuesOf(entry, 'olcSuffix'), path: path.replace(/\/+$/, '') }];
+    if (path === undefined) return [];
+    const replicated = valuesOf(entry, 'olcSyncrepl').length > 0;
+    return [{ suffixes: valuesOf(entry, 'olcSuffix'), path: path.replace(/\/+$/, ''), replicated }];
   });
 
 /** The same configuration with one database in another folder. */

@@ -16,7 +16,8 @@ const USUAL = ['/etc/ldap/slapd.d', '/etc/openldap/slapd.d'] as const;
 
 /** Which folders a restore in place exchanges: that of the entries, and that of cn=config. The entries' folder is known
  *  only while cn=config can be read. In a container both must lie in volumes or mounted folders.
- *  @throws Unsupported where databases share a folder; SourceMissing; Refused for a folder that goes with its container */
+ *  @throws Unsupported where databases share a folder; SourceMissing; Refused for a folder that goes with its container, and
+ *  for a replica */
 export async function placesOf(
   { ldap: { container, config, suffix } }: LdapSettings,
   files: { readonly entries: string; readonly configuration: string },
@@ -94,6 +95,15 @@ async function entriesFolder(
   const all = directoriesIn(ldif);
   const own = all.find(({ suffixes }) => suffixes.some((one) => sameSuffix(one, suffix)));
   if (own === undefined || !own.path.startsWith('/')) return { path: null };
+  if (own.replicated)
+    throw new HoldfastError(
+      'Refused',
+      `${suffix} is filled by other servers (olcSyncrepl), which would undo it.`,
+      suffix,
+      {
+        hint: 'Restore on the provider; where each is one, stop the others. By hand: restore to a folder with --to DIR',
+      },
+    );
   const shared = all.find((other) => other !== own && isBelow(other.path, own.path));
   if (shared !== undefined)
     throw new HoldfastError(

@@ -15,7 +15,7 @@ interface Names {
  *  (https://mariadb.com/kb/en/atomic-ddl), MySQL from 8.0 on. */
 const ATOMIC = { mariadb: [10, 6], mysql: [8, 0] } as const;
 
-/** @throws Refused for a server that cannot exchange tables in one step, and where other databases point to these */
+/** @throws Refused for a server that cannot exchange tables in one step, for a replica, and where other databases point to these */
 export async function confirmExchange(
   databases: readonly string[],
   client: Client,
@@ -34,6 +34,10 @@ export async function confirmExchange(
         hint: `In place needs MariaDB 10.6 or MySQL 8.0. ${BESIDE}`,
       },
     );
+  if (await isReplica(client, signal))
+    throw new HoldfastError('Refused', 'The server is a replica, which its primary fills.', databases.join(', '), {
+      hint: `Name its primary in the source. ${BESIDE}`,
+    });
   if (databases.length === 0) return;
   const names = databases.map((name) => `BINARY ${literal(name)}`).join(', ');
   const rows = await client.lines(
@@ -52,6 +56,13 @@ export async function confirmExchange(
       hint: `Drop them before, and make them again afterwards. ${BESIDE}`,
     },
   );
+}
+
+/** Where the account may not ask, or a later MySQL knows the words no more, nobody is kept from anything. */
+async function isReplica(client: Client, signal: AbortSignal): Promise<boolean> {
+  const rows = await client.lines('SHOW SLAVE STATUS', signal).catch(() => []);
+  signal.throwIfAborted();
+  return rows.length > 0;
 }
 
 export const BESIDE = 'Restore it beside the present one: --database NAME, or to a folder: --to DIR';

@@ -33,7 +33,7 @@ export interface Client {
   readonly replicate: Command;
   /** @throws SourceMissing without a server; SourceFailed when it lets nobody in; ToolMissing for an older redis-cli */
   look(signal: AbortSignal): Promise<Seen>;
-  /** Null when the server is away. @throws SourceFailed when it does not say */
+  /** Null when the server is away. @throws SourceFailed when it does not say; Refused for a replica */
   places(signal: AbortSignal): Promise<Places | null>;
   /** What went wrong, in words that say what to do. */
   explain(error: unknown): unknown;
@@ -76,10 +76,12 @@ export function clientOf(source: string, settings: RedisSettings, { host, passwo
           const lines = await ask(command(PROGRAM, args.setting(settings, pattern), environment));
           for (let at = 0; at + 1 < lines.length; at += 2) found.set(lines[at] ?? '', lines[at + 1] ?? '');
         }
-        const [pid] = (await ask(command(PROGRAM, args.information(settings), environment))).flatMap((line) =>
-          line.startsWith('process_id:') ? [Number(line.slice('process_id:'.length))] : [],
-        );
-        return placesIn(found, pid ?? null, source);
+        const information = await ask(command(PROGRAM, args.information(settings), environment));
+        const field = (name: string): string | undefined =>
+          information.find((line) => line.startsWith(`${name}:`))?.slice(name.length + 1);
+        if (field('role') === 'slave') throw filledByAnother(source, `${field('master_host')}:${field('master_port')}`);
+        const pid = field('process_id');
+        return placesIn(found, pid === undefined ? null : Number(pid), source);
       } catch (error) {
         signal.throwIfAborted();
         const told = explain(error);
@@ -89,6 +91,16 @@ export function clientOf(source: string, settings: RedisSettings, { host, passwo
     },
   };
 }
+
+const filledByAnother = (source: string, primary: string): HoldfastError =>
+  new HoldfastError(
+    'Refused',
+    `The server of ${source} is a replica of ${primary}, which would fill it again.`,
+    source,
+    {
+      hint: 'Name the primary in the source, or restore to a folder: --to DIR',
+    },
+  );
 
 function placesIn(found: ReadonlyMap<string, string>, pid: number | null, source: string): Places {
   const said = (name: string): string => {

@@ -24,7 +24,7 @@ export async function placeOf(
   const inside = container === undefined ? null : { name: container, host: client.host };
   const folder =
     inside === null
-      ? await folderOf(source, places, outer.files, signal)
+      ? await folderOf(source, places, outer, signal)
       : (await outsideOf(await inside.host.files.realPath(places.folder, signal), inside, outer, engine, signal)).path;
   const at = (name: string): string => `${folder}/${name}`;
   const { rdbName, appendOnly } = places;
@@ -35,19 +35,22 @@ export async function placeOf(
 }
 
 /** The server may listen elsewhere: only where its own process is seen to work in the folder, the folder is its own. */
-async function folderOf(
-  source: string,
-  { folder, pid }: Places,
-  files: Host['files'],
-  signal: AbortSignal,
-): Promise<string> {
+async function folderOf(source: string, { folder, pid }: Places, host: Host, signal: AbortSignal): Promise<string> {
+  const { files } = host;
   const there = (await files.status(folder, signal)) !== null;
   const real = there ? await files.realPath(folder, signal) : folder;
-  const holders = there && pid !== null ? await files.holders(real, signal) : [];
-  if (there && (pid === null || holders.some((holder) => holder.startsWith(`${pid} `)))) return real;
+  if (there && (pid === null || (await worksIn(real, pid, host, signal)))) return real;
   throw new HoldfastError('Refused', `The server of ${source} is not seen to work in ${folder} of this host.`, source, {
     hint: 'In place takes a server of the same host, and the right to see its process: root. Else restore to a folder: --to DIR',
   });
+}
+
+/** Redis changes into its folder. Compared by device and inode: in another mount namespace a path is another folder. */
+async function worksIn(folder: string, pid: number, host: Host, signal: AbortSignal): Promise<boolean> {
+  const args = ['--dereference', '--format=%d %i', '--', folder, `/proc/${pid}/cwd`];
+  const { stdout } = await host.run({ program: 'stat', args }, { signal, accept: [0, 1] });
+  const [own, its] = stdout.trim().split('\n');
+  return own !== undefined && own === its;
 }
 
 /** The names that a server has by itself (redis.conf): where it is away, nobody else knows them. */
