@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { promisify } from 'node:util';
+import { sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { MIGRATIONS, type Migration, migrate } from '../src/catalog/migrations.ts';
 import { openCatalog } from '../src/catalog/open.ts';
@@ -193,6 +194,21 @@ describe('a migration', () => {
     await expect(migrateTo([...MIGRATIONS, failing])).rejects.toThrow('the disk went away');
     expect(tables()).toEqual(before);
     expect(await remembered()).toBe(500);
+  });
+
+  test('that fills the disk says so, and leaves the tables of the one before', async () => {
+    await migrateTo(MIGRATIONS);
+    const before = tables();
+    const filling: Migration = {
+      name: '900-fills',
+      async up(transaction) {
+        await sql`CREATE TABLE filler (bytes BLOB)`.execute(transaction);
+        await sql`PRAGMA max_page_count = 1`.execute(transaction); // as large as it is now; SQLite answers as for a full disk
+        await sql`INSERT INTO filler VALUES (zeroblob(1000000))`.execute(transaction);
+      },
+    };
+    await expect(migrateTo([...MIGRATIONS, filling])).rejects.toMatchObject({ code: 'NoSpace', subject: file });
+    expect(tables()).toEqual(before);
   });
 
   test.each(MIGRATIONS.map(({ name }, index) => [name, index] as const))(
