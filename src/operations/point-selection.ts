@@ -41,9 +41,10 @@ export async function selectPoint(
   const { points, failures } = await presentPoints(query, context, signal);
   const named = points.filter(({ service }) => service === query.what);
   if (context.services.has(query.what) || named.length > 0) {
-    const found = await newestUsable(query, named, context, signal);
+    const passedOver = new Map<PointSummary, string>();
+    const found = await newestUsable(query, named, passedOver, context, signal);
     if (found !== null) return found;
-    throw noneUsable(query, named, failures);
+    throw noneUsable(query, named, passedOver, failures);
   }
   const [found] = pointsOf(query.what, points);
   if (found === undefined) throw unknownPoint(query, failures);
@@ -84,6 +85,7 @@ export async function presentPoints(
 async function newestUsable(
   query: PointQuery,
   points: readonly PointSummary[],
+  passedOver: Map<PointSummary, string>,
   context: SelectionPorts,
   signal: AbortSignal,
 ): Promise<SelectedPoint | null> {
@@ -99,6 +101,7 @@ async function newestUsable(
     const point = await asItIs(candidate, repository, signal);
     const reason = typeof point === 'string' ? point : whyUnusable(point);
     if (typeof point !== 'string' && reason === null) return { repository, point };
+    passedOver.set(candidate, reason ?? '');
     if (whyUnusable(candidate) !== null) continue; // as everybody knows
     context.progress({ type: 'warning', subject: candidate.id, text: `passed over: ${reason}` });
   }
@@ -145,11 +148,17 @@ export function pointsOf(what: string, points: readonly PointSummary[]): readonl
   throw new HoldfastError('Usage', words, what, { hint: 'Give more of its id' });
 }
 
-function noneUsable({ what, at }: PointQuery, points: readonly PointSummary[], failures: readonly unknown[]): Error {
+function noneUsable(
+  { what, at }: PointQuery,
+  points: readonly PointSummary[],
+  passedOver: ReadonlyMap<PointSummary, string>,
+  failures: readonly unknown[],
+): Error {
   const when = at === undefined ? '' : ` at or before ${at}`;
+  const why = (point: PointSummary): string => whyUnusable(point) ?? passedOver.get(point) ?? 'later';
   const others = points
     .slice(0, 5)
-    .map((point) => `  ${point.id}  ${point.timestamp}  ${whyUnusable(point) ?? 'later'}`);
+    .map((point) => `  ${point.id}  ${point.timestamp}  ${point.repository}  ${why(point)}`);
   const words = `No recovery point of ${what}${when} that passed and is not held.`;
   const lines = others.length === 0 ? [words] : [words, 'There are, to be restored by id:', ...others];
   return new HoldfastError('PointNotFound', lines.join('\n'), what, { cause: failures[0] });

@@ -79,6 +79,18 @@ test('a point whose manifest cannot be read any more hides no older one, and tha
   expect(made.events).toContainEqual(expect.objectContaining({ subject: newer.id, type: 'warning' }));
 });
 
+test('where nothing can be taken, each point has its repository and its own reason', async () => {
+  using made = await fixture();
+  withFile(made);
+  const { id, location } = await made.backUp({ timestamp: day(9) });
+  made.repository.failNext('find', new HoldfastError('Damaged', 'The manifest is no JSON.', location));
+  await expect(idOf(made, 'mealie')).rejects.toMatchObject({
+    code: 'PointNotFound',
+    message: expect.stringContaining(`${id}  ${day(9)}  ${made.repository.name}  The manifest is no JSON.`),
+  });
+  await expect(idOf(made, 'mealie', day(8))).rejects.toMatchObject({ message: expect.stringMatching(/ {2}later$/) });
+});
+
 test('--at takes the newest point at or before a time', async () => {
   using made = await fixture();
   withFile(made);
