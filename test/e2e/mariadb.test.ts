@@ -88,6 +88,23 @@ services:
     expect(await server.sql(report.kept[0].path, words)).toContain('VIEW `wi ki');
   }, 60_000);
 
+  test('a password is in nothing that is printed or stored, and what is stored is for its owner alone', async () => {
+    const name = await database('create table t (x int); insert into t values (1)');
+    await server.sql(null, "create user keeper identified by 'a word 4711'; grant all on *.* to keeper");
+    const machine = machineWith({ database: name, user: 'keeper', password: { env: 'WORD' } });
+    const said = (word: string, ...args: readonly string[]) => machine.run(args, { environment: { WORD: word } });
+    const ended = [
+      said('a word 4711', 'backup', '--verbose'),
+      said('a word 4711', 'restore', 'wiki', '--in-place', '--yes', '--verbose', '--json'),
+      said('wrong 4711', 'backup', '--verbose'),
+    ];
+    expect(ended.map(({ exitCode }) => exitCode)).toEqual([0, 0, 1]);
+    expect(ended[2]?.stderr).toContain("Access denied for user 'keeper'");
+    for (const { stdout, stderr } of ended) expect(stdout + stderr).not.toContain('4711');
+    expect(tool('sh', '-c', `grep -rl 4711 '${machine.folder}' || true`)).toBe('');
+    expect(tool('find', machine.path('disk'), '-type', 'f', '-perm', '/077', '-not', '-name', 'restore.sh')).toBe('');
+  }, 60_000);
+
   test('guard takes a database back after a command that failed', async () => {
     const name = await database(HOSTILE);
     const machine = machineWith({ database: name });

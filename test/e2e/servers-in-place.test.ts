@@ -122,15 +122,10 @@ services:
       await client.up();
       await fill(client, HOSTILE);
       const before = await contentsOf(client);
-      const source = { redis: { socket: client.socket } };
-      const machine = machineWith(source, container);
+      const machine = machineWith({ redis: { socket: client.socket } }, container);
       machine.passes('backup');
       await client.cli('flushall');
       await client.cli('set', 'newer', '1');
-      const undeclared = machineWith(source, null);
-      undeclared.passes('backup');
-      const refused = undeclared.json(1, 'restore', 'one', '--in-place', '--yes');
-      expect(refused.error).toMatchObject({ code: 'Refused', hint: expect.stringContaining('units') });
       const report = machine.json(0, 'restore', 'one', '--in-place', '--yes');
       await client.up();
       expect(await contentsOf(client)).toEqual(before);
@@ -145,7 +140,7 @@ services:
       await client.up();
       expect(await contentsOf(client)).toEqual(before);
     },
-    60_000,
+    120_000,
   );
 
   test('OpenLDAP comes back in place, entries and configuration, under the account that owns its files', async () => {

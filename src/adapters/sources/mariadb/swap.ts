@@ -65,7 +65,7 @@ async function isReplica(client: Client, signal: AbortSignal): Promise<boolean> 
   return rows.length > 0;
 }
 
-export const BESIDE = 'Restore it beside the present one: --database NAME, or to a folder: --to DIR';
+const BESIDE = 'Restore it beside the present one: --database NAME, or to a folder: --to DIR';
 
 /** @throws Refused when neither name is as it was before nor as it is afterwards */
 export async function takePlace({ database, staged, kept }: Names, client: Client, signal: AbortSignal): Promise<void> {
