@@ -16,11 +16,11 @@ import { bytesOf, changing, contextIn, temporaryFolder, told, writeBytes } from 
 
 const never = (): AbortSignal => new AbortController().signal;
 const PASSWORD = 'pa"ss w\'örd\\ 4711-secret';
-const toolsWith = (password: string): SourceTools =>
-  ({
-    secret: async () => new Secret(password),
-    container: () => Promise.reject(new Error('no container is configured')),
-  }) as Pick<SourceTools, 'secret' | 'container'> as SourceTools;
+const toolsWith = (password: string): SourceTools => ({
+  secret: async () => new Secret(password),
+  container: () => Promise.reject(new Error('no container is configured')),
+  engineEnvironment: {},
+});
 const withPassword = { env: 'COUCH' } as const;
 
 describe.runIf(couchdbAvailable())('needs CouchDB', () => {

@@ -9,10 +9,11 @@ import type { Captured, SourceTools } from '../../src/ports/source.ts';
 import { contextIn, temporaryFolder } from './support.ts';
 
 const never = (): AbortSignal => new AbortController().signal;
-const tools = {
+const tools: SourceTools = {
   secret: () => Promise.reject(new Error('no secret is configured')),
   container: () => Promise.reject(new Error('no container is configured')),
-} as Pick<SourceTools, 'secret' | 'container'> as SourceTools;
+  engineEnvironment: {},
+};
 
 type Answer = string | Buffer | { readonly status: number; readonly body: string };
 
@@ -83,11 +84,11 @@ const couch = (more: Parameters<typeof answering>[0] = {}) =>
     ...more,
   });
 
-async function* once_(text: string) {
+async function* given(text: string) {
   yield Buffer.from(text);
 }
 const problems = async ({ text, facts }: Captured & { readonly text: string }): Promise<readonly string[]> =>
-  (await format.inspect(once_(text), facts, '/nowhere', never())).flatMap(({ outcome, detail }) =>
+  (await format.inspect(given(text), facts, '/nowhere', never())).flatMap(({ outcome, detail }) =>
     outcome === 'passed' ? [] : [detail],
   );
 
@@ -104,7 +105,7 @@ test('numbers are stored and restored as the server wrote them, packed attachmen
 
   const names = { 'PUT /new': '{"ok":true}', 'PUT /new/_security': '{"ok":true}', 'POST /new/_bulk_docs': '[]' };
   await using target = await couch({ ...names, 'PUT /new/text': '{"ok":true}' });
-  await target.source.databases?.fill('new', () => once_(made.text), never());
+  await target.source.databases?.fill('new', () => given(made.text), never());
   const sentTo = (asked: string) => target.sent.find((request) => request.asked === asked);
   expect(`${sentTo('POST /new/_bulk_docs')?.body}`).toContain('"large":12345678901234567890123,"fine":1.0,"far":1e400');
   const { type = '', body = Buffer.alloc(0) } = sentTo('PUT /new/text') ?? {};
@@ -172,7 +173,7 @@ test('a document that the restoring server refuses is a failure, with its reason
     'POST /new/_bulk_docs': '[{"id":"numbers","error":"forbidden","reason":"only the cook"}]',
   });
   const { text } = await dumped(server.source);
-  const filled = server.source.databases?.fill('new', () => once_(text), never());
+  const filled = server.source.databases?.fill('new', () => given(text), never());
   await expect(filled).rejects.toMatchObject({
     code: 'SourceFailed',
     message: expect.stringContaining('only the cook'),
