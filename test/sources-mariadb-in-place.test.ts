@@ -89,6 +89,26 @@ describe.runIf(mariadbAvailable())('databases of MariaDB that are exchanged', ()
     expect(await server.sql(kept, 'show tables')).toBe('mine');
   }, 60_000);
 
+  test('a rename that still waits for a lock when its exchange is taken back comes to nothing', async () => {
+    const [present, staged] = [await database(SMALL), await database('create table t (x int)')];
+    const kept = `${present} kept`;
+    const [before, coming] = [await contentsOf(server, present), await contentsOf(server, staged)];
+    const waits = (what: string) => `select count(*) from information_schema.processlist where info like '${what}%'`;
+    const holder = server.sql(null, `lock tables ${quoted(present)}.log read; select sleep(6)`);
+    await expect.poll(() => server.sql(null, waits('select sleep(6)'))).toBe('1');
+    const cut = new AbortController();
+    const exchanging = databasesBy(localHost()).swapIn(present, staged, kept, cut.signal);
+    await expect.poll(() => server.sql(null, waits('RENAME TABLE')), { timeout: 20_000 }).toBe('1');
+    cut.abort(new Error('cut short'));
+    await expect(exchanging).rejects.toThrow('cut short');
+    await databasesBy(localHost()).swapBack(present, staged, kept, never());
+    await holder;
+    await expect.poll(() => server.sql(null, waits('RENAME TABLE'))).toBe('0');
+    expect(await contentsOf(server, present)).toBe(before);
+    expect(await contentsOf(server, staged)).toBe(coming);
+    expect(await isThere(kept)).toBe(false);
+  }, 60_000);
+
   test('what would not stay exchanged is refused beforehand', async () => {
     const [present, other] = [await database('create table p (id int primary key)'), await database('')];
     const databases = databasesBy(localHost());

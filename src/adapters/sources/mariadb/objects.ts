@@ -73,6 +73,9 @@ export async function dropCode(
 
 /** Drops a database that has no table but ours; one that is gone is no error. One in which somebody made a table stays. */
 export async function dropEmpty(database: string, client: Client, signal: AbortSignal): Promise<void> {
+  if (!(await databaseExists(database, client, signal))) return;
+  // A rename that was asked for before and still waits for a lock needs this table: from here it cannot put anything in.
+  await client.lines(`DROP TABLE IF EXISTS ${quoted(database)}.${BEGUN}`, signal);
   if ((await objectsOf(database, client, signal)).tables.length > 0) return;
   await client.lines(`DROP DATABASE IF EXISTS ${quoted(database)}`, signal);
 }
