@@ -5,16 +5,14 @@ import { HoldfastError, messageOf } from '../domain/errors.ts';
 import type { Compression } from '../domain/storage.ts';
 import { engines } from './engines.ts';
 import { FRAME_SIZE } from './frames.ts';
+import { gzipMember } from './gzip-member.ts';
 
 const { ZSTD_c_checksumFlag, ZSTD_c_compressionLevel, ZSTD_c_windowLog, ZSTD_e_end } = zlib.constants;
-const gzip = promisify(zlib.gzip);
 const gunzip = promisify(zlib.gunzip);
 
 /** Frames that are packed or unpacked at the same time on libuv's pool: more only take memory. */
 export const FRAMES_IN_FLIGHT = Math.min(availableParallelism() + 1, 10);
 
-/** Room for one gzip member of a frame that does not compress (zlib's deflateBound is below it). */
-const GZIP_CHUNK = FRAME_SIZE + 64 * 1024;
 /** Pieces in which zstd gives its output: of 64 KiB it took a third more time, of a whole frame too. */
 const ZSTD_CHUNK = 1024 ** 2;
 
@@ -36,7 +34,7 @@ export function packer(compression: Compression): Packer {
   }
   const pack =
     compression.format === 'gzip'
-      ? async (frame: Uint8Array) => [await gzip(frame, { level: compression.level, chunkSize: GZIP_CHUNK })]
+      ? async (frame: Uint8Array) => [await gzipMember(frame, compression.level)]
       : async (frame: Uint8Array) => [Uint8Array.from(frame)]; // a copy: the frame's buffer is used again
   return { pack, [Symbol.dispose]: () => {} };
 }

@@ -32,8 +32,10 @@ export function containerUnit(reference: Reference, host: Host, environment: Eng
       if (runs(found) && !spared.has(nameOf(found))) await engine.stop(found, signal);
     },
     async start(members, signal) {
-      await inspect(signal);
-      for (const member of members ?? [own]) await engine.start(member, signal);
+      // A start says itself that there is no such container, and what is down need not wait for another look.
+      const started = members ?? [own];
+      if (started.length === 0) await inspect(signal);
+      for (const member of started) await engine.start(member, signal);
     },
     health: async (signal) => engine.health(await inspect(signal)),
     async processes(signal) {
