@@ -14,10 +14,13 @@ const never = (): AbortSignal => new AbortController().signal;
 /** Until the standby has all that the primary wrote. */
 const followed = (primary: PostgresServer, standby: PostgresServer): Promise<void> =>
   expect
-    .poll(async () => {
-      const written = await primary.sql('postgres', 'select pg_current_wal_lsn()');
-      return await standby.sql('postgres', `select pg_last_wal_replay_lsn() >= '${written}'`);
-    })
+    .poll(
+      async () => {
+        const written = await primary.sql('postgres', 'select pg_current_wal_lsn()');
+        return await standby.sql('postgres', `select pg_last_wal_replay_lsn() >= '${written}'`);
+      },
+      { timeout: 30_000 },
+    )
     .toBe('t');
 
 test.runIf(postgresAvailable())(
@@ -49,5 +52,5 @@ test.runIf(postgresAvailable())(
       message: 'The server is a standby: nothing can be restored into it.',
     });
   },
-  60_000,
+  120_000,
 );

@@ -86,5 +86,5 @@ test.runIf(postgresImageAvailable() && available('docker-compose'))(
     expect(await startedAt('wiki_db_1')).toBe(server);
     expect(await engine.docker('ps', '--format', '{{.Names}}')).toContain('wiki_app_1');
   },
-  180_000,
+  300_000,
 );
