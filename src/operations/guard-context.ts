@@ -86,7 +86,7 @@ export async function findSnapshot(
     if (snapshot.subvolume === null) {
       const words = `The name ${name} does not tell whose snapshot it is.`;
       throw new HoldfastError('SubvolumeMissing', words, name, {
-        hint: 'Declare its subvolume in the pool: its name stands before the first hyphen',
+        hint: 'Rename it: the name of its subvolume and a hyphen come first, as in media-byhand',
       });
     }
     found.push({ ...subjectOf(pool, snapshot.subvolume, snapshotter), snapshot });

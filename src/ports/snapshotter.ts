@@ -5,8 +5,8 @@ export interface StoredSnapshot {
   /** Absolute. */
   readonly path: string;
   readonly kind: 'snapshot' | 'kept-state';
-  /** By the longest name, declared or in the pool, before `-`; null when it is nobody's. A record of it, which the caller
-   *  has, comes before this. */
+  /** By the longest name, declared or in the pool, before `-`, else by what it was made of where the file system knows
+   *  that; null when it is nobody's. A record of it, which the caller has, comes before this. */
   readonly subvolume: string | null;
   /** By its name, which is in local time, else by when the file system made it. */
   readonly madeAt: Temporal.Instant;

@@ -40,6 +40,24 @@ describe.runIf(hasBtrfs())('snapshots of a pool', () => {
     expect(existsSync(byHand)).toBe(true);
   });
 
+  test('made by hand under any name are taken back to what they were made of, also after a rollback', () => {
+    const { machine, pool, write } = aPoolMachine();
+    write('state.txt', 'then');
+    const byHand = (name: string): string =>
+      tool('btrfs', '-q', 'subvolume', 'snapshot', '-r', join(pool.path, 'media'), join(pool.path, 'snapshots', name));
+    byHand('before lunch');
+    for (const state of ['now', 'later']) {
+      write('state.txt', state);
+      expect(machine.json(0, 'diff', 'before lunch')).toMatchObject({ subvolume: 'media', totals: { modified: 1 } });
+      machine.passes('rollback', '--snapshot', 'before lunch', '--auto-confirm');
+      expect(readFileSync(join(pool.path, 'media', 'state.txt'), 'utf8')).toBe('then');
+    }
+    const { snapshots } = machine.json(0, 'snapshot', 'list', 'media');
+    expect(snapshots).toContainEqual(
+      expect.objectContaining({ snapshot_name: 'before lunch', subvolume: 'media', type: 'by-hand' }),
+    );
+  });
+
   test('tell what was added, removed and modified since', () => {
     const { machine, pool, write } = aPoolMachine();
     write('gone.txt', 'gone\n');

@@ -48,10 +48,12 @@ test('no figures are no answer', () => {
 test('subvolumes are listed with spaces in their names and with the time where it is told', () => {
   const printed = `ID 258 gen 7 cgen 7 top level 5 otime 2026-11-21 09:13:15 path snapshots/a path b
 ID 259 gen 8 top level 5 path <FS_TREE>/plain
+ID 260 gen 8 top level 5 uuid ee4f6d29-c7a6-1249-91ae-e1856b789f53 path uuid x path y
 `;
   expect(parseList(printed)).toEqual([
-    { id: '258', path: 'snapshots/a path b', madeAt: Temporal.Instant.from('2026-11-21T09:13:15Z') },
-    { id: '259', path: 'plain', madeAt: null },
+    { id: '258', path: 'snapshots/a path b', madeAt: Temporal.Instant.from('2026-11-21T09:13:15Z'), uuid: null },
+    { id: '259', path: 'plain', madeAt: null, uuid: null },
+    { id: '260', path: 'uuid x path y', madeAt: null, uuid: 'ee4f6d29-c7a6-1249-91ae-e1856b789f53' },
   ]);
   expect(
     parseShow(
@@ -59,6 +61,7 @@ ID 259 gen 8 top level 5 path <FS_TREE>/plain
     ),
   ).toEqual({
     uuid: 'ee4f6d29-c7a6-1249-91ae-e1856b789f53',
+    parent: '0cb0f268-621e-644c-a09d-4f587a1da2a5',
     madeAt: Temporal.Instant.from('2026-11-21T09:13:15Z'),
     readOnly: false,
   });

@@ -6,6 +6,8 @@ export const show = (path: string): Argv => ['btrfs', 'subvolume', 'show', path]
 export const inside = (path: string): Argv => ['btrfs', 'subvolume', 'list', '-o', path];
 export const snapshotsInside = (path: string): Argv => ['btrfs', 'subvolume', 'list', '-o', '-s', path];
 export const readOnlyInside = (path: string): Argv => ['btrfs', 'subvolume', 'list', '-o', '-r', path];
+/** With the UUID of each. */
+export const uuidsInside = (path: string): Argv => ['btrfs', 'subvolume', 'list', '-o', '-u', path];
 export const usage = (path: string): Argv => ['btrfs', 'filesystem', 'usage', '-b', path];
 export const quotas = (path: string): Argv => ['btrfs', 'qgroup', 'show', '--raw', path];
 export const snapshot = (from: string, to: string): Argv => ['btrfs', 'subvolume', 'snapshot', '-r', from, to];

@@ -5,30 +5,35 @@ export interface Listed {
   readonly path: string;
   /** When it was made; null where the list does not say it. */
   readonly madeAt: Temporal.Instant | null;
+  /** Null where the list does not say it. */
+  readonly uuid: string | null;
 }
 
-const LINE = /^ID (\d+) .*?top level \d+ (?:otime (\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) )?path (.*)$/;
+const LINE = /^ID (\d+) .*?top level \d+ (?:otime (\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) )?(?:uuid (\S+) )?path (.*)$/;
 
 /** @param printed with times in UTC */
 export const parseList = (printed: string): readonly Listed[] =>
   printed.split('\n').flatMap((line) => {
-    const [, id, date, time, path] = LINE.exec(line) ?? [];
+    const [, id, date, time, uuid, path] = LINE.exec(line) ?? [];
     if (id === undefined || path === undefined) return [];
     const madeAt = date === undefined ? null : Temporal.Instant.from(`${date}T${time}Z`);
-    return [{ id, path: path.replace(/^<FS_TREE>\//, ''), madeAt }];
+    return [{ id, path: path.replace(/^<FS_TREE>\//, ''), madeAt, uuid: uuid ?? null }];
   });
 
 /** What `btrfs subvolume show` says of a subvolume. Times are in UTC. */
 export function parseShow(printed: string): {
   readonly uuid: string;
+  /** Of the subvolume that it was made of; null when it was made empty. */
+  readonly parent: string | null;
   readonly madeAt: Temporal.Instant;
   readonly readOnly: boolean;
 } {
   const [, uuid] = /^\s*UUID:\s+([0-9a-f-]{36})$/m.exec(printed) ?? [];
+  const [, parent] = /^\s*Parent UUID:\s+([0-9a-f-]{36})$/m.exec(printed) ?? [];
   const [, date, time] = /^\s*Creation time:\s+(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) \+0000$/m.exec(printed) ?? [];
   if (uuid === undefined || date === undefined) throw new TypeError(`btrfs subvolume show printed:\n${printed}`);
   const readOnly = /^\s*Flags:.*\breadonly\b/m.test(printed);
-  return { uuid, madeAt: Temporal.Instant.from(`${date}T${time}Z`), readOnly };
+  return { uuid, parent: parent ?? null, madeAt: Temporal.Instant.from(`${date}T${time}Z`), readOnly };
 }
 
 /** `0/258 16384 16384 …`: exclusive bytes by subvolume id. */

@@ -1,4 +1,4 @@
-import { isKeptState, isProvisional } from '../../../domain/pool-names.ts';
+import { isKeptState, isProvisional, subvolumeOf } from '../../../domain/pool-names.ts';
 import type { Room, StoredSnapshot, SubvolumeState } from '../../../ports/snapshotter.ts';
 import { type Entry, readEntries, readFolders, SUBVOLUME_INODE } from '../pool/folder.ts';
 import { readPlace } from '../pool/place.ts';
@@ -93,6 +93,34 @@ async function described(
   });
 }
 
+/** Whose snapshots are whose names do not tell it: by what they were made of, which a rollback may have made a kept state. */
+async function withOwners(
+  pool: Pool,
+  stored: readonly StoredSnapshot[],
+  present: readonly string[],
+  signal: AbortSignal,
+): Promise<readonly StoredSnapshot[]> {
+  if (stored.every(({ subvolume }) => subvolume !== null)) return stored;
+  const [printed, { inside }] = await Promise.all([
+    tell(pool.host, args.uuidsInside(pool.path), pool.path, signal),
+    readPlace(pool.host, pool.path, signal),
+  ]);
+  const prefix = inside === '' ? '' : `${inside}/`;
+  const owners = new Map<string, string | null>();
+  for (const { path, uuid } of parseList(printed)) {
+    const name = path.startsWith(prefix) ? path.slice(prefix.length) : '/';
+    if (uuid === null || name.includes('/')) continue;
+    owners.set(uuid, isSubvolumeName(pool, name) ? name : subvolumeOf(name, [...pool.declared, ...present]));
+  }
+  const found: StoredSnapshot[] = [];
+  for (const one of stored) {
+    const shown =
+      one.subvolume === null ? parseShow(await tell(pool.host, args.show(one.path), one.path, signal)) : null;
+    found.push({ ...one, subvolume: one.subvolume ?? owners.get(shown?.parent ?? '') ?? null });
+  }
+  return found;
+}
+
 export async function list(pool: Pool, signal: AbortSignal): Promise<readonly StoredSnapshot[]> {
   const { host, path, snapshotsPath } = pool;
   const [inPoolFolder, inSnapshotsFolder, top, below] = await Promise.all([
@@ -109,13 +137,14 @@ export async function list(pool: Pool, signal: AbortSignal): Promise<readonly St
   const near = await toldNear(pool, path, signal);
   const nearSnapshots =
     below === null || below.device === top?.device ? near : await toldNear(pool, snapshotsPath, signal);
-  return [
+  const stored = [
     ...(await described(pool, kept, present, 'kept-state', near, signal)),
     ...(await described(pool, snapshots, present, 'snapshot', nearSnapshots, signal)),
-  ].toSorted(newestFirst);
+  ];
+  return (await withOwners(pool, stored, present, signal)).toSorted(newestFirst);
 }
 
-/** One program instead of those that {@link list} needs. */
+/** One program instead of those that {@link list} needs, where the name tells whose it is. */
 export async function find(pool: Pool, name: string, signal: AbortSignal): Promise<StoredSnapshot | null> {
   if (isProvisional(name)) return null;
   const places = [
@@ -129,7 +158,8 @@ export async function find(pool: Pool, name: string, signal: AbortSignal): Promi
       subvolumes(pool, signal),
     ]);
     const { madeAt, readOnly } = shown;
-    return { ...byName(pool, name, present, madeAt), path, kind, readOnly, exclusiveBytes: null };
+    const stored = { ...byName(pool, name, present, madeAt), path, kind, readOnly, exclusiveBytes: null };
+    return (await withOwners(pool, [stored], present, signal))[0] ?? null;
   }
   return null;
 }
