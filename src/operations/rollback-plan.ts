@@ -141,7 +141,11 @@ async function replacementOf(
   if (state.readOnlyPool)
     throw new HoldfastError('PoolUnusable', `${snapshotter.path} is mounted read-only.`, snapshotter.path);
   if (state.nested.length > 0 && definition.nested !== 'move')
-    throw new HoldfastError('NestedSubvolumes', `${state.path} holds ${state.nested.join(', ')}.`, subvolume);
+    throw new HoldfastError(
+      'NestedSubvolumes',
+      `${state.path} holds other subvolumes: ${state.nested.join(', ')}.`,
+      subvolume,
+    );
   const kept = await freeKeptName(keptStateName(subvolume, at, context.zone), snapshotter, signal);
   return {
     ...subject,

@@ -49,18 +49,21 @@ export interface RecordedPoint {
   readonly point: ServicePoint;
 }
 
-/** The points that guard made of a service, whole or not, and that were not removed since. Newest first. */
+/** The points that guard made of a service, or of all, whole or not, and that were not removed since. Newest first. */
 export async function recordedPoints(
-  service: string,
+  service: string | null,
   { catalog }: Pick<ServiceContext, 'catalog'>,
 ): Promise<readonly RecordedPoint[]> {
   const runs = await catalog.runs({ verb: 'guard', limit: Number.MAX_SAFE_INTEGER });
   return runs.flatMap((run) => {
     const detail = run.detail as Partial<ServiceRunDetail> | null;
-    if (detail?.service !== service || typeof detail.point !== 'string' || detail.removed !== false) return [];
+    if (typeof detail?.service !== 'string' || typeof detail.point !== 'string' || detail.removed !== false) return [];
+    if (service !== null && detail.service !== service) return [];
     const whole = detail as ServiceRunDetail;
     const { repository, trees, images, operation } = whole;
-    return [{ run, detail: whole, point: { id: whole.point, service, operation, repository, trees, images } }];
+    return [
+      { run, detail: whole, point: { id: whole.point, service: whole.service, operation, repository, trees, images } },
+    ];
   });
 }
 

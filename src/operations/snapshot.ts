@@ -5,6 +5,7 @@ import { numbered, snapshotName } from '../domain/snapshot-name.ts';
 import type { KeptState, Snapshot } from '../ports/catalog.ts';
 import type { Snapshotter, StoredSnapshot } from '../ports/snapshotter.ts';
 import { findSnapshot, findSubvolume, type GuardContext, type Subject } from './guard-context.ts';
+import { poolOfService, recordedPoints } from './service-record.ts';
 
 /** A snapshot or kept state as it is on the disk, with what was recorded of it. */
 export interface ListedSnapshot extends Omit<StoredSnapshot, 'exclusiveBytes' | 'readOnly'> {
@@ -68,7 +69,11 @@ export async function refuseUnsafe(
   if (state.readOnlyPool)
     throw new HoldfastError('PoolUnusable', `${snapshotter.path} is mounted read-only.`, snapshotter.path);
   if (state.nested.length > 0 && definition.nested !== 'move')
-    throw new HoldfastError('NestedSubvolumes', `${state.path} holds ${state.nested.join(', ')}.`, subvolume);
+    throw new HoldfastError(
+      'NestedSubvolumes',
+      `${state.path} holds other subvolumes: ${state.nested.join(', ')}.`,
+      subvolume,
+    );
   if (room.freeShare >= guard.minFree) return;
   const percent = (share: number): string => `${Math.floor(share * 1000) / 10} %`;
   const words = `${percent(room.freeShare)} of the pool ${snapshotter.pool} are free, and ${percent(guard.minFree)} must be.`;
@@ -84,6 +89,7 @@ export async function listSnapshots(
   signal: AbortSignal,
 ): Promise<readonly ListedSnapshot[]> {
   const records = new Map((await context.catalog.snapshots({})).map((one) => [`${one.pool}/${one.name}`, one]));
+  for (const [key, record] of await recordsOfServices(records, context)) records.set(key, record);
   const listed: ListedSnapshot[] = [];
   for (const pool of context.pools.keys()) {
     for (const stored of await (await context.snapshotter(pool)).list(signal))
@@ -92,6 +98,24 @@ export async function listSnapshots(
   return listed
     .filter((one) => subvolume === undefined || one.subvolume === subvolume)
     .toSorted((a, b) => Temporal.Instant.compare(b.madeAt, a.madeAt));
+}
+
+/** What guards of services snapshotted, as parts of their points: with what was recorded of the point. */
+async function recordsOfServices(
+  records: ReadonlyMap<string, Snapshot>,
+  { catalog }: Pick<GuardContext, 'catalog'>,
+): Promise<ReadonlyMap<string, Snapshot>> {
+  const found = new Map<string, Snapshot>();
+  for (const { detail, point } of await recordedPoints(null, { catalog })) {
+    const record = records.get(`${poolOfService(point.service)}/${detail.snapshot}`);
+    if (record === undefined) continue;
+    for (const tree of point.trees) {
+      if (!('pool' in tree)) continue;
+      const { pool, name, path } = tree;
+      found.set(`${pool}/${name}`, { ...record, pool, name, subvolume: path.slice(path.lastIndexOf('/') + 1) });
+    }
+  }
+  return found;
 }
 
 const listedOf = (stored: StoredSnapshot, pool: string, record: Snapshot | undefined): ListedSnapshot => ({

@@ -143,6 +143,17 @@ ${more || 'guard: { settle: 1s, steady: 1s }\n'}`);
     expect(sql(wiki, SQLITE_NAMES)).toBe('then');
   });
 
+  test('a snapshot in a pool that is part of a point is listed with the operation that it was made for', () => {
+    const wiki = aWiki('listed', '', '{ command: [test, -e, /] }');
+    wiki.machine.write('conf.d/pools.yaml', `pools: { main: { path: ${wiki.folder}, subvolumes: { data: {} } } }\n`);
+    const { point } = wiki.machine.json(0, ...guarded('true'));
+    const listed = (): Json => wiki.machine.json(0, 'snapshot', 'list').snapshots;
+    const expected = { subvolume: 'data', type: 'pre-operation', operation: 'Upgrade' };
+    expect(listed()).toMatchObject([{ ...expected, outcome: 'success' }]);
+    wiki.machine.passes('snapshot', 'mark', point.id, 'validation_failed');
+    expect(listed()).toMatchObject([{ ...expected, outcome: 'validation_failed' }]);
+  });
+
   test('what cannot be captured, a pool that is full and a stranger in a tree are 4, and nothing is started', () => {
     const wiki = aWiki('refused');
     const witness = wiki.machine.path('started');
