@@ -37,7 +37,9 @@ export async function rollbackPath(
   const root = `${snapshotter.path}/${subvolume}`;
   const [from, path] = [`${snapshot.path}/${below}`, `${root}/${below}`];
   if ((await files.status(from, signal)) === null)
-    throw new HoldfastError('PathNotFound', `${request.snapshot} has no ${below}.`, below);
+    throw new HoldfastError('PathNotFound', `${request.snapshot} has no ${below}.`, below, {
+      hint: `A path is relative to the subvolume; look into the snapshot: ls ${snapshot.path}`,
+    });
   await refuseLinked(snapshot.path, below, files, signal);
   await refuseLinked(root, below, files, signal);
   const present = await files.status(path, signal);

@@ -40,7 +40,10 @@ describe.runIf(hasBtrfs())('one path of a snapshot', () => {
       symlinkSync('/etc', join(media, 'link'));
       const take = (path: string) => rollbackPath({ snapshot, path }, made.context, signal);
       await expect(take('../media')).rejects.toMatchObject({ code: 'Usage' });
-      await expect(take('nowhere')).rejects.toMatchObject({ code: 'PathNotFound' });
+      await expect(take('nowhere')).rejects.toMatchObject({
+        code: 'PathNotFound',
+        hint: expect.stringContaining('ls '),
+      });
       await expect(take('')).rejects.toMatchObject({ code: 'Usage' });
       const [later] = await createSnapshots({ subvolumes: ['media'], label: 'l' }, made.context, signal);
       const linked = rollbackPath({ snapshot: later?.name ?? '', path: 'link/hostname' }, made.context, signal);
