@@ -557,7 +557,7 @@ repositories: { disk: { engine: archive, path: /srv/b } }
 plans:
   nightly: { services: '*', repositories: [disk], retention: { ▸anual: 3 } }
 `,
-    'plans.nightly.retention.anual: Unknown key "anual". Known here: latest, hourly, daily, weekly, monthly, yearly or within.',
+    'plans.nightly.retention.anual: Unknown key "anual". Known here: latest, hourly, daily, weekly, monthly, yearly, within or leeway.',
   ],
   'an empty pattern': [
     `
