@@ -50,7 +50,8 @@ export interface RestoredItem {
 export interface RestoreReport {
   /** Null for a dry run, which is not recorded. */
   readonly run: string | null;
-  /** `partial`: the point holds nothing of an item that was asked for, see `missing`. A failure throws. */
+  /** `partial`: the point holds nothing of an item that was asked for, see `missing`, or not all of it, see `warnings`.
+   *  A failure throws. */
   readonly outcome: 'passed' | 'partial';
   readonly dryRun: boolean;
   readonly service: string;

@@ -137,9 +137,13 @@ function folderSteps({ choices, folder, conflicts, overwrite }: FolderPlan): rea
 const warningsOf = (items: readonly RestoredItem[]): readonly string[] =>
   items.flatMap(({ name, warnings }) => warnings.map((warning) => `${name}: ${warning}`));
 
-function answerFor({ point }: SelectedPoint, { missing }: Chosen): Omit<Answer, 'target' | 'dryRun' | 'steps'> {
+function answerFor(
+  { point }: SelectedPoint,
+  { choices, missing }: Chosen,
+): Omit<Answer, 'target' | 'dryRun' | 'steps'> {
+  const lacking = choices.flatMap(({ path, item }) => (path === null && item?.outcome === 'partial' ? [item] : []));
   return {
-    outcome: missing.length === 0 ? 'passed' : 'partial',
+    outcome: missing.length + lacking.length === 0 ? 'passed' : 'partial',
     service: point.service,
     point: { id: point.id, repository: point.repository, timestamp: point.timestamp },
     items: [],
@@ -148,6 +152,9 @@ function answerFor({ point }: SelectedPoint, { missing }: Chosen): Omit<Answer, 
     skipped: 0,
     kept: [],
     safetyPoint: null,
-    warnings: missing.map((name) => `The point holds nothing of ${name}: its backup had failed.`),
+    warnings: [
+      ...missing.map((name) => `The point holds nothing of ${name}: its backup had failed.`),
+      ...lacking.map(({ name, error }) => `${name} was not stored whole: ${error}`),
+    ],
   };
 }

@@ -33,6 +33,11 @@ import { type MemoryUnit, openFrom } from '../fakes/unit.ts';
 import { portsOf } from './step-ports.ts';
 
 /** A service in a temporary folder, a repository in memory, and the real host and journal. */
+/** `unreadable`: what its items lack, in words. */
+type PointOptions = Partial<Pick<Manifest, 'timestamp' | 'outcome' | 'type' | 'service'>> & {
+  readonly unreadable?: string;
+};
+
 export interface Fixture extends Disposable {
   /** A folder of its own with real paths. */
   readonly folder: string;
@@ -51,7 +56,7 @@ export interface Fixture extends Disposable {
   addDatabase(source: string, path: string): void;
   addSource(source: Source): void;
   /** Captures all sources of `service` as they are now. */
-  backUp(options?: Partial<Pick<Manifest, 'timestamp' | 'outcome' | 'type' | 'service'>>): Promise<RecoveryPoint>;
+  backUp(options?: PointOptions): Promise<RecoveryPoint>;
 }
 
 /** Called before each call of a method with its path; what it throws, the call throws. */
@@ -148,7 +153,7 @@ async function backUp(
   sources: readonly Source[],
   repository: MemoryRepository,
   id: string,
-  options: Partial<Pick<Manifest, 'timestamp' | 'outcome' | 'type' | 'service'>>,
+  { unreadable, ...options }: PointOptions,
 ): Promise<RecoveryPoint> {
   const timestamp = options.timestamp ?? `${systemClock.now().round('second')}`;
   const header = { id, service: 'mealie', plan: null, type: 'regular', origin: 'here', timezone: 'UTC' } as const;
@@ -163,8 +168,15 @@ async function backUp(
     for (const item of capture.items) {
       const stored = await (item.type === 'tree' ? draft.putTree(item, signal) : draft.putStream(item, signal));
       items.push({
-        ...{ name: item.name, source: source.name, kind: item.kind, ...stored, durationMs: 1, outcome: 'passed' },
-        ...{ error: null, warnings: [], facts: item.completed().facts, tool: null, readAt: timestamp },
+        ...{ name: item.name, source: source.name, kind: item.kind, ...stored, durationMs: 1 },
+        ...{
+          outcome: unreadable === undefined ? 'passed' : 'partial',
+          error: unreadable ?? null,
+          warnings: [],
+          facts: item.completed().facts,
+          tool: null,
+          readAt: timestamp,
+        },
         ...(item.type === 'tree' ? { exclude: [...item.exclude] } : {}),
       });
     }

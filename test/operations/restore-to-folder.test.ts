@@ -192,6 +192,27 @@ test('what was written until a failure is kept when that was asked for', async (
   expect(readdirSync(made.folder).some((name) => name.startsWith('.holdfast-partial-'))).toBe(true);
 });
 
+test('what an item lacks since it was stored is named, and makes the restore partial', async () => {
+  using made = await fixture();
+  const data = makeService(made);
+  made.addTree('data', [data]);
+  const { id } = await made.backUp({ outcome: 'partial', unreadable: 'Not readable: /srv/key: Permission denied' });
+  const target = { kind: 'folder', path: join(made.folder, 'out') } as const;
+  const said = {
+    outcome: 'partial',
+    missing: [],
+    warnings: ['files_data was not stored whole: Not readable: /srv/key: Permission denied'],
+  };
+  expect(await restore({ what: id, target, dryRun: true }, made.context, signal)).toMatchObject(said);
+  const one = {
+    what: id,
+    path: `${data}/recipe.txt`,
+    target: { kind: 'folder', path: join(made.folder, 'one') },
+  } as const;
+  expect(await restore(one, made.context, signal)).toMatchObject({ outcome: 'passed', warnings: [] });
+  expect(await restore({ what: id, target }, made.context, signal)).toMatchObject(said);
+});
+
 test('a dry run writes nothing and says what it would do', async () => {
   using made = await fixture();
   const data = makeService(made);

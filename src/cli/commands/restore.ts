@@ -92,7 +92,7 @@ export const restoreCommand = (face: Face): Command =>
       const confirmed = asks; // by the wizard
       if (request.target.kind === 'in-place' && !request.dryRun && !confirmed) {
         const preview = await restore({ ...request, dryRun: true }, application, face.signal);
-        face.note(preview.steps.join('\n'));
+        face.note([...preview.steps, ...preview.warnings].join('\n'));
         if (!(await face.confirm(`Replace the present state of ${preview.service}?`))) return face.exit(1);
       }
       const report = await restore(request, application, face.signal);
