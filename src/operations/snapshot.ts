@@ -112,7 +112,10 @@ async function recordsOfServices(
     for (const tree of point.trees) {
       if (!('pool' in tree)) continue;
       const { pool, name, path } = tree;
-      found.set(`${pool}/${name}`, { ...record, pool, name, subvolume: path.slice(path.lastIndexOf('/') + 1) });
+      found.set(`${pool}/${name}`, {
+        ...{ ...record, pool, name, subvolume: path.slice(path.lastIndexOf('/') + 1) },
+        sizeBytes: null, // the point's is that of its part in the repository
+      });
     }
   }
   return found;

@@ -148,7 +148,7 @@ ${more || 'guard: { settle: 1s, steady: 1s }\n'}`);
     wiki.machine.write('conf.d/pools.yaml', `pools: { main: { path: ${wiki.folder}, subvolumes: { data: {} } } }\n`);
     const { point } = wiki.machine.json(0, ...guarded('true'));
     const listed = (): Json => wiki.machine.json(0, 'snapshot', 'list').snapshots;
-    const expected = { subvolume: 'data', type: 'pre-operation', operation: 'Upgrade' };
+    const expected = { subvolume: 'data', type: 'pre-operation', operation: 'Upgrade', size_mb: null };
     expect(listed()).toMatchObject([{ ...expected, outcome: 'success' }]);
     wiki.machine.passes('snapshot', 'mark', point.id, 'validation_failed');
     expect(listed()).toMatchObject([{ ...expected, outcome: 'validation_failed' }]);
