@@ -41,6 +41,23 @@ repositories:
       AWS_SECRET_ACCESS_KEY: { env: HOMELAB_S3_SECRET }
     offsite: true
 
+# Subvolumes of this machine, changed under guard:
+#   holdfast guard --subvolume containers --operation upgrade --auto-rollback -- docker-compose up -d
+pools:
+  main:
+    path: /mnt/pool                      # where the subvolumes lie side by side; how to snapshot is found out
+    snapshots: snapshots                 # a folder in it
+    subvolumes:
+      config: {}
+      containers:
+        units: [{ compose: /opt/stack/compose.yaml }, { systemd: media.service }]
+        checks: [{ http: 'http://127.0.0.1:8096/health' }]
+        dependsOn: [config]              # offered to be taken back with it
+
+# A check is tried for \`settle\`, must hold for \`steady\`; snapshots that nobody needs go after \`keep\`, states that a
+# rollback replaced after \`keptStates\`. With less than \`minFree\` of a pool no snapshot is made.
+guard: { when: always, settle: 30s, steady: 5s, retries: 3, keep: { latest: 20, within: 7d }, keptStates: 30d, minFree: 10% }
+
 services:
   # The directory: every other login stands on it.
   lldap:

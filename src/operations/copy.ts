@@ -30,7 +30,7 @@ export interface CopyReport {
 export async function copy(request: CopyRequest, context: Context, signal: AbortSignal): Promise<CopyReport> {
   const query = request.from === null ? { what: request.what } : { what: request.what, repository: request.from };
   const { repository: from, point } = await selectPoint(query, context, signal);
-  if (from.name === request.to)
+  if (from.name === request.to && request.from !== null)
     throw new HoldfastError('Usage', `${point.id} is in ${from.name}: name another repository.`, request.to);
   const to = await context.repository(request.to);
   const timezone = (point.plan === null ? null : context.plans.get(point.plan))?.timezone ?? Temporal.Now.timeZoneId();

@@ -4,7 +4,9 @@ import { numbered, stampOf } from '../domain/snapshot-name.ts';
 import { recoveryRecorded } from '../journal/step.ts';
 import type { Recovery } from '../ports/catalog.ts';
 import type { HostFiles } from '../ports/host.ts';
-import { findSnapshot, type GuardContext, unitsOf } from './guard-context.ts';
+import type { StoredSnapshot } from '../ports/snapshotter.ts';
+import type { Unit } from '../ports/unit.ts';
+import { findSnapshot, type GuardContext, type Subject, unitsOf } from './guard-context.ts';
 import { type PoolDetail, refuseOtherRollback, VERBS, waitForCommands } from './guards.ts';
 import { refuseOccupied, refuseOwnPaths } from './occupancy.ts';
 import { recordReplaced } from './rollback-record.ts';
@@ -22,34 +24,61 @@ export interface PathRollback {
   readonly problems: readonly string[];
 }
 
-/** Takes one folder or file of a snapshot back, by reflink where the file system can. The present state is kept beside
- *  it; the subvolume's units are stopped meanwhile.
- *  @throws Usage for a path that leads out; PathNotFound, SnapshotMissing, TargetBusy, StateBusy: then all is as it was */
-export async function rollbackPath(
+/** What taking one folder or file of a snapshot back would stop and replace. */
+export interface PathRollbackPlan extends Subject {
+  readonly snapshot: StoredSnapshot;
+  /** Absolute: in the snapshot, and in the subvolume. */
+  readonly from: string;
+  readonly path: string;
+  /** Where the present state goes; null when nothing is there. */
+  readonly kept: string | null;
+  /** In the order in which they start; each with whether it runs now. */
+  readonly units: readonly { readonly unit: Unit; readonly running: boolean }[];
+}
+
+/** Finds out, without touching anything, what {@link rollbackPath} would do.
+ *  @throws Usage for a path that leads out; PathNotFound, SnapshotMissing, Refused */
+export async function planPathRollback(
   request: { readonly snapshot: string; readonly path: string },
   context: GuardContext,
   signal: AbortSignal,
-): Promise<PathRollback> {
+): Promise<PathRollbackPlan> {
   const subject = await findSnapshot(request.snapshot, context, signal);
-  const { pool, subvolume, snapshot, snapshotter } = subject;
-  const { files, run } = await context.host('local');
+  const { subvolume, snapshot, snapshotter } = subject;
+  const { files } = await context.host('local');
   const below = inside(request.path);
   const root = `${snapshotter.path}/${subvolume}`;
   const [from, path] = [`${snapshot.path}/${below}`, `${root}/${below}`];
   if ((await files.status(from, signal)) === null)
     throw new HoldfastError('PathNotFound', `${request.snapshot} has no ${below}.`, below, {
-      hint: `A path is relative to the subvolume; look into the snapshot: ls ${snapshot.path}`,
+      hint: `See what it has: ls ${snapshot.path}`,
     });
   await refuseLinked(snapshot.path, below, files, signal);
   await refuseLinked(root, below, files, signal);
   const present = await files.status(path, signal);
+  const wanted = `${path}${KEPT_STATE}${stampOf(context.clock.now(), context.zone)}`;
+  const kept = present === null ? null : await freePath(wanted, files, signal);
+  const units: { unit: Unit; running: boolean }[] = [];
+  for (const unit of await unitsOf(subject, context))
+    units.push({ unit, running: (await unit.running(signal)).length > 0 });
+  return { ...subject, from, path, kept, units };
+}
+
+/** Takes one folder or file of a snapshot back, by reflink where the file system can. The present state is kept beside
+ *  it; the subvolume's units are stopped meanwhile.
+ *  @throws TargetBusy, StateBusy: then all is as it was */
+export async function rollbackPath(
+  plan: PathRollbackPlan,
+  context: GuardContext,
+  signal: AbortSignal,
+): Promise<PathRollback> {
+  const { pool, subvolume, snapshot, from, path, kept } = plan;
+  const { files, run } = await context.host('local');
   const at = context.clock.now();
   const fromMs = context.clock.monotonicMs();
   const id = context.identifiers.next(at);
-  const kept =
-    present === null ? null : await freePath(`${path}${KEPT_STATE}${stampOf(at, context.zone)}`, files, signal);
   const staged = `${path}.holdfast-restore-${id.toLowerCase()}`;
-  const units = await unitsOf(subject, context);
+  const units = plan.units.map(({ unit }) => unit);
   const until = at.add({ seconds: context.guard.keptStates });
   const recoveryOf = (outcome: Recovery['outcome']): Recovery => ({
     ...{ id, subject: { kind: 'subvolume', name: subvolume }, restored: snapshot.name, reason: 'manual-recovery' },
@@ -61,7 +90,7 @@ export async function rollbackPath(
   await using journal = await (await context.journal()).begin({ verb: VERBS.rollback, subject: subvolume, detail });
   await refuseOtherRollback(journal.id, pool, [subvolume], context);
   const look = async (owned: typeof units): Promise<void> => {
-    if (present === null) return;
+    if (kept === null) return;
     const { own } = await refuseOccupied(path, owned, context, signal);
     await refuseOwnPaths(path, own, context, signal);
   };

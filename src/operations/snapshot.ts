@@ -149,17 +149,33 @@ export async function markSnapshot(
 }
 
 /** Removes one snapshot or kept state, by its whole name. What was recorded of a snapshot stays in the history.
+ *  @param evenOfPoint also when a service's point cannot be taken back without it
  *  @throws Usage, SnapshotMissing; Refused while a rollback uses it */
 export async function removeSnapshot(
-  { name }: { readonly name: string },
+  { name, evenOfPoint }: { readonly name: string; readonly evenOfPoint: boolean },
   context: Pick<GuardContext, 'pools' | 'snapshotter' | 'catalog' | 'journal'>,
   signal: AbortSignal,
 ): Promise<StoredSnapshot> {
-  const { snapshot, snapshotter, subvolume } = await findSnapshot(name, context, signal);
+  const { snapshot, snapshotter, subvolume, pool } = await findSnapshot(name, context, signal);
   refuseInUse(subvolume, name, (await context.journal()).open());
+  if (!evenOfPoint) await refusePartOfPoint(pool, name, context);
   await snapshotter.remove(name, signal);
   if (snapshot.kind === 'kept-state') await forgetKept(snapshot.path, context);
   return snapshot;
+}
+
+async function refusePartOfPoint(
+  pool: string,
+  name: string,
+  { catalog }: Pick<GuardContext, 'catalog'>,
+): Promise<void> {
+  for (const { point } of await recordedPoints(null, { catalog })) {
+    if (!point.trees.some((tree) => 'pool' in tree && tree.pool === pool && tree.name === name)) continue;
+    const words = `${name} is a part of the point ${point.id} of ${point.service}, which cannot be taken back without it.`;
+    throw new HoldfastError('Refused', words, name, {
+      hint: 'Guard removes it when nobody needs the point any more. Now: with --yes',
+    });
+  }
 }
 
 function refuseInUse(

@@ -254,6 +254,8 @@ describe.runIf(hasBtrfs())('guard', () => {
     writeFileSync(file('state.txt'), 'after\n');
     const words = ['rollback', '--snapshot', name, '--path', 'etc'];
     expect(machine.json(64, ...words)).toMatchObject({ error: { code: 'AnswerNeeded' } });
+    expect(machine.json(0, ...words, '--dry-run')).toMatchObject({ dryRun: true, replaced: [{ path: file('etc') }] });
+    expect(readFileSync(file('etc', 'conf'), 'utf8')).toBe('after');
     const done = machine.json(0, ...words, '--auto-confirm');
     expect([readFileSync(file('etc', 'conf'), 'utf8'), state('parts')]).toEqual(['before', 'after']);
     expect(readFileSync(join(done.replaced[0].kept, 'conf'), 'utf8')).toBe('after');

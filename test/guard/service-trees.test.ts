@@ -143,7 +143,7 @@ ${more || 'guard: { settle: 1s, steady: 1s }\n'}`);
     expect(sql(wiki, SQLITE_NAMES)).toBe('then');
   });
 
-  test('a snapshot in a pool that is part of a point is listed with the operation that it was made for', () => {
+  test('a snapshot in a pool that is part of a point is listed with its operation, and not removed without --yes', () => {
     const wiki = aWiki('listed', '', '{ command: [test, -e, /] }');
     wiki.machine.write('conf.d/pools.yaml', `pools: { main: { path: ${wiki.folder}, subvolumes: { data: {} } } }\n`);
     const { point } = wiki.machine.json(0, ...guarded('true'));
@@ -152,6 +152,12 @@ ${more || 'guard: { settle: 1s, steady: 1s }\n'}`);
     expect(listed()).toMatchObject([{ ...expected, outcome: 'success' }]);
     wiki.machine.passes('snapshot', 'mark', point.id, 'validation_failed');
     expect(listed()).toMatchObject([{ ...expected, outcome: 'validation_failed' }]);
+    const remove = ['snapshot', 'remove', listed()[0].snapshot_name];
+    const refused = wiki.machine.json(1, ...remove);
+    expect(refused).toMatchObject({ error: { code: 'Refused', message: expect.stringContaining(point.id) } });
+    expect(listed()).toHaveLength(1);
+    wiki.machine.passes(...remove, '--yes');
+    expect(listed()).toHaveLength(0);
   });
 
   test('what cannot be captured, a pool that is full and a stranger in a tree are 4, and nothing is started', () => {

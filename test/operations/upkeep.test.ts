@@ -106,11 +106,18 @@ describe('copy', () => {
     });
   });
 
+  test('to where the point is already changes nothing, whichever repository is looked at first', async () => {
+    using made = await withPoints(1);
+    const request = { what: 'mealie', from: null, to: 'first', lockWaitMs: 0 };
+    expect(await copy(request, made.context, signal)).toMatchObject({ from: 'first', copied: false });
+    expect((await made.first.list({ service: 'mealie' }, signal)).points).toHaveLength(1);
+  });
+
   test('of an archive that another tool made, or onto itself, is refused', async () => {
     using made = await withPoints(1);
     made.first.addForeign('mealie/old.tar', 'mealie', made.clock.now(), Buffer.from('tar'));
     await expect(toSecond(made, 'mealie/old.tar')).rejects.toMatchObject({ code: 'Unsupported' });
-    const request = { what: 'mealie', from: null, to: 'first', lockWaitMs: 0 };
+    const request = { what: 'mealie', from: 'first', to: 'first', lockWaitMs: 0 };
     await expect(copy(request, made.context, signal)).rejects.toMatchObject({ code: 'Usage' });
   });
 });

@@ -51,12 +51,13 @@ const mark = (face: Face): Command =>
 
 const remove = (face: Face): Command =>
   new Command('remove')
-    .description('Removes one snapshot or kept state, by its whole name. The history keeps what was recorded of it.')
+    .description("Removes one snapshot or kept state, by its whole name; with --yes also a part of a service's point.")
     .argument('<snapshot>', 'the name of a snapshot or of a kept state')
     .addHelpText('after', '\nExamples:\n  holdfast snapshot remove media-manual-20261121-143000')
     .action(async (name: string) => {
       await using application = await face.open({ writes: true });
-      const removed = await removeSnapshot({ name }, application, face.signal);
+      const { yes: evenOfPoint } = face.globals();
+      const removed = await removeSnapshot({ name, evenOfPoint }, application, face.signal);
       face.print(`removed ${printable(removed.path)}`);
       face.printJson({ removed: { snapshot_name: removed.name, path: removed.path } });
     });

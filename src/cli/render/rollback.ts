@@ -1,7 +1,7 @@
 import { formatDuration } from '../../domain/duration.ts';
 import type { DiffTotals } from '../../operations/diff.ts';
 import type { RollbackReport } from '../../operations/rollback.ts';
-import type { PathRollback } from '../../operations/rollback-path.ts';
+import type { PathRollback, PathRollbackPlan } from '../../operations/rollback-path.ts';
 import type { RollbackPlan } from '../../operations/rollback-plan.ts';
 import { coloured } from './colour.ts';
 import { totalsForPeople } from './diff.ts';
@@ -32,6 +32,9 @@ export const rollbackPlanAsJson = (
   units: units.map(({ unit, running }) => ({ name: unit.name, running })),
 });
 
+const unitLines = (units: RollbackPlan['units']): readonly string[] =>
+  units.map(({ unit, running }) => (running ? `stops ${unit.name}` : `${unit.name} is down and stays down`));
+
 /** What would stop and be replaced, how old it is, and what was written since.
  *  @param written null where nobody decides by it: then the report tells */
 export function rollbackPreview(
@@ -40,7 +43,7 @@ export function rollbackPreview(
   now: Temporal.Instant,
 ): string {
   return [
-    ...units.map(({ unit, running }) => (running ? `stops ${unit.name}` : `${unit.name} is down and stays down`)),
+    ...unitLines(units),
     ...replacements.flatMap(({ subvolume, snapshot, keptPath }, index) => [
       `replaces ${printable(subvolume)} by ${printable(snapshot.name)} of ${timeForPeople(snapshot.madeAt)}, ${ageForPeople(snapshot.madeAt, now)}`,
       ...writtenLine(written?.[index]),
@@ -64,6 +67,21 @@ export function rollbackForPeople({ outcome, recovery, replaced, problems, valid
     `rollback: ${coloured(outcome)} in ${formatDuration(recovery.durationMs / 1000)}`,
   ].join('\n');
 }
+
+export const pathRollbackPlanAsJson = ({ subvolume, snapshot, path, kept, units }: PathRollbackPlan): object => ({
+  dryRun: true,
+  subvolume,
+  replaced: [{ subvolume, snapshot: snapshot.name, madeAt: snapshot.madeAt.toString(), path, kept }],
+  units: units.map(({ unit, running }) => ({ name: unit.name, running })),
+});
+
+/** What would stop and be replaced, and how old it is. */
+export const pathRollbackPreview = ({ snapshot, path, kept, units }: PathRollbackPlan, now: Temporal.Instant): string =>
+  [
+    ...unitLines(units),
+    `${kept === null ? 'makes' : 'replaces'} ${printable(path)} as in ${printable(snapshot.name)} of ${timeForPeople(snapshot.madeAt)}, ${ageForPeople(snapshot.madeAt, now)}`,
+    kept === null ? '  nothing is there now' : `  the present state is kept: ${printable(kept)}`,
+  ].join('\n');
 
 export const pathRollbackAsJson = (done: PathRollback): object => ({
   outcome: done.recovery.outcome,
