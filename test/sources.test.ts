@@ -98,6 +98,7 @@ const SMALLEST: Readonly<Record<string, unknown>> = {
   ldap: { ldap: { suffix: 'dc=home' } },
   redis: { redis: {} },
   volume: { volume: 'a' },
+  couchdb: { couchdb: { url: 'http://127.0.0.1:5984', database: 'name' } },
 };
 
 const WHOLE: Readonly<Record<string, readonly string[]>> = { ldap: ['ldap', 'ldap_config'], redis: ['redis'] };
