@@ -153,7 +153,9 @@ describe.runIf(hasBtrfs() && dockerAvailable())('a deployment of a container', (
     const line = change('gone', 'bad', 'docker rm --force gone; exit 5');
     const report = guarded(made, 3, 'gone', line, '--auto-rollback');
     expect(report).toMatchObject({ outcome: 'rollback_failed', rolledBack: true });
-    expect(report.rollback.problems).toEqual([expect.stringMatching(/No such container: gone By hand: make it again/)]);
+    expect(report.rollback.problems).toEqual([
+      expect.stringMatching(/does not know container gone: No such container: gone\. By hand: make it again/),
+    ]);
     expect([version('gone'), keptVersions('gone')]).toEqual(['good 1', ['bad']]);
     expect(made.machine.json(0, 'history')).toMatchObject({
       snapshots: [{ outcome: 'rollback_failed' }],

@@ -128,10 +128,12 @@ export function containerEngine(subject: string, host: Host, environment: Engine
   };
 }
 
-const missing = (subject: string, stderr: string): HoldfastError =>
-  new HoldfastError('UnitMissing', `The engine does not know ${subject}: ${stderr.trim()}`, subject, {
-    hint: 'See the containers with: docker ps --all',
-  });
+/** @param stderr of which the first line says it, in the engine's words; the rest says that the command failed */
+function missing(subject: string, stderr: string): HoldfastError {
+  const [told = ''] = stderr.trim().split('\n');
+  const words = `The engine does not know ${subject}: ${told.replace('Error response from daemon: ', '')}.`;
+  return new HoldfastError('UnitMissing', words, subject, { hint: 'See the containers with: docker ps --all' });
+}
 
 const failed = (subject: string, what: string, why: string): HoldfastError =>
   new HoldfastError('UnitFailed', `${subject} ${what}${why.trim() === '' ? '.' : `: ${why.trim()}`}`, subject, {
