@@ -5,7 +5,8 @@ import type { Machine } from './holdfast.ts';
 
 const MAIN = resolve(import.meta.dirname, '../../src/main.ts');
 
-/** Runs Holdfast on a terminal of its own with 160 columns, made by script(1). `answers`: what is typed when a text is seen. */
+/** Runs Holdfast on a terminal of its own with 160 columns, made by script(1). `answers`: what is typed when a text is
+ *  seen, in what was printed since the answer before: what is typed between two questions is lost. */
 export async function onTerminal(
   { environment, folder }: Machine,
   words: readonly string[],
@@ -22,10 +23,12 @@ export async function onTerminal(
   onTestFinished(() => void child.kill('SIGKILL'));
   const waiting = [...answers];
   let printed = '';
+  let seen = 0;
   child.stdout?.setEncoding('utf8').on('data', (text: string) => {
     printed += text;
     const [next] = waiting;
-    if (next === undefined || !printed.includes(next[0])) return;
+    if (next === undefined || !printed.includes(next[0], seen)) return;
+    seen = printed.length;
     waiting.shift();
     child.stdin?.write(next[1]);
   });
