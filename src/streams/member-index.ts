@@ -59,20 +59,25 @@ export interface IndexWriter {
 }
 
 export function indexWriter(): IndexWriter {
-  let lines: string[] = [];
+  // Bytes and not strings: lines that wait on V8's heap grow old there, and it lets some 50 MB of such come together.
+  let block = Buffer.allocUnsafeSlow(BLOCK_SIZE);
   let length = 0;
   let full: Uint8Array[] = [];
   function close(): void {
-    if (lines.length === 0) return;
-    full.push(skippableFrame(INDEX_MAGIC, compressBlock(Buffer.from(lines.join('')))));
-    lines = [];
+    if (length === 0) return;
+    full.push(skippableFrame(INDEX_MAGIC, compressBlock(block.subarray(0, length))));
     length = 0;
   }
   return {
     add(entry) {
       const line = formatLine(entry);
-      lines.push(line);
-      length += line.length;
+      const longest = length + 3 * line.length; // in UTF-8
+      if (longest > block.length) {
+        const longer = Buffer.allocUnsafeSlow(Math.max(longest, block.length + BLOCK_SIZE));
+        block.copy(longer, 0, 0, length);
+        block = longer;
+      }
+      length += block.write(line, length);
       if (length >= BLOCK_SIZE) close();
     },
     frames(all) {

@@ -9,7 +9,7 @@ export const END_BLOCKS: Uint8Array = new Uint8Array(2 * BLOCK);
 const latin1 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1');
 
 function rebuilt(member: TarMember, records: PaxRecords, change: (block: Uint8Array) => Uint8Array): Uint8Array {
-  const { headers, blockAt } = member;
+  const [headers, blockAt] = [member.headers(), member.blockAt()];
   const block = change(headers.subarray(blockAt, blockAt + BLOCK));
   return Buffer.concat([formatPaxHeader(records), block, headers.subarray(blockAt + BLOCK)]);
 }
@@ -58,4 +58,4 @@ export async function* filterMembers(
 
 /** A tar without its end blocks and the padding behind them. @throws Damaged when it is not whole */
 export const withoutEndBlocks = (bytes: Bytes, subject: string): Bytes =>
-  filterMembers(bytes, subject, ({ headers }) => headers);
+  filterMembers(bytes, subject, ({ headers }) => headers());

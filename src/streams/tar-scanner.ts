@@ -11,9 +11,9 @@ const RECORDS_LIMIT = 16 * 1024 ** 2;
 export interface TarMember {
   readonly entry: IndexedEntry;
   /** All its header bytes as they stand in the tar: from `entry.offset` to `entry.dataOffset`. */
-  readonly headers: Uint8Array;
+  readonly headers: () => Uint8Array;
   /** Where in `headers` the last header block begins; only an old GNU sparse header has something after it. */
-  readonly blockAt: number;
+  readonly blockAt: () => number;
   /** Its own pax records, without global ones. */
   readonly records: PaxRecords;
   /** Bytes of data in the tar, without padding: for a sparse file not its apparent size. */
@@ -121,14 +121,12 @@ export function tarScanner(subject: string): TarScanner {
     skip = dataSize + padding(dataSize);
     const entry = { ...fields, offset: start, dataOffset: position, end: position + skip };
     const own = headers;
+    // Asked for only where a tar is written again. Functions and not getters: for each object literal with a getter V8
+    // makes a hidden class, which keeps the header blocks until the next full collection.
     const member = {
       entry,
-      get headers() {
-        return Buffer.concat(own); // asked for only where a tar is written again
-      },
-      get blockAt() {
-        return own.slice(0, own.indexOf(block)).reduce((sum, { length }) => sum + length, 0);
-      },
+      headers: () => Buffer.concat(own),
+      blockAt: () => own.slice(0, own.indexOf(block)).reduce((sum, { length }) => sum + length, 0),
       records,
       dataSize,
     };

@@ -46,8 +46,8 @@ async function mapInData(
 }
 
 /** The oldest GNU format: octal pairs of 12 bytes each in the header, and in the blocks that follow it. */
-function mapInHeaders({ headers, blockAt }: TarMember): SparseMap {
-  const bytes = Buffer.from(headers);
+function mapInHeaders(member: TarMember): SparseMap {
+  const [bytes, blockAt] = [Buffer.from(member.headers()), member.blockAt()];
   const numbers: number[] = [];
   const take = (at: number, count: number): void => {
     for (let i = 0; i < count * 2; i++) {
@@ -71,7 +71,7 @@ async function readMap(
   if (pax.get('GNU.sparse.major') === '1') return await mapInData(reader, subject);
   if (inRecord !== undefined) return { map: pairs(inRecord.split(',').map(Number)), size: 0 };
   if (repeated.length > 0) return { map: pairs(repeated.map(([, value]) => Number(value))), size: 0 };
-  if (member.headers[member.blockAt + 156] === 0x53) return { map: mapInHeaders(member), size: 0 };
+  if (member.headers()[member.blockAt() + 156] === 0x53) return { map: mapInHeaders(member), size: 0 };
   return null;
 }
 

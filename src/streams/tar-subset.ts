@@ -53,7 +53,7 @@ function headersIn(wanted: string, outside: Outside, missing: Outside): (member:
       return renamedHeaders(member, parseName(first.path));
     }
     const first = type === 'hardlink' ? outside.get(target) : undefined;
-    if (first === undefined) return member.headers;
+    if (first === undefined) return member.headers();
     return first.path === path ? null : relinkedHeaders(member, parseName(path), parseName(first.path));
   };
 }
