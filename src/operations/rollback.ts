@@ -72,29 +72,25 @@ export async function rollback(
     await journal.forwardOnly(remaining(plan, again, remounts, recoveryOf('success', kept)));
     exchanged = true;
     const problems = await goForward(plan, again, remounts, context);
+    const telling = writtenInKept(plan, context, signal); // programs that run while the disk writes what follows
+    telling.catch(() => {}); // told when it is awaited
     await context.catalog.recordRecovery(recoveryOf('success', kept));
     await journal.done();
     const { validators, baselines } = expected;
+    problems.push(...(await stillOnOldData(plan, context, signal)));
     const [written, validation] = await Promise.all([
-      writtenInKept(plan, context, signal),
-      (async () => {
-        problems.push(...(await stillOnOldData(plan, context, signal)));
-        return validate(validators, baselines, settleSettings(context.guard), context.clock, signal);
-      })(),
+      telling,
+      validate(validators, baselines, settleSettings(context.guard), context.clock, signal),
     ]);
     const outcome = problems.length > 0 || validation.outcome === 'invalid' ? 'failed' : 'success';
     const recovery = recoveryOf(outcome, kept);
     await context.catalog.recordRecovery(recovery);
-    const told = plan.replacements.map(({ state, keptPath }, index) => ({
-      path: state.path,
-      kept: keptPath,
-      written: written[index] ?? null,
+    const replaced = plan.replacements.map(({ subvolume, state, snapshot, keptPath }, index) => ({
+      ...{ subvolume, path: state.path, snapshot: snapshot.name, kept: keptPath, written: written[index] ?? null },
     }));
+    const told = replaced.map(({ path, kept, written }) => ({ path, kept, written }));
     await recordReplaced(recovery, told, context);
     await removeEndedKeptStates(context, signal);
-    const replaced = plan.replacements.map(({ subvolume, snapshot, keptPath }, index) => ({
-      ...{ subvolume, snapshot: snapshot.name, kept: keptPath, written: written[index] ?? null },
-    }));
     return { outcome, recovery, replaced, problems, validation };
   } catch (error) {
     try {
