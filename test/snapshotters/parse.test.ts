@@ -51,9 +51,15 @@ ID 259 gen 8 top level 5 path <FS_TREE>/plain
 ID 260 gen 8 top level 5 uuid ee4f6d29-c7a6-1249-91ae-e1856b789f53 path uuid x path y
 `;
   expect(parseList(printed)).toEqual([
-    { id: '258', path: 'snapshots/a path b', madeAt: Temporal.Instant.from('2026-11-21T09:13:15Z'), uuid: null },
-    { id: '259', path: 'plain', madeAt: null, uuid: null },
-    { id: '260', path: 'uuid x path y', madeAt: null, uuid: 'ee4f6d29-c7a6-1249-91ae-e1856b789f53' },
+    {
+      id: '258',
+      top: '5',
+      path: 'snapshots/a path b',
+      madeAt: Temporal.Instant.from('2026-11-21T09:13:15Z'),
+      uuid: null,
+    },
+    { id: '259', top: '5', path: 'plain', madeAt: null, uuid: null },
+    { id: '260', top: '5', path: 'uuid x path y', madeAt: null, uuid: 'ee4f6d29-c7a6-1249-91ae-e1856b789f53' },
   ]);
   expect(
     parseShow(

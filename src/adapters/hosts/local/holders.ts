@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import { isWithin, type Mount, parseMounts, placeOf } from './mounts.ts';
 
 /** So many processes are looked at before anything else gets its turn. */
-const AT_ONCE = 16;
+const AT_ONCE = 4;
 
 /** Read at once: what /proc shows comes from memory, and a turn of a thread for each of ten thousand links takes ten times
  *  as long. Null for a process that ended while it was looked at, or one of another account that does not show it. */

@@ -8,6 +8,8 @@ export const snapshotsInside = (path: string): Argv => ['btrfs', 'subvolume', 'l
 export const readOnlyInside = (path: string): Argv => ['btrfs', 'subvolume', 'list', '-o', '-r', path];
 /** With the UUID of each. */
 export const uuidsInside = (path: string): Argv => ['btrfs', 'subvolume', 'list', '-o', '-u', path];
+/** Of the whole file system, with the UUID of each and paths from the top level. */
+export const all = (path: string): Argv => ['btrfs', 'subvolume', 'list', '-a', '-u', path];
 export const usage = (path: string): Argv => ['btrfs', 'filesystem', 'usage', '-b', path];
 export const quotas = (path: string): Argv => ['btrfs', 'qgroup', 'show', '--raw', path];
 export const snapshot = (from: string, to: string): Argv => ['btrfs', 'subvolume', 'snapshot', '-r', from, to];

@@ -20,7 +20,7 @@ import * as args from './args.ts';
 import { diff } from './diff.ts';
 import { moveNested } from './nested.ts';
 import { parseShow } from './parse.ts';
-import { examine, find, isSubvolume, list, nestedIn, roomIn, subvolumes } from './subvolumes.ts';
+import { examine, find, isSubvolume, list, lookAt, roomIn, subvolumes } from './subvolumes.ts';
 
 /** Instant snapshots of BTRFS subvolumes that lie directly in the pool's folder. */
 export function btrfsSnapshotter(pool: Pool): Snapshotter {
@@ -80,7 +80,7 @@ export function btrfsSnapshotter(pool: Pool): Snapshotter {
         refuseSubvolume(pool, name);
         await subvolumeAt(name, signal);
       }
-      const nested = await nestedIn(pool, path, signal);
+      const { nested } = await lookAt(pool, path, signal);
       if (nested.length > 0)
         throw new HoldfastError('NestedSubvolumes', `${path} holds subvolumes: ${nested.join(', ')}.`, name, {
           hint: 'Move them out of it, or remove them by hand: btrfs subvolume delete PATH',

@@ -1,6 +1,8 @@
 /** One line of `btrfs subvolume list`: `ID 258 gen 7 cgen 7 top level 5 otime 2026-11-21 09:13:15 path snapshots/a-1`. */
 export interface Listed {
   readonly id: string;
+  /** The id of the subvolume that it lies in directly. */
+  readonly top: string;
   /** From the top level of the file system. */
   readonly path: string;
   /** When it was made; null where the list does not say it. */
@@ -9,15 +11,15 @@ export interface Listed {
   readonly uuid: string | null;
 }
 
-const LINE = /^ID (\d+) .*?top level \d+ (?:otime (\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) )?(?:uuid (\S+) )?path (.*)$/;
+const LINE = /^ID (\d+) .*?top level (\d+) (?:otime (\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) )?(?:uuid (\S+) )?path (.*)$/;
 
 /** @param printed with times in UTC */
 export const parseList = (printed: string): readonly Listed[] =>
   printed.split('\n').flatMap((line) => {
-    const [, id, date, time, uuid, path] = LINE.exec(line) ?? [];
-    if (id === undefined || path === undefined) return [];
+    const [, id, top, date, time, uuid, path] = LINE.exec(line) ?? [];
+    if (id === undefined || top === undefined || path === undefined) return [];
     const madeAt = date === undefined ? null : Temporal.Instant.from(`${date}T${time}Z`);
-    return [{ id, path: path.replace(/^<FS_TREE>\//, ''), madeAt, uuid: uuid ?? null }];
+    return [{ id, top, path: path.replace(/^<FS_TREE>\//, ''), madeAt, uuid: uuid ?? null }];
   });
 
 /** What `btrfs subvolume show` says of a subvolume. Times are in UTC. */

@@ -1,4 +1,5 @@
-import { isKeptState, isProvisional, subvolumeOf } from '../../../domain/pool-names.ts';
+import { access, constants } from 'node:fs/promises';
+import { isKeptState, isProvisional, subvolumeOf, timeInName } from '../../../domain/pool-names.ts';
 import type { Room, StoredSnapshot, SubvolumeState } from '../../../ports/snapshotter.ts';
 import { type Entry, readEntries, readFolders, SUBVOLUME_INODE } from '../pool/folder.ts';
 import { readPlace } from '../pool/place.ts';
@@ -12,19 +13,6 @@ export async function isSubvolume(pool: Pool, path: string, signal: AbortSignal)
   return status?.type === 'directory' && status.inode === SUBVOLUME_INODE;
 }
 
-/** Paths of the subvolumes directly in a subvolume, relative to it. */
-export async function nestedIn(pool: Pool, path: string, signal: AbortSignal): Promise<readonly string[]> {
-  const [printed, place] = await Promise.all([
-    tell(pool.host, args.inside(path), path, signal),
-    readPlace(pool.host, path, signal),
-  ]);
-  const prefix = `${place.inside}/`;
-  return parseList(printed)
-    .filter((listed) => listed.path.startsWith(prefix))
-    .map((listed) => listed.path.slice(prefix.length))
-    .sort();
-}
-
 export async function roomIn(pool: Pool, signal: AbortSignal): Promise<Room> {
   const room = parseUsage(await tell(pool.host, args.usage(pool.path), pool.path, signal));
   return room ?? { freeShare: 0, freeBytes: 0 };
@@ -33,13 +21,29 @@ export async function roomIn(pool: Pool, signal: AbortSignal): Promise<Room> {
 export async function examine(pool: Pool, name: string, signal: AbortSignal): Promise<SubvolumeState> {
   const path = inPool(pool, name);
   const exists = await isSubvolume(pool, path, signal);
-  const [shown, nested, place] = await Promise.all([
-    exists ? tell(pool.host, args.show(path), path, signal) : null,
-    exists ? nestedIn(pool, path, signal) : [],
+  const [itself, place] = await Promise.all([
+    exists ? lookAt(pool, path, signal) : null,
     readPlace(pool.host, pool.path, signal),
   ]);
-  const identity = shown === null ? null : parseShow(shown).uuid;
+  const { identity, nested } = itself ?? { identity: null, nested: [] };
   return { path, exists, identity, nested, readOnlyPool: place.readOnly };
+}
+
+/** A subvolume's UUID, and what lies directly in it: one list, since a program costs more than its lines. */
+export async function lookAt(
+  pool: Pool,
+  path: string,
+  signal: AbortSignal,
+): Promise<Pick<SubvolumeState, 'identity' | 'nested'>> {
+  const [printed, { inside }] = await Promise.all([
+    tell(pool.host, args.all(path), path, signal),
+    readPlace(pool.host, path, signal),
+  ]);
+  const listed = parseList(printed);
+  const own = listed.find((one) => one.path === inside);
+  if (own === undefined) throw new TypeError(`btrfs subvolume list does not name ${inside}:\n${printed}`);
+  const nested = listed.filter(({ top }) => top === own.id).map((one) => one.path.slice(inside.length + 1));
+  return { identity: own.uuid, nested: nested.sort() };
 }
 
 const areSubvolumes = <Folder extends { readonly inode: bigint }>(folders: readonly Folder[]): readonly Folder[] =>
@@ -144,7 +148,8 @@ export async function list(pool: Pool, signal: AbortSignal): Promise<readonly St
   return (await withOwners(pool, stored, present, signal)).toSorted(newestFirst);
 }
 
-/** One program instead of those that {@link list} needs, where the name tells whose it is. */
+/** No program where the name tells whose it is and when it was made, and one instead of those that {@link list} needs
+ *  where it does not. */
 export async function find(pool: Pool, name: string, signal: AbortSignal): Promise<StoredSnapshot | null> {
   if (isProvisional(name)) return null;
   const places = [
@@ -153,13 +158,27 @@ export async function find(pool: Pool, name: string, signal: AbortSignal): Promi
   ];
   for (const { path, kind } of places) {
     if (!(await isSubvolume(pool, path, signal))) continue;
-    const [shown, present] = await Promise.all([
-      tell(pool.host, args.show(path), path, signal).then(parseShow),
-      subvolumes(pool, signal),
-    ]);
-    const { madeAt, readOnly } = shown;
-    const stored = { ...byName(pool, name, present, madeAt), path, kind, readOnly, exclusiveBytes: null };
+    const present = await subvolumes(pool, signal);
+    const [subvolume, madeAt] = [subvolumeOf(name, [...pool.declared, ...present]), timeInName(name, pool.zone)];
+    const known = { name, path, kind, exclusiveBytes: null };
+    if (subvolume !== null && madeAt !== null)
+      return { ...known, subvolume, madeAt, readOnly: await isReadOnly(pool, path, signal) };
+    const { madeAt: shownAt, readOnly } = parseShow(await tell(pool.host, args.show(path), path, signal));
+    const stored = { ...known, ...byName(pool, name, present, shownAt), readOnly };
     return (await withOwners(pool, [stored], present, signal))[0] ?? null;
   }
   return null;
+}
+
+/** On this machine by access(2), which refuses even root: a program less. */
+export async function isReadOnly(pool: Pool, path: string, signal: AbortSignal): Promise<boolean> {
+  if (!pool.host.capabilities.localPaths)
+    return /^ro=true$/m.test(await tell(pool.host, args.isReadOnly(path), path, signal));
+  try {
+    await access(path, constants.W_OK);
+    return false;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EROFS') return true;
+    throw error;
+  }
 }

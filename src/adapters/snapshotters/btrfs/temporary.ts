@@ -1,9 +1,9 @@
-import { access, constants } from 'node:fs/promises';
 import { makeSnapshotsFolder } from '../pool/folder.ts';
 import { leftoversIn, momentaryName } from '../pool/leftovers.ts';
 import { inSnapshots, type Pool } from '../pool/pool.ts';
 import { tell } from '../pool/program.ts';
 import * as args from './args.ts';
+import { isReadOnly } from './subvolumes.ts';
 
 /** Removing it must work after an abort too. */
 const REMOVE_LIMIT_MS = 60_000;
@@ -49,18 +49,5 @@ export async function withReadOnly(
     await tell(pool.host, args.snapshot(path, snapshot), snapshot, signal);
     temporary.push(snapshot);
     return snapshot;
-  }
-}
-
-/** On this machine by access(2), which refuses even root: a program less. */
-async function isReadOnly(pool: Pool, path: string, signal: AbortSignal): Promise<boolean> {
-  if (!pool.host.capabilities.localPaths)
-    return /^ro=true$/m.test(await tell(pool.host, args.isReadOnly(path), path, signal));
-  try {
-    await access(path, constants.W_OK);
-    return false;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EROFS') return true;
-    throw error;
   }
 }
