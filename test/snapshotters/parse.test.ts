@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { parseList, parseQuotas, parseShow, parseUsage } from '../../src/adapters/snapshotters/btrfs/parse.ts';
-import { parseTouched } from '../../src/adapters/snapshotters/btrfs/send-stream.ts';
+import { readTouched } from '../../src/adapters/snapshotters/btrfs/send-stream.ts';
 import { parseListing, split } from '../../src/adapters/snapshotters/pool/listing.ts';
 import { placeIn } from '../../src/adapters/snapshotters/pool/place.ts';
 
@@ -76,23 +76,57 @@ ID 260 gen 8 top level 5 uuid ee4f6d29-c7a6-1249-91ae-e1856b789f53 path uuid x p
   ]).toEqual([['258', 4096]]);
 });
 
+/** A command of a send stream, with its attributes by their numbers. */
+function command(number: number, ...attributes: readonly (readonly [number, string])[]): Buffer {
+  const body = Buffer.concat(
+    attributes.map(([attribute, value]) => {
+      const header = Buffer.alloc(4);
+      header.writeUInt16LE(attribute, 0);
+      header.writeUInt16LE(Buffer.byteLength(value), 2);
+      return Buffer.concat([header, Buffer.from(value)]);
+    }),
+  );
+  const header = Buffer.alloc(10);
+  header.writeUInt32LE(body.length, 0);
+  header.writeUInt16LE(number, 4);
+  return Buffer.concat([header, body]);
+}
+
+const STREAM_BEGINNING = Buffer.from('btrfs-stream\0\x01\0\0\0');
+const END_OF_STREAM = command(21);
+
+async function touchedIn(stream: Uint8Array, pieceLength: number) {
+  async function* pieces() {
+    for (let at = 0; at < stream.length; at += pieceLength) yield stream.subarray(at, at + pieceLength);
+  }
+  return await Array.fromAsync(readTouched(pieces()));
+}
+
 test.for([
+  ['a rename', command(9, [15, 'd e'], [16, 'o261-8-0']), [{ paths: ['d e', 'o261-8-0'], written: false }]],
+  ['an extent', command(22, [15, 'ä/x\ny'], [18, '00000000']), [{ paths: ['\xc3\xa4/x\ny'], written: true }]],
   [
-    'rename          ./a-2/d\\ e                      dest=./a-2/o261-8-0',
-    { paths: ['d e', 'o261-8-0'], written: false },
+    'a symbolic link',
+    command(8, [15, 'o262-8-0'], [2, '12345678'], [17, 'etc']),
+    [{ paths: ['o262-8-0'], written: false }],
   ],
-  ['update_extent   ./a-2/\\303\\244/x\\ny                offset=0 len=4', { paths: ['\xc3\xa4/x\ny'], written: true }],
-  ['symlink         ./a-2/o262-8-0                  dest=./etc', { paths: ['o262-8-0'], written: false }],
-  ['link            ./a-2/second                    dest=first', { paths: ['second'], written: false }],
-  [
-    'set_xattr       ./a-2/f                         name=user.x data=rename ./b len=9',
-    { paths: ['f'], written: true },
-  ],
-  ['utimes          ./a-2/                          atime=1', { paths: [], written: false }],
-  ['unlink          ./a-2/back\\\\slash\\\\', { paths: ['back\\slash\\'], written: false }],
-  ['snapshot        ./a-2                           uuid=8ba0756e transid=8', null],
-] as const)('the line %j of a send stream names its paths', ([line, expected]) => {
-  expect(parseTouched(line)).toEqual(expected);
+  ['a hard link', command(10, [15, 'second'], [17, 'first']), [{ paths: ['second'], written: false }]],
+  ['an attribute', command(13, [15, 'f'], [13, 'user.x'], [14, 'data']), [{ paths: ['f'], written: true }]],
+  ['times of the subvolume', command(20, [15, ''], [11, '123456789012']), [{ paths: [], written: false }]],
+  ['written data', command(15, [15, 'g'], [18, '00000000'], [19, 'data']), [{ paths: ['g'], written: true }]],
+  ['its own beginning', command(2, [15, 'a-2'], [1, '0123456789abcdef']), []],
+] as const)('%s in a send stream names its paths, however the stream is cut', async ([, bytes, expected]) => {
+  const stream = Buffer.concat([STREAM_BEGINNING, bytes, END_OF_STREAM]);
+  for (const length of [stream.length, 1, 7, 20]) expect(await touchedIn(stream, length)).toEqual(expected);
+});
+
+test.for([
+  ['is cut off in a command', Buffer.concat([STREAM_BEGINNING, command(12, [15, 'f']).subarray(0, -1)])],
+  ['is cut off between two', Buffer.concat([STREAM_BEGINNING, command(12, [15, 'f'])])],
+  ['is empty', Buffer.alloc(0)],
+  ['is something else', Buffer.from('At subvol /mnt/pool/snapshots/a and more than that\n')],
+] as const)('a send stream that %s is damaged', async ([, stream]) => {
+  await expect(touchedIn(stream, 16)).rejects.toMatchObject({ code: 'Damaged' });
 });
 
 test('names with newlines, spaces and a link to anywhere are read as find printed them', async () => {

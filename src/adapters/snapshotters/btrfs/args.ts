@@ -17,5 +17,4 @@ export const writable = (from: string, to: string): Argv => ['btrfs', 'subvolume
 export const remove = (path: string): Argv => ['btrfs', 'subvolume', 'delete', path];
 /** The changes without the contents, which need not be read then. */
 export const send = (from: string, to: string): Argv => ['btrfs', 'send', '--quiet', '--no-data', '-p', from, to];
-export const dump: Argv = ['btrfs', 'receive', '--dump'];
 export const isReadOnly = (path: string): Argv => ['btrfs', 'property', 'get', '-t', 'subvol', path, 'ro'];

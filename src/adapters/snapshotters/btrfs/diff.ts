@@ -1,14 +1,12 @@
 import type { Finished } from '../../../ports/host.ts';
 import type { Difference } from '../../../ports/snapshotter.ts';
-import { byPath, difference, isChanged, type Listing, split } from '../pool/listing.ts';
+import { byPath, difference, isChanged, type Listing } from '../pool/listing.ts';
 import type { Pool } from '../pool/pool.ts';
 import { refusal } from '../pool/program.ts';
 import * as args from './args.ts';
 import { lookUp, type Names } from './look-up.ts';
-import { parseTouched } from './send-stream.ts';
+import { readTouched } from './send-stream.ts';
 import { withReadOnly } from './temporary.ts';
-
-const NEWLINE = 10;
 
 /** What changed between two subvolumes, by their generations: only what was changed is read. One that can be written to
  *  is compared as it is now, by a snapshot for the moment. Memory grows with what changed.
@@ -48,25 +46,18 @@ export async function* diff(
 
 /** Every path that the stream between two snapshots names, and those of them that were written. */
 async function touchedBetween(pool: Pool, from: string, to: string, signal: AbortSignal) {
-  const [sender, ...sending] = args.send(from, to);
-  const [receiver, ...receiving] = args.dump;
-  const pipeline = [
-    { program: sender, args: sending },
-    { program: receiver, args: receiving },
-  ];
+  const [program, ...sending] = args.send(from, to);
   const [paths, written] = [new Set<string>(), new Set<string>()];
   let refused: Finished | null = null;
   const onFinished = (finished: Finished): void => {
-    if (finished.program === sender && finished.exitCode === 1) refused ??= finished;
+    if (finished.exitCode === 1) refused = finished;
   };
   try {
-    for await (const line of split(pool.host.read(pipeline, { signal, onFinished }), NEWLINE)) {
-      const touched = parseTouched(line);
-      for (const path of touched?.paths ?? []) {
+    for await (const touched of readTouched(pool.host.read([{ program, args: sending }], { signal, onFinished })))
+      for (const path of touched.paths) {
         paths.add(path);
-        if (touched?.written) written.add(path);
+        if (touched.written) written.add(path);
       }
-    }
   } catch (error) {
     throw refused === null || signal.aborted ? error : refusal(refused, from);
   }
