@@ -5,7 +5,7 @@ export const ERRORS = {
     exit: 11,
     hint: 'Wait for the other run, or use --lock-wait. When there is none: holdfast unlock',
   },
-  RepositoryUnusable: { exit: 1, hint: 'See what is wrong with it: holdfast repository check NAME' },
+  RepositoryUnusable: { exit: 1, hint: 'Look at the folder, at who owns it and at its disk' },
   RepositoryForeignOrigin: {
     exit: 1,
     hint: 'When two machines shall share it, or this one lost its state, say `share: true` in the repository',

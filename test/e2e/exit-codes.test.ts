@@ -231,6 +231,15 @@ services: { files: { sources: { data: { files: [./data] } } } }
     );
     expect(machine.passes('cat', 'files', 'data', name, '--repository', 'gpg')).toBe('soup\n');
     tool('cp', machine.path('other.key'), machine.path('used.key'));
+    // under another key no point is begun: its unchanged items would be those of the first, which that key does not open
+    expect(machine.json(3, 'backup')).toMatchObject({
+      ...{ points: [{ repository: 'gpg' }], failures: [{ repository: 'age', code: 'WrongPassword' }] },
+    });
+    machine.write('passphrase', 'another horse\n');
+    expect(failure(machine, 12, 'backup').message).toMatch(
+      /(does|do) not open what the repository (age|gpg) .* was made with/,
+    );
+    expect(machine.json(0, 'list').points).toHaveLength(3);
     expect(failure(machine, 12, 'restore', 'files', '--repository', 'age', '--to', 'to').message).toContain(age);
     expect(failure(machine, 12, 'cat', 'files', 'data', name, '--repository', 'age')).toMatchObject({
       code: 'WrongPassword',

@@ -1,7 +1,10 @@
-import { rm } from 'node:fs/promises';
+import { lstat, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError } from '../../../domain/errors.ts';
+import type { Sealing } from '../../../domain/storage.ts';
 import type { Bytes } from '../../../ports/bytes.ts';
+import { renameDurably } from './durable.ts';
+import { ifPresent } from './failures.ts';
 import { openItem, storeFile } from './item-file.ts';
 import type { ArchiveSettings, ArchiveTools } from './settings.ts';
 import { encryptionOf } from './stored-names.ts';
@@ -11,13 +14,53 @@ const PLAIN = 'This file was sealed when the repository was made. Whoever reads 
 /** Named by its seal: `.holdfast-canary.age`. */
 const canaryName = (encryption: 'age' | 'gpg'): string => `.holdfast-canary.${encryption}`;
 
-/** Seals the canary and opens it again. Nothing is left of it when that fails.
- *  @throws WrongPassword when the configured key does not open what it seals */
-export async function proveKey(
+type Tools = Pick<ArchiveTools, 'host'>;
+
+/** Whether what opens is at hand. Of a key ring only gpg knows, and it may ask for the key's own passphrase. */
+const canOpen = (sealing: Sealing | null): boolean =>
+  sealing?.kind === 'gpg-passphrase' || (sealing?.kind === 'age' && sealing.identities.length > 0);
+
+/** Looks whether the key is the one that the repository was made with: under another one a point would be written whose
+ *  unchanged items are those of an earlier one. Nothing is told where no key to open is at hand.
+ *  @returns false when there is no canary of this kind yet, as in a repository that was not sealed when it was made
+ *  @throws WrongPassword */
+export async function confirmKey(settings: ArchiveSettings, tools: Tools, signal: AbortSignal): Promise<boolean> {
+  const { path, name, sealing } = settings;
+  const encryption = encryptionOf(sealing);
+  if (encryption === null || !canOpen(sealing)) return true;
+  if ((await ifPresent(lstat(join(path, canaryName(encryption))))) === null) return false;
+  try {
+    await openCanary(settings, tools, signal);
+    return true;
+  } catch (cause) {
+    if (!(cause instanceof HoldfastError)) throw cause;
+    if (cause.code === 'Damaged') throw new HoldfastError('Damaged', cause.message, path, { cause, hint: ANEW });
+    if (cause.code !== 'WrongPassword') throw cause;
+    const what = encryption === 'age' ? 'identities do' : 'passphrase does';
+    const words = `The configured ${what} not open what the repository ${name} in ${path} was made with.`;
+    const hint = `Give it that key again; another key needs another repository, in another folder`;
+    throw new HoldfastError('WrongPassword', words, path, { cause, hint });
+  }
+}
+
+const ANEW = 'Look at the disk. When the key is right, remove this file: the next backup seals it anew';
+
+/** Makes the canary that a repository lacks. @param folder where it is made, on the repository's file system */
+export async function addCanary(
   settings: ArchiveSettings,
-  tools: Pick<ArchiveTools, 'host'>,
+  folder: string,
+  tools: Tools,
   signal: AbortSignal,
 ): Promise<void> {
+  const encryption = encryptionOf(settings.sealing);
+  if (encryption === null) return;
+  await proveKey({ ...settings, path: folder }, tools, signal);
+  await renameDurably(join(folder, canaryName(encryption)), join(settings.path, canaryName(encryption)));
+}
+
+/** Seals the canary and opens it again. Nothing is left of it when that fails.
+ *  @throws WrongPassword when the configured key does not open what it seals */
+export async function proveKey(settings: ArchiveSettings, tools: Tools, signal: AbortSignal): Promise<void> {
   const encryption = encryptionOf(settings.sealing);
   if (encryption === null) return;
   const path = join(settings.path, canaryName(encryption));
@@ -33,11 +76,7 @@ export async function proveKey(
 }
 
 /** Opens the canary that is there. @throws WrongPassword; Damaged when it is missing */
-export async function openCanary(
-  settings: ArchiveSettings,
-  tools: Pick<ArchiveTools, 'host'>,
-  signal: AbortSignal,
-): Promise<void> {
+export async function openCanary(settings: ArchiveSettings, tools: Tools, signal: AbortSignal): Promise<void> {
   const { sealing } = settings;
   const encryption = encryptionOf(sealing);
   if (encryption === null) return;

@@ -46,7 +46,7 @@ export function draftOf({ repository, header, store, lock, remove, release }: Dr
     if (state !== 'open') throw new HoldfastError('Internal', `${item} was put into a point that is closed.`, item);
     if (stored.has(item)) throw new HoldfastError('Internal', `${item} was put twice into one point.`, item);
     failed.add(item);
-    const done = await explaining(store.workspace, work);
+    const done = await explaining(store.workspace, work, repository);
     failed.delete(item);
     if (done !== null) stored.set(item, done);
     return done;
@@ -85,13 +85,14 @@ export function draftOf({ repository, header, store, lock, remove, release }: Dr
     refuseUntrue(manifest);
     await lock.confirm(signal);
     state = 'committing';
-    const promoted = await explaining(store.workspace, async () => {
+    const promote = async () => {
       for (const { name, outcome } of manifest.items) {
         const unwanted = outcome === 'failed' ? stored.get(name) : undefined;
         if (unwanted) await store.drop(name, unwanted);
       }
       return store.promote(manifest, hold, () => lock.confirm(signal));
-    });
+    };
+    const promoted = await explaining(store.workspace, promote, repository);
     state = 'committed';
     return recoveryPoint(repository, promoted.location, promoted.manifest, { held: hold, proofs: [] });
   }

@@ -1,11 +1,21 @@
-import { HoldfastError } from '../../../domain/errors.ts';
+import { ERRORS, HoldfastError } from '../../../domain/errors.ts';
 
 export const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException | null)?.code;
 /** True when the error says that nothing is at the path. */
 export const saysAbsent = (error: unknown): boolean => codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR';
 
-/** What a failed call of the system means to a person. What is no such failure is returned as it is. */
-export function explained(error: unknown, path: string): unknown {
+/** What a failed call of the system means to a person. What is no such failure is returned as it is.
+ *  @param repository its name, for what to do next */
+export function explained(error: unknown, path: string, repository?: string): unknown {
+  const found = meaning(error, path);
+  const named = repository !== undefined && !repository.includes('/'); // no location, which no configuration names
+  const unnamed = found instanceof HoldfastError && found.hint === ERRORS.RepositoryUnusable.hint;
+  if (!named || !unnamed) return found;
+  const hint = `See what is wrong with it: holdfast repository check ${repository}`;
+  return new HoldfastError(found.code, found.message, found.subject, { cause: found.cause, hint });
+}
+
+function meaning(error: unknown, path: string): unknown {
   switch (codeOf(error)) {
     case 'ENOSPC':
     case 'EDQUOT':
@@ -28,11 +38,11 @@ const unusable = (message: string, path: string, cause: unknown): HoldfastError 
   new HoldfastError('RepositoryUnusable', message, path, { cause });
 
 /** Runs `work` and rejects with what its failure means. */
-export async function explaining<T>(path: string, work: () => Promise<T>): Promise<T> {
+export async function explaining<T>(path: string, work: () => Promise<T>, repository?: string): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    throw explained(error, path);
+    throw explained(error, path, repository);
   }
 }
 

@@ -1,9 +1,11 @@
 import { uptime } from 'node:os';
+import { join } from 'node:path';
 import { HoldfastError } from '../../../domain/errors.ts';
 import type { PointReference, RecoveryPoint } from '../../../domain/recovery-point.ts';
 import type { Bytes } from '../../../ports/bytes.ts';
 import type { Draft, Lock, LockMode, LockScope, PointHeader, Repository } from '../../../ports/repository.ts';
 import type { StoredFileReader } from '../../../streams/stored-file.ts';
+import { addCanary, confirmKey } from './canary.ts';
 import { checkRepository } from './check.ts';
 import { draftOf } from './draft.ts';
 import { removeDurably, replaceFile } from './durable.ts';
@@ -34,11 +36,15 @@ export function archiveRepository(settings: ArchiveSettings, given: ArchiveTools
 
   /** Runs `work` when the marker is there; what the file system says is explained. */
   const present = <T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> =>
-    explaining(path, async () => {
-      signal.throwIfAborted();
-      await readMarker(path, settings.name);
-      return work();
-    });
+    explaining(
+      path,
+      async () => {
+        signal.throwIfAborted();
+        await readMarker(path, name);
+        return work();
+      },
+      name,
+    );
 
   const missing = ({ id, location }: PointReference): HoldfastError =>
     new HoldfastError('PointNotFound', `The repository ${name} has no recovery point ${id} at ${location}.`, id);
@@ -75,8 +81,12 @@ export function archiveRepository(settings: ArchiveSettings, given: ArchiveTools
     throw new HoldfastError('RepositoryForeignOrigin', why, service);
   }
 
+  /** Null until the key was looked at: once for all the points of a run. */
+  let canaryThere: boolean | null = null;
+
   async function begin(header: PointHeader, lockWaitMs: number, signal: AbortSignal): Promise<Draft> {
     const service = checkedService(header.service);
+    canaryThere ??= await confirmKey(settings, tools, signal);
     await using held = new AsyncDisposableStack();
     held.use(await locks.acquire({ kind: 'repository' }, 'shared', lockWaitMs, signal));
     const leftoverOf = (token: string) => ({ kind: 'draft', folder: layout.draftFolder(service, token) }) as const;
@@ -93,6 +103,8 @@ export function archiveRepository(settings: ArchiveSettings, given: ArchiveTools
     const remove = () => layout.finish(leftover);
     try {
       const store = await layout.openDraft(header, leftover.folder);
+      if (!canaryThere) await addCanary(settings, join(path, leftover.folder), tools, signal);
+      canaryThere = true;
       const kept = held.move();
       return draftOf({ repository: name, header, store, lock, remove, release: () => kept.disposeAsync() });
     } catch (error) {
@@ -115,7 +127,7 @@ export function archiveRepository(settings: ArchiveSettings, given: ArchiveTools
         signal.throwIfAborted();
       }
     } catch (error) {
-      if (!signal.aborted) await readMarker(path, settings.name); // a disk that was taken away is not damaged
+      if (!signal.aborted) await readMarker(path, name); // a disk that was taken away is not damaged
       throw error;
     }
   }
