@@ -168,3 +168,35 @@ test('a lock file that is empty or torn holds like any other that cannot be told
   await using _lock = await run.lock(REPOSITORY, 'shared', 0, signal);
   expect(locksIn(made.path)).not.toContain(name);
 });
+
+test('what is left of a lock that was never finished goes by the rules of a stale one', async ({ signal }) => {
+  await using made = await archiveFixture();
+  const folder = join(made.path, LOCKS);
+  const lock = await made.repository.lock(REPOSITORY, 'shared', 0, signal);
+  const content = readFileSync(join(folder, locksIn(made.path)[0] ?? ''));
+  await lock[Symbol.asyncDispose]();
+  const [whole, torn] = [
+    'point=A.shared.01ARZ3NDEKTSV4RRFFQ69G5FAV.new',
+    'service=b.exclusive.01ARZ3NDEKTSV4RRFFQ69G5FAV.new',
+  ];
+  const leave = (): void => {
+    writeFileSync(join(folder, whole), content);
+    writeFileSync(join(folder, torn), '{"state":"wai');
+  };
+  let minutes = 100;
+  const left = async (state: OwnerState): Promise<string[]> => {
+    const one = tools({ owners: seeing(state), uptimeMs: () => minutes * 60_000 });
+    await archiveRepository(settingsFor(made.path), one).unlock({ force: false }, signal);
+    return locksIn(made.path).filter((name) => !name.includes('.seen='));
+  };
+  leave();
+  expect(await left('gone')).toEqual([torn]);
+  leave();
+  expect(await left('unknown')).toEqual([whole, torn]);
+  minutes += 29;
+  expect(await left('unknown')).toEqual([whole, torn]);
+  minutes += 1;
+  expect(await left('running')).toEqual([whole]);
+  expect(await left('unknown')).toEqual([]);
+  expect(locksIn(made.path)).toEqual([]);
+});

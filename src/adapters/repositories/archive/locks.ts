@@ -47,7 +47,7 @@ export interface Locks {
   survey(): Promise<readonly { readonly lock: SeenLock; readonly stale: boolean }[]>;
   /** Finishes what the lock recorded, then removes it. */
   clear(lock: SeenLock): Promise<void>;
-  /** Removes what processes that died left of locks they had not made yet. */
+  /** Removes what processes that died left of locks they had not made yet, by the rules of a lock that is stale. */
   sweep(): Promise<void>;
   /** The name of whoever holds it, for a message. */
   holder(lock: SeenLock): string;
@@ -171,9 +171,13 @@ export function folderLocks({ path, tools, finish, refreshMs = REFRESH_MS }: Loc
     acquire,
     clear,
     sweep: async () => {
-      for (const { name, content } of await read((other) => other.endsWith(PROVISIONAL))) {
-        if (content !== null && owners.state(content.owner) === 'gone') await remove(name);
+      for (const draft of await read((name) => name.endsWith(PROVISIONAL))) {
+        if (await isStale(draft)) await remove(draft.name);
       }
+      const there = new Set(await names());
+      const watched = (name: string): string => name.slice(0, name.indexOf(WATCH));
+      const watches = [...there].filter((name) => name.includes(WATCH) && !there.has(watched(name)));
+      for (const watch of watches) await rm(join(folder, watch), { force: true }); // a draft became a lock meanwhile
     },
     survey: async () => {
       const locks = await explaining(folder, () => read((name) => !name.endsWith(PROVISIONAL)));
