@@ -39,9 +39,15 @@ export interface PrunePlan {
 type Ports = Pick<Context, 'clock' | 'origin' | 'configuration' | 'plans'>;
 
 /** Decides over every point, changing nothing. Manifests, holds and evidence are read from the repositories themselves.
+ *  @param arriving points that do not exist yet and would be there by then; nothing is decided about them
  *  @throws PlanNotFound for a plan that neither is configured nor has a point; RepositoryNotFound and the like for a
  *  repository that was named */
-export async function planPrune(request: PruneRequest, context: Context, signal: AbortSignal): Promise<PrunePlan> {
+export async function planPrune(
+  request: PruneRequest,
+  context: Context,
+  signal: AbortSignal,
+  arriving: readonly RecoveryPoint[] = [],
+): Promise<PrunePlan> {
   const services: PlannedPrune[] = [];
   const failures: Failure[] = [];
   const listed = new Map<string, ReadonlyMap<string, RecoveryPoint[]>>();
@@ -52,9 +58,13 @@ export async function planPrune(request: PruneRequest, context: Context, signal:
         const byService = listed.get(name) ?? (await listAll(repository, failures, signal));
         listed.set(name, byService);
         const scope = scopeOf(plan, request, context);
-        for (const [service, points] of byService)
-          if (isAsked(service, plan, points, request))
-            services.push({ repository: name, service, plan, ...decideService(points, scope, repository, context) });
+        for (const [service, points] of byService) {
+          if (!isAsked(service, plan, points, request)) continue;
+          const added = arriving.filter((point) => point.repository === name && point.service === service);
+          const decided = decideService([...points, ...added], scope, repository, context);
+          const decisions = decided.decisions.filter(({ point }) => !added.some(({ id }) => id === point.id));
+          services.push({ repository: name, service, plan, ...decided, decisions });
+        }
       } catch (error) {
         signal.throwIfAborted();
         if (request.repositories.length > 0) throw error;

@@ -151,7 +151,7 @@ describe.runIf(available('sqlite3'))('the face of a command', () => {
   test('dry runs write nothing, and a verb that has none does nothing', () => {
     const machine = aMachine();
     aServiceOn(machine, 'plans: { nightly: { services: [notes], repositories: [disk], retention: { latest: 1 } } }\n');
-    machine.passes('backup');
+    machine.passes('backup', '--plan', 'nightly');
     const image = (): string =>
       tool('sh', '-c', 'cd "$1" && find . -type f -printf "%p %s %T@\\n" | sort', 'sh', machine.folder);
     machine.passes('list');
@@ -166,13 +166,12 @@ describe.runIf(available('sqlite3'))('the face of a command', () => {
       services: [{ service: 'notes', repositories: ['disk'], items: ['files_data', 'sqlite_db'], stops: [] }],
     });
     expect(machine.passes('--dry-run', 'backup', 'notes')).toContain('files_data');
-    for (const args of [
-      ['verify'],
-      ['run', 'nightly'],
-      ['hold', id],
-      ['copy', id, '--to', 'disk'],
-      ['catalog', 'rebuild'],
-    ])
+    expect(machine.json(0, 'run', 'nightly', '--dry-run')).toMatchObject({
+      ...{ dryRun: true, plan: 'nightly', backup: { services: [{ service: 'notes' }] }, verify: { level: 'readable' } },
+      prune: { services: [{ service: 'notes', repository: 'disk', decisions: [{ point: id, action: 'remove' }] }] },
+    });
+    expect(machine.passes('run', 'nightly', '--dry-run')).toMatch(/Would back up notes into disk.*\n[\s\S]*remove +01/);
+    for (const args of [['verify'], ['hold', id], ['copy', id, '--to', 'disk'], ['catalog', 'rebuild']])
       expect(machine.json(64, ...args, '--dry-run')).toMatchObject({ error: { code: 'NotBuilt', exitCode: 64 } });
     expect(
       image()

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { HoldfastError } from '../../src/domain/errors.ts';
 import { run } from '../../src/operations/run.ts';
+import { planRun } from '../../src/operations/run-plan.ts';
 import { aPlan, type House, house, signal } from './house.ts';
 
 const runNightly = (made: House) => run({ plan: 'nightly', lockWaitMs: 0 }, made.context, signal);
@@ -32,6 +33,22 @@ test('a run makes a point, proves it, then removes what retention lets go', asyn
     'run',
     'verify',
   ]);
+});
+
+test('the dry run tells what the run then removes, and changes nothing', async () => {
+  using made = await prepared(3);
+  const planned = await planRun({ plan: 'nightly', lockWaitMs: 0 }, made.context, signal);
+  expect(planned).toMatchObject({
+    backup: [{ service: 'mealie', repositories: ['first'], items: ['files_data'], stops: [] }],
+    ...{ verify: 'readable', prune: { failures: [], services: [{ refused: null, question: null }] } },
+  });
+  const decisions = planned.prune.services.flatMap((one) => one.decisions);
+  expect(decisions).toHaveLength(3); // the point to come is not one of them
+  expect(await count(made)).toBe(3);
+  const going = decisions.flatMap(({ action, point }) => (action === 'remove' ? [point.id] : []));
+  const { prune } = await runNightly(made);
+  expect(going).toHaveLength(2);
+  expect(prune?.removed.map(({ id }) => id).toSorted()).toEqual(going.toSorted());
 });
 
 test('a run looks as far as its plan says', async () => {

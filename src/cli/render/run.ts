@@ -1,8 +1,9 @@
 import { formatDuration } from '../../domain/duration.ts';
 import type { RunReport } from '../../operations/run.ts';
-import { backupAsJson, backupForPeople } from './backup.ts';
+import type { RunPlan } from '../../operations/run-plan.ts';
+import { backupAsJson, backupForPeople, plannedBackupForPeople } from './backup.ts';
 import { coloured, doubtful } from './colour.ts';
-import { pruneAsJson, pruneForPeople } from './prune.ts';
+import { plannedPruneAsJson, plannedPruneForPeople, pruneAsJson, pruneForPeople } from './prune.ts';
 import { printable } from './table.ts';
 import { verifyAsJson, verifyForPeople } from './verify.ts';
 
@@ -28,3 +29,18 @@ export function runForPeople({ outcome, durationMs, backup, verify, prune, unpro
     `${coloured(outcome)}: the whole run, in ${formatDuration(durationMs / 1000)}`,
   ].join('\n\n');
 }
+
+export const plannedRunAsJson = ({ plan, backup, verify, prune }: RunPlan): object => ({
+  dryRun: true,
+  plan,
+  backup: { services: backup },
+  verify: { level: verify },
+  prune: plannedPruneAsJson(prune),
+});
+
+export const plannedRunForPeople = ({ backup, verify, prune }: RunPlan): string =>
+  [
+    plannedBackupForPeople(backup),
+    `Would prove each new point as ${verify}. Where one is, this becomes of the older ones:`,
+    plannedPruneForPeople(prune),
+  ].join('\n\n');
