@@ -3,6 +3,7 @@ import { HoldfastError } from '../domain/errors.ts';
 import type { GuardSettings, SnapshotOutcome } from '../domain/guard.ts';
 import { checkPoolName } from '../domain/pool-names.ts';
 import type { SettleSettings } from '../domain/settling.ts';
+import { newestSnapshotFirst } from '../domain/snapshot-order.ts';
 import { unitReferencesOf } from '../domain/unit-reference.ts';
 import type { Snapshot } from '../ports/catalog.ts';
 import type { MountTable } from '../ports/occupancy.ts';
@@ -117,9 +118,7 @@ export async function knownIn(
   const listed = await snapshotter.list(signal);
   const records = await catalog.snapshots({ pool, names: listed.map(({ name }) => name) });
   const byName = new Map(records.map((record) => [record.name, record]));
-  return listed
-    .map((stored) => asRecorded(stored, byName.get(stored.name)))
-    .toSorted((a, b) => Temporal.Instant.compare(b.madeAt, a.madeAt));
+  return listed.map((stored) => asRecorded(stored, byName.get(stored.name))).toSorted(newestSnapshotFirst);
 }
 
 const subjectOf = (pool: PoolDefinition, subvolume: string, snapshotter: Snapshotter): Subject => ({

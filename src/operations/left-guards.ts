@@ -41,8 +41,11 @@ async function settle(
   await catalog.recordSnapshot({ ...snapshot, outcome: outcome === 'success' ? 'rolled_back' : 'rollback_failed' });
 }
 
-/** A repair, and what a person should do about it, or null. */
-export interface AdvisedRepair extends Repair {
+/** A repair, what became of the guard that it ended, and what a person should do about that; null where nothing is told. */
+export interface AdvisedRepair extends Repair, Advice {}
+
+interface Advice {
+  readonly became: string | null;
   readonly advice: string | null;
 }
 
@@ -55,14 +58,16 @@ export async function withAdvice(
   const advised: AdvisedRepair[] = [];
   for (const repair of repairs) {
     const left = repair.entry.verb === VERBS.guard && repair.outcome === 'finished';
-    advised.push({ ...repair, advice: left ? await adviceOn(repair.entry, catalog) : null });
+    advised.push({ ...repair, ...(left ? await adviceOn(repair.entry, catalog) : NONE) });
   }
   return advised;
 }
 
+const NONE: Advice = { became: null, advice: null };
+
 type Told = Pick<Catalog, 'snapshots' | 'recoveries' | 'recordSnapshot'>;
 
-async function adviceOn({ subject, detail }: OpenEntry, catalog: Told): Promise<string> {
+async function adviceOn({ subject, detail }: OpenEntry, catalog: Told): Promise<Advice> {
   if ('service' in (detail as object)) {
     const { service, point } = detail as { readonly service: string; readonly point: string };
     const pool = poolOfService(service);
@@ -70,14 +75,22 @@ async function adviceOn({ subject, detail }: OpenEntry, catalog: Told): Promise<
     const row = rows.find((one) => one.pool === pool && one.name === point);
     if (row !== undefined) await recordFoundSnapshot(row, catalog); // it may have been taken back already
     const [now] = (await catalog.snapshots({ subvolume: service })).filter(({ name }) => name === point);
-    if (now !== undefined && now.outcome !== 'pending')
-      return `guard of ${service} was cut short; ${point}: ${now.outcome}`;
-    return `guard of ${service} was cut short before its verdict. Back: holdfast rollback --service ${service} --point ${point}; or it is well: holdfast snapshot mark ${point} success`;
+    const outcome = now?.outcome ?? 'pending';
+    return settled(`guard of ${service}`, point, outcome, `--service ${service} --point ${point}`);
   }
   const { pool, snapshot } = detail as PoolDetail;
   const records = await catalog.snapshots({ subvolume: subject });
   const record = records.find((one) => one.pool === pool && one.name === snapshot);
-  if (record === undefined) return `guard ${subject} was cut short before its snapshot, so its command was not started`;
-  if (record.outcome !== 'pending') return `guard ${subject} was cut short; ${snapshot}: ${record.outcome}`;
-  return `guard ${subject} was cut short before its verdict. Back: holdfast rollback --snapshot ${snapshot}; or it is well: holdfast snapshot mark ${snapshot} success`;
+  const guard = `guard of ${subject}`;
+  if (record !== undefined) return settled(guard, snapshot, record.outcome, `--snapshot ${snapshot}`);
+  return { became: `${guard} was cut short before its snapshot, so its command was not started`, advice: null };
+}
+
+/** @param back the words of `rollback` for it */
+function settled(guard: string, point: string, outcome: Snapshot['outcome'], back: string): Advice {
+  if (outcome !== 'pending') return { became: `${guard} was cut short; ${point}: ${outcome}`, advice: null };
+  return {
+    became: `${guard} was cut short before its verdict`,
+    advice: `take it back with: holdfast rollback ${back}; or it is well: holdfast snapshot mark ${point} success`,
+  };
 }

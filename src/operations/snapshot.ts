@@ -2,6 +2,7 @@ import { HoldfastError, messageOf } from '../domain/errors.ts';
 import type { SnapshotOutcome } from '../domain/guard.ts';
 import { checkPoolName } from '../domain/pool-names.ts';
 import { numbered, snapshotName } from '../domain/snapshot-name.ts';
+import { newestSnapshotFirst } from '../domain/snapshot-order.ts';
 import type { KeptState, Snapshot } from '../ports/catalog.ts';
 import type { Snapshotter, StoredSnapshot } from '../ports/snapshotter.ts';
 import { findSnapshot, findSubvolume, type GuardContext, type Subject } from './guard-context.ts';
@@ -95,9 +96,7 @@ export async function listSnapshots(
     for (const stored of await (await context.snapshotter(pool)).list(signal))
       listed.push(listedOf(stored, pool, records.get(`${pool}/${stored.name}`)));
   }
-  return listed
-    .filter((one) => subvolume === undefined || one.subvolume === subvolume)
-    .toSorted((a, b) => Temporal.Instant.compare(b.madeAt, a.madeAt));
+  return listed.filter((one) => subvolume === undefined || one.subvolume === subvolume).toSorted(newestSnapshotFirst);
 }
 
 /** What guards of services snapshotted, as parts of their points: with what was recorded of the point. */

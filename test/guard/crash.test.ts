@@ -69,7 +69,9 @@ async function nextStart({ state }: Prepared, disk: BtrfsPool): Promise<Repaired
   const repairs = await made.journal.repair({ force: false }, AbortSignal.timeout(60_000));
   expect(made.journal.open(), JSON.stringify(repairs)).toEqual([]);
   const [snapshots, recoveries] = [await catalog.snapshots({}), await catalog.recoveries({ limit: 9 })];
-  const told = (await withAdvice(repairs, catalog)).flatMap(({ advice }) => advice ?? []);
+  const told = (await withAdvice(repairs, catalog)).flatMap(({ became, advice }) =>
+    became === null ? [] : [`${became}. ${advice}`],
+  );
   return { snapshots, recoveries, told };
 }
 
@@ -101,10 +103,10 @@ type Killed = Error & { readonly signal: string | null; readonly stderr: string 
 
 const adviceFor = (snapshot: Snapshot | null): RegExp =>
   snapshot === null
-    ? /was not started/
+    ? /was not started. null$/
     : snapshot.outcome === 'pending'
-      ? new RegExp(`Back: holdfast rollback --snapshot ${snapshot.name};`)
-      : /: rolled_back$/;
+      ? new RegExp(`before its verdict. take it back with: holdfast rollback --snapshot ${snapshot.name};`)
+      : /: rolled_back. null$/;
 
 async function look({ verb, way }: Tried, prepared: Prepared, disk: BtrfsPool): Promise<string> {
   const file = (name: string): string => readFileSync(join(disk.path, name, 'file'), 'utf8');

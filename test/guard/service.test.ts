@@ -229,7 +229,7 @@ describe('a command that is guarded over a whole service', () => {
     const repairs = journal.open().map((one) => ({ entry: one, outcome: 'finished' as const, detail: '' }));
     await entry.done();
     expect(await withAdvice(repairs, made.catalog)).toMatchObject([
-      { advice: `guard of mealie was cut short; ${point?.id}: rolled_back` },
+      { became: `guard of mealie was cut short; ${point?.id}: rolled_back`, advice: null },
     ]);
     expect(await made.catalog.snapshots({ subvolume: 'mealie' })).toMatchObject([{ outcome: 'rolled_back' }]);
   });

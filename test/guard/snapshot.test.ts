@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
 import { diff, totalsOf } from '../../src/operations/diff.ts';
 import { history, recordUnguarded } from '../../src/operations/history.ts';
+import { rollback } from '../../src/operations/rollback.ts';
+import { planRollback } from '../../src/operations/rollback-plan.ts';
 import { createSnapshots, listSnapshots, markSnapshot, removeSnapshot } from '../../src/operations/snapshot.ts';
 import { guardHouse, signal } from './house.ts';
 
@@ -43,6 +45,19 @@ test('a pool that is read-only, too full, or holds nested subvolumes makes no sn
   made.pool.addNested('media', 'inner');
   await expect(create(made, 'media')).rejects.toMatchObject({ code: 'NestedSubvolumes' });
   expect(made.pool.changes).toEqual([]);
+});
+
+test('of one second, the state that a rollback kept is newer than the snapshot that took its place', async () => {
+  using made = guardHouse();
+  made.pool.addSubvolume('media', { file: 'then' });
+  made.clock.advance({ milliseconds: 300 });
+  const [snapshot] = await create(made, 'media');
+  made.clock.advance({ milliseconds: 300 });
+  const what = { snapshot: snapshot?.name ?? '' };
+  const plan = await planRollback({ what, withDependencies: false }, made.context, signal);
+  await rollback(plan, { reason: 'manual-recovery', expected: null, startAgain: null }, made.context, signal);
+  const listed = await listSnapshots({ subvolume: 'media' }, made.context, signal);
+  expect(listed.map(({ type }) => type)).toEqual(['kept-state', 'manual']);
 });
 
 test('a snapshot made by hand is listed beside the recorded ones, and only recorded ones can be marked', async () => {

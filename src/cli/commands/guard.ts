@@ -7,6 +7,7 @@ import { EndsWith, firstCause } from '../exit-code.ts';
 import type { Face } from '../face.ts';
 import { guardAsJson, guardForPeople } from '../render/guard.ts';
 import { guardedServiceAsJson, guardedServiceForPeople } from '../render/guarded-service.ts';
+import { refuseReplaced } from '../typed-words.ts';
 
 interface Options {
   readonly subvolume?: string;
@@ -31,17 +32,21 @@ export const guardCommand = (face: Face): Command =>
     .option('--service <name>', 'the whole service that the command may change')
     .requiredOption('--operation <name>', 'what is done: stands in the name of the snapshot and in the history')
     .option('--auto-rollback', 'take the data back when the command or a check fails')
-    .addOption(new Option('--when <when>', 'whether a snapshot is made').choices(['always', 'auto']))
+    .addOption(
+      new Option('--when <when>', 'whether a recovery point is made; auto: see below').choices(['always', 'auto']),
+    )
     .option('--no-execute', 'make the snapshot and print its name alone')
     .option('--command <line>', 'a line for /bin/sh -c, in place of the command behind --')
     .addHelpText(
       'after',
-      '\nExamples:\n  holdfast guard --subvolume media --operation upgrade --auto-rollback -- docker compose up -d\n  holdfast guard --subvolume media --operation upgrade --no-execute\n  holdfast guard --service immich --operation upgrade --auto-rollback -- docker compose up -d',
+      '\nWith --when auto no point is made for an operation that the configuration declares (guard.operations) as reversible or\nas touching no data that outlives it, nor where one younger than guard.fresh (1 h) is there; it says which. Otherwise, and\nwith --auto-rollback, one is always made.\n\nExamples:\n  holdfast guard --subvolume media --operation upgrade --auto-rollback -- docker compose up -d\n  holdfast guard --subvolume media --operation upgrade --no-execute\n  holdfast guard --service immich --operation upgrade --auto-rollback -- docker compose up -d',
     )
     .action(async (argv: readonly string[], options: Options) => {
       const { operation, autoRollback = false, when = null, execute } = options;
       const subject = subjectOf(options);
-      const [program = '', ...args] = commandOf(argv, options);
+      const words = commandOf(argv, options);
+      refuseReplaced(words);
+      const [program = '', ...args] = words;
       if (autoRollback && when === 'auto')
         throw new HoldfastError(
           'Usage',

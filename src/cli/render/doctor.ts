@@ -3,18 +3,20 @@ import type { AdvisedRepair } from '../../operations/left-guards.ts';
 import { coloured } from './colour.ts';
 import { printable, table } from './table.ts';
 
-export const repairAsJson = ({ entry, outcome, detail, advice }: AdvisedRepair): object => ({
+export const repairAsJson = ({ entry, outcome, detail, became, advice }: AdvisedRepair): object => ({
   verb: entry.verb,
   subject: entry.subject,
   begunAt: entry.begunAt.toString(),
   outcome,
   detail,
+  became,
   advice,
 });
 
-export function repairForPeople({ entry, outcome, detail, advice }: AdvisedRepair): string {
+export function repairForPeople({ entry, outcome, detail, became, advice }: AdvisedRepair): string {
   const next = advice === null ? [] : [`  next: ${printable(advice)}`];
-  return [`${coloured(outcome)}: ${entry.verb} ${printable(entry.subject)}: ${printable(detail)}`, ...next].join('\n');
+  const what = became ?? `${entry.verb} ${entry.subject}: ${detail}`;
+  return [`${coloured(outcome)}: ${printable(what)}`, ...next].join('\n');
 }
 
 export const doctorAsJson = ({ outcome, rows, repairs }: DoctorReport): object => ({
