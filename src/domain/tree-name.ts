@@ -62,3 +62,6 @@ export function parseName(text: string): Uint8Array {
   }
   return bytes;
 }
+
+/** A typed name as it is printed: to be compared with printed ones. */
+export const normalName = (typed: string): string => printName(parseName(typed));

@@ -1,6 +1,6 @@
 import { HoldfastError } from '../domain/errors.ts';
 import type { Context } from './context.ts';
-import { namedItem, readableItems } from './point-items.ts';
+import { namedItem, readableItems, seeNames } from './point-items.ts';
 import { type PointQuery, selectPoint } from './point-selection.ts';
 
 export interface CatRequest extends PointQuery {
@@ -22,5 +22,11 @@ export async function* cat(request: CatRequest, context: Context, signal: AbortS
       hint: `Leave the path out: holdfast cat ${point.id} ${name}`,
     });
   }
-  yield* repository.openFile(point, name, request.path, signal);
+  try {
+    yield* repository.openFile(point, name, request.path, signal);
+  } catch (error) {
+    if (!(error instanceof HoldfastError && error.code === 'PathNotFound')) throw error;
+    const hint = seeNames(point.id, name);
+    throw new HoldfastError('PathNotFound', error.message, error.subject, { cause: error, hint });
+  }
 }

@@ -1,8 +1,9 @@
 import { HoldfastError } from '../domain/errors.ts';
+import { normalName } from '../domain/tree-name.ts';
 import { isBelow } from '../domain/tree-path.ts';
 import type { TreeEntry } from '../ports/repository.ts';
 import type { Context } from './context.ts';
-import { namedItem, type ReadableItem, readableItems } from './point-items.ts';
+import { namedItem, type ReadableItem, readableItems, seeNames } from './point-items.ts';
 import { type PointQuery, type SelectedPoint, selectPoint } from './point-selection.ts';
 
 export interface LsRequest extends PointQuery {
@@ -25,16 +26,19 @@ export async function* ls(request: LsRequest, context: Context, signal: AbortSig
   await using _ = await repository.lock({ kind: 'point', id: point.id }, 'shared', 0, signal);
   const items = await readableItems(point, context);
   const wanted = request.item === undefined ? items : [namedItem(request.item, items, point)];
+  const path = request.path === undefined ? null : normalName(request.path);
   let found = false;
   for (const item of wanted) {
     for await (const entry of entriesOf(item, selected, signal)) {
-      if (request.path !== undefined && !isBelow(entry.path, request.path)) continue;
+      if (path !== null && !isBelow(entry.path, path)) continue;
       found = true;
       yield { ...entry, item: item.name };
     }
   }
   if (request.path === undefined || found) return;
-  throw new HoldfastError('PathNotFound', `Nothing is called ${request.path} in ${point.id}.`, request.path);
+  throw new HoldfastError('PathNotFound', `Nothing is called ${request.path} in ${point.id}.`, request.path, {
+    hint: seeNames(point.id, request.item),
+  });
 }
 
 /** A dump looks like one file of its plain size, as old as its bytes. */

@@ -54,5 +54,9 @@ export function namedItem(name: string, items: readonly ReadableItem[], point: R
     failed === undefined
       ? `Recovery point ${point.id} has no item "${name}"; it has ${items.map((item) => item.name).join(', ')}.`
       : `Item ${name} of recovery point ${point.id} holds nothing: its backup failed (${failed.error}).`;
-  throw new HoldfastError('ItemNotFound', words, name);
+  throw new HoldfastError('ItemNotFound', words, name, { hint: `See its items with: holdfast show ${point.id}` });
 }
+
+/** The hint where a name was not found in a point, or in one item of it. */
+export const seeNames = (point: string, item?: string): string =>
+  `See the names in it with: ${['holdfast ls', point, ...(item === undefined ? [] : [item])].join(' ')}`;

@@ -1,8 +1,9 @@
 import { HoldfastError } from '../domain/errors.ts';
+import { normalName } from '../domain/tree-name.ts';
 import { isBelow, trimSlashes } from '../domain/tree-path.ts';
 import type { TreeEntry } from '../ports/repository.ts';
 import type { Context } from './context.ts';
-import { namedItem, type ReadableItem, readableItems } from './point-items.ts';
+import { namedItem, type ReadableItem, readableItems, seeNames } from './point-items.ts';
 import type { SelectedPoint } from './point-selection.ts';
 import type { RestoreRequest } from './restore-request.ts';
 
@@ -49,7 +50,7 @@ async function choosePath(
   selected: SelectedPoint,
   signal: AbortSignal,
 ): Promise<readonly Choice[]> {
-  const path = trimSlashes(text);
+  const path = trimSlashes(normalName(text));
   const choices: Choice[] = [];
   for (const item of items) {
     const roots = item.item?.roots ?? null;
@@ -65,7 +66,10 @@ async function choosePath(
   }
   if (choices.length > 0) return choices;
   const names = items.map(({ name }) => name).join(', ');
-  throw new HoldfastError('PathNotFound', `Nothing is called ${text} in ${names} of ${selected.point.id}.`, text);
+  const { id } = selected.point;
+  throw new HoldfastError('PathNotFound', `Nothing is called ${text} in ${names} of ${id}.`, text, {
+    hint: seeNames(id),
+  });
 }
 
 /** The members that a choice takes out of a tree. */

@@ -3,13 +3,16 @@ import { type LsEntry, ls } from '../../operations/ls.ts';
 import type { Face } from '../face.ts';
 import { entryAsJson, entryForPeople } from '../render/ls.ts';
 import { openedFor, type RepositoryChoice, withRepositoryOptions } from '../repository-option.ts';
+import { typedPath } from '../typed-words.ts';
 
 export const lsCommand = (face: Face): Command =>
   withRepositoryOptions(new Command('ls'))
-    .description('The files in a recovery point. A byte of a name that is not UTF-8 is printed as \\xHH.')
+    .description(
+      'The files in a recovery point. A byte of a name that is not UTF-8 is printed as \\xHH; in single quotes cat, ls and restore --path take it so.',
+    )
     .argument('<point>', 'a point or a service')
     .argument('[item]', 'an item or source of it; all of them when left out')
-    .argument('[path]', 'only what is at or below this name')
+    .argument('[path]', 'only what is at or below this name', typedPath)
     .addHelpText('after', '\nExamples:\n  holdfast ls wishlist\n  holdfast ls 01KAJ files opt/wishlist/uploads --json')
     .action(async (point: string, item: string | undefined, path: string | undefined, options: RepositoryChoice) => {
       await using application = await face.open(openedFor(options));

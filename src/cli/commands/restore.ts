@@ -13,6 +13,7 @@ import { EXIT_OF_BACKUP } from '../exit-code.ts';
 import type { Application, Face } from '../face.ts';
 import { restoreAsJson, restoreForPeople } from '../render/restore.ts';
 import { openedFor, type RepositoryChoice, withRepositoryOptions } from '../repository-option.ts';
+import { refuseReplaced, typedPath } from '../typed-words.ts';
 
 interface Options extends RepositoryChoice {
   readonly at?: string;
@@ -67,7 +68,7 @@ export const restoreCommand = (face: Face): Command =>
       'of a service: the newest point at or before this time: "2026-11-20 02:00", "yesterday 12:00", "2h ago"',
     )
     .option('--item <name>', 'only this item or source; may be given again', gathered)
-    .option('--path <sub>', 'only what is at or below this name, as `holdfast ls` prints it')
+    .option('--path <sub>', 'only what is at or below this name, as `holdfast ls` prints it', typedPath)
     .option('--to <dir>', 'into this folder')
     .option('--in-place', 'where it was; the present state is kept beside it')
     .option('--database <name>', 'into a database of this name, which must not exist')
@@ -80,6 +81,7 @@ export const restoreCommand = (face: Face): Command =>
       '\nExamples:\n  holdfast restore wishlist --to /tmp/look\n  holdfast restore wishlist --at "2h ago" --item db --in-place\n  holdfast restore 01KAJ --repository /srv/backups --path etc/caddy --to /tmp/look',
     )
     .action(async (what: string | undefined, options: Options) => {
+      refuseReplaced([options.to ?? '']);
       const target = targetOf(options);
       const asks = target === null || what === undefined;
       if (asks && !face.interactive)
