@@ -18,7 +18,8 @@ export interface Choice<Value> {
 
 /** Asks one thing at a time. @throws Left when a question is left; the signal's reason */
 export interface Questions {
-  one<Value extends string>(message: string, choices: readonly Choice<Value>[]): Promise<Value>;
+  /** @param initial where the cursor stands: at the first when left out */
+  one<Value extends string>(message: string, choices: readonly Choice<Value>[], initial?: Value): Promise<Value>;
   several(message: string, choices: readonly Choice<string>[]): Promise<readonly string[]>;
   text(message: string, initial: string, refuse: (text: string) => string | undefined): Promise<string>;
   yes(message: string): Promise<boolean>;
@@ -37,9 +38,10 @@ export async function questions({ input, output }: Terminal, signal: AbortSignal
     return answer as Exclude<Value, symbol>;
   }
   return {
-    async one<Value extends string>(message: string, choices: readonly Choice<Value>[]) {
+    async one<Value extends string>(message: string, choices: readonly Choice<Value>[], initial?: Value) {
       const options = [...choices] as Choice<string>[];
-      return answered(await clack.select<string>({ ...common, message, options, maxItems: ROWS })) as Value;
+      const at = initial === undefined ? {} : { initialValue: initial };
+      return answered(await clack.select<string>({ ...common, ...at, message, options, maxItems: ROWS })) as Value;
     },
     async several(message, choices) {
       const initialValues = choices.map(({ value }) => value);

@@ -74,10 +74,9 @@ async function choosePoint(
       services.map((name) => ({ value: name, label: printable(name), hint: newest(name) })),
     ));
   const runs = points.filter((point) => point.service === service).toSorted(newestFirst);
-  const index = await ask.one(
-    `Which recovery point of ${printable(service)}?`,
-    runs.map((point, row) => ({ value: `${row}`, label: labelOf(point, now), hint: whyUnusable(point) ?? '' })),
-  );
+  const choices = runs.map((point, row) => ({ value: `${row}`, label: labelOf(point, now) }));
+  const usable = runs.findIndex((point) => whyUnusable(point) === null); // what `restore SERVICE` takes by itself
+  const index = await ask.one(`Which recovery point of ${printable(service)}?`, choices, `${Math.max(usable, 0)}`);
   return runs[Number(index)] as PointSummary;
 }
 
@@ -87,7 +86,9 @@ const newestFirst = (left: PointSummary, right: PointSummary): number =>
 function labelOf(point: PointSummary, now: Temporal.Instant): string {
   const { timestamp, totalSize, outcome, evidence, repository } = point;
   const when = `${timeForPeople(timestamp)} (${ageForPeople(timestamp, now)})`;
-  return [when, formatBytes(totalSize), outcome, evidence, printable(repository)].join('  ');
+  const why = whyUnusable(point);
+  const mark = why === null || why === outcome ? [] : [`(${printable(why)})`];
+  return [when, formatBytes(totalSize), outcome, evidence, printable(repository), ...mark].join('  ');
 }
 
 interface ChosenItems {

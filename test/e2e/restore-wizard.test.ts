@@ -1,7 +1,9 @@
+import { readdirSync, rmSync } from 'node:fs';
+import { stripVTControlCharacters } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { available } from '../services/available.ts';
 import { type PostgresServer, postgresAvailable, postgresServer } from '../services/postgres.ts';
-import { aMachine } from './holdfast.ts';
+import { aMachine, aServiceOn, isSame } from './holdfast.ts';
 import { onTerminal } from './terminal.ts';
 
 const ENTER = '\r';
@@ -78,4 +80,35 @@ services:
     const kept = await server.sql('postgres', "select datname from pg_database where datname like 'mealie_recovery%'");
     expect(await meals(kept)).toBe('');
   }, 120_000);
+});
+
+describe.runIf(['script', 'sqlite3'].every(available))('the wizard', () => {
+  test('stands on the newest point that is whole, and marks those that are not taken by themselves', async () => {
+    const machine = aMachine();
+    aServiceOn(machine);
+    const [whole] = machine.json(0, 'backup').points;
+    rmSync(machine.path('db/notes.db'));
+    const [partial] = machine.json(3, 'backup').points;
+    const to = machine.path('to');
+    const ended = await onTerminal(
+      machine,
+      ['restore', 'notes'],
+      [
+        ['Which recovery point of notes?', ENTER],
+        ['Which items?', ENTER],
+        ['Where to?', ENTER],
+        ['Which folder?', `${CLEAR}${to}${ENTER}`],
+        ['Restore?', 'y'],
+      ],
+    );
+    expect(ended.exitCode, ended.printed).toBe(0);
+    expect(stripVTControlCharacters(ended.printed)).toMatch(/○ [^\n]*partial[^\n]*\n[\s\S]*● [^\n]*passed/);
+    expect(isSame(`${to}${machine.path('data')}`, machine.path('data'))).toBe(true);
+    expect(readdirSync(to)).toContain('sqlite_db.db');
+    machine.passes('hold', whole.id, '--reason', 'the books were closed');
+    const left = await onTerminal(machine, ['restore', 'notes'], [['Which recovery point of notes?', ESCAPE]]);
+    expect(left.exitCode).toBe(1);
+    expect(left.printed).toContain('(held: the books were closed)');
+    expect(partial.outcome).toBe('partial');
+  }, 60_000);
 });
