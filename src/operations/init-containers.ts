@@ -28,6 +28,7 @@ export interface ContainersFound {
 export async function lookAtContainers(machine: Machine, signal: AbortSignal): Promise<ContainersFound> {
   const { host, engine } = machine;
   for (const program of ['docker', 'podman'] as const) {
+    if (program === 'podman' && !(await hasRunningPodman(machine, signal))) continue;
     const ids = await linesOf(host, program, ['ps', '--quiet', '--no-trunc'], signal, engine);
     if (ids.length === 0) continue;
     const seen = parseInspected(await printedBy(host, program, ['container', 'inspect', ...ids], signal, engine));
@@ -45,6 +46,13 @@ export async function lookAtContainers(machine: Machine, signal: AbortSignal): P
     return { services, folders, ids, others };
   }
   return { services: [], folders: [], ids: [], others: [] };
+}
+
+/** podman makes folders of its own, in /tmp and elsewhere, when it is asked anything at all. A container of an account
+ *  that runs has a process `conmon` of the same account; CONTAINER_HOST names an engine elsewhere. */
+async function hasRunningPodman({ host, engine }: Machine, signal: AbortSignal): Promise<boolean> {
+  if (engine.CONTAINER_HOST !== undefined) return true;
+  return (await linesOf(host, 'ps', ['x', '-o', 'comm='], signal)).includes('conmon');
 }
 
 /** Folders in which much more lies than one project. */

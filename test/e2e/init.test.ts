@@ -1,6 +1,7 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { available } from '../services/available.ts';
 import { type DockerEngine, dockerAvailable, dockerEngine, importBusybox, until } from '../services/docker.ts';
@@ -30,6 +31,24 @@ function backedUp(machine: Machine, services: object, environment: Readonly<Reco
   run('verify');
   return report;
 }
+
+test('podman, which leaves folders behind whatever it is asked, is asked only where one of its containers runs', () => {
+  const machine = aMachine();
+  for (const program of ['docker', 'podman'])
+    chmodSync(machine.write(`bin/${program}`, `#!/bin/sh\necho "${program} $*" >> ${machine.path('asked')}\n`), 0o755);
+  const environment = { PATH: `${machine.path('bin')}:${machine.environment.PATH}` };
+  const asked = (): string => {
+    writeFileSync(machine.path('asked'), '');
+    expect(machine.run(['init', '--output', '-'], { environment }).exitCode).toBe(0);
+    return readFileSync(machine.path('asked'), 'utf8');
+  };
+  expect(asked()).toMatch(/^docker ps/);
+  expect(asked()).not.toContain('podman');
+  tool('cp', '/bin/sleep', machine.path('bin/conmon'));
+  const monitor = spawn(machine.path('bin/conmon'), ['600'], { stdio: 'ignore' });
+  onTestFinished(() => void monitor.kill('SIGKILL'));
+  expect(asked()).toContain('podman ps');
+});
 
 const servers = [postgresAvailable, mariadbAvailable, () => ['redis-server', 'slapd'].every(available)];
 

@@ -2,8 +2,10 @@ import { mkdir, stat, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { Command } from 'commander';
+import { searchedFiles } from '../../config/locate.ts';
 import { counted } from '../../domain/counted.ts';
 import { HoldfastError } from '../../domain/errors.ts';
+import { homeFolder } from '../../domain/home-folder.ts';
 import { makeFolders } from '../../domain/make-folders.ts';
 import { proposal } from '../../domain/proposal.ts';
 import { inspectMachine } from '../../operations/init.ts';
@@ -11,10 +13,13 @@ import type { Face } from '../face.ts';
 
 const isRoot = (): boolean => process.getuid?.() === 0;
 
-/** The first place where the configuration is looked for that this account can write. */
-function defaultOutput(): string {
-  if (isRoot()) return '/etc/holdfast/holdfast.yaml';
-  return join(process.env.XDG_CONFIG_HOME ?? join(homedir(), '.config'), 'holdfast', 'holdfast.yaml');
+const ownHome = (): string => homeFolder(process.env, homedir);
+
+/** The first place where the configuration is looked for that this account can write.
+ *  @param file what `--config` says; null when it is not given */
+function defaultOutput(file: string | null): string {
+  const places = searchedFiles({ file, environment: process.env, homeFolder: ownHome() });
+  return (isRoot() ? places[0] : places.at(-1)) ?? '';
 }
 
 export const initCommand = (face: Face): Command =>
@@ -27,9 +32,9 @@ export const initCommand = (face: Face): Command =>
       'after',
       '\nExamples:\n  holdfast init\n  holdfast init --output ./holdfast.yaml\n  holdfast init --output - | less',
     )
-    .action(async ({ output = defaultOutput() }: { readonly output?: string }) => {
+    .action(async ({ output = defaultOutput(face.globals().config ?? null) }: { readonly output?: string }) => {
       const findings = await inspectMachine(await face.machine(), face.signal);
-      const repository = isRoot() ? '/var/backups/holdfast' : join(homedir(), 'holdfast-backups');
+      const repository = isRoot() ? '/var/backups/holdfast' : join(ownHome(), 'holdfast-backups');
       const text = proposal(findings, repository);
       const services = findings.services.length;
       const path = output === '-' || face.globals().dryRun ? null : resolve(output);
@@ -43,7 +48,7 @@ export const initCommand = (face: Face): Command =>
     });
 
 /** Nothing where the configuration is looked for by itself. */
-const optionFor = (path: string): string => (path === defaultOutput() ? '' : `--config ${path} `);
+const optionFor = (path: string): string => (path === defaultOutput(null) ? '' : `--config ${path} `);
 
 async function writeNew(path: string, text: string): Promise<void> {
   await makeFolders(dirname(path), 0o777, { mkdir, stat }); // the umask of the caller applies
