@@ -13,6 +13,7 @@ import { type TakenConfiguration, takeConfiguration } from './config/remembered.
 import type { Configuration } from './config/schema.ts';
 import { secretReader } from './config/secret.ts';
 import { HoldfastError } from './domain/errors.ts';
+import { homeFolder } from './domain/home-folder.ts';
 import { unitNameOf } from './domain/unit-reference.ts';
 import { drillPorts, endScratch } from './drills.ts';
 import { type Journal, openEntries, openJournal } from './journal/journal.ts';
@@ -76,7 +77,19 @@ function configurationOf(
   kept: { readonly folder: string; readonly build: string | null },
 ): Promise<TakenConfiguration> {
   const file = configuration ?? globals.config ?? null;
-  return takeConfiguration({ file, environment: process.env, homeFolder: homedir() }, kept);
+  return takeConfiguration({ file, environment: process.env, homeFolder: homeFolder(process.env, homedir) }, kept);
+}
+
+/** The id of the state folder, which is made. Whoever reads a repository by its location may be on a rescue system that
+ *  lets nothing be kept, and needs none. @throws StateUnusable and the like where it is needed */
+async function originIn(folder: string, needed: boolean): Promise<string> {
+  try {
+    await makeStateFolder(folder);
+    return await originOf(folder);
+  } catch (error) {
+    if (needed) throw error;
+    return 'none';
+  }
 }
 
 function catalogPath(configuration: Configuration | null, folder: string): string {
@@ -121,7 +134,7 @@ export async function openApplication(
   const configuration = loaded?.configuration ?? null;
   if (globals.verbose) for (const warning of loaded?.warnings ?? []) face.note(`warning: ${printDiagnostic(warning)}`);
 
-  await makeStateFolder(folder);
+  const origin = await originIn(folder, taken !== null);
   await taken?.remember();
   const [owners, identifiers] = [systemOwners(), ulids()];
   const host: (name: string) => Promise<Host> = once(async (name) => {
@@ -206,9 +219,11 @@ export async function openApplication(
     if (!existsSync(own) || openEntries(own, owners).every(({ state }) => state === 'running')) return;
     if (!request.writes) return face.note('A run that was cut short left open steps: holdfast doctor');
     const repairs = await (await openedJournal()).repair({ force: false }, face.signal);
-    for (const { entry, outcome, detail, advice } of await withAdvice(repairs, await openedCatalog(path)))
-      if (outcome !== 'skipped')
-        face.note(advice ?? `${entry.verb} ${entry.subject}, cut short earlier: ${outcome}, ${detail}`);
+    for (const { entry, outcome, detail, became, advice } of await withAdvice(repairs, await openedCatalog(path))) {
+      if (outcome === 'skipped') continue;
+      face.note(became ?? `${entry.verb} ${entry.subject}, cut short earlier: ${outcome}, ${detail}`);
+      if (advice !== null) face.note(`  next: ${advice}`);
+    }
   }
 
   if (request.setDamagedCatalogAside) {
@@ -222,7 +237,7 @@ export async function openApplication(
     identifiers,
     catalog,
     progress: face.progress,
-    origin: await originOf(folder),
+    origin,
     version,
     machine: hostname(),
     stateFolder: folder,

@@ -2,6 +2,7 @@ import { link, mkdir, open, readFile, rm, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { HoldfastError } from '../domain/errors.ts';
+import { homeFolder } from '../domain/home-folder.ts';
 import { makeFolders } from '../domain/make-folders.ts';
 import { stateError } from '../domain/state-error.ts';
 
@@ -14,7 +15,7 @@ export function stateFolder(environment: Readonly<Record<string, string | undefi
   if (given) return absolute(given, 'STATE_DIRECTORY');
   if (uid === 0) return '/var/lib/holdfast';
   if (environment.XDG_STATE_HOME) return join(absolute(environment.XDG_STATE_HOME, 'XDG_STATE_HOME'), 'holdfast');
-  return join(environment.HOME || homedir(), '.local/state/holdfast');
+  return join(homeFolder(environment, homedir), '.local/state/holdfast');
 }
 
 function absolute(path: string, variable: string): string {

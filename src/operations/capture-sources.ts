@@ -65,7 +65,9 @@ async function captureSource(
 ): Promise<readonly Item[]> {
   const { lossAccepted, anotherRepository } = request;
   const reread = rereadsAlways(request.service.sources[index]?.settings);
-  const options = { draft, repository, earlier, reread, lossAccepted, giveUpOnRepositoryFailure: anotherRepository };
+  const service = request.service.name;
+  const giveUpOnRepositoryFailure = anotherRepository;
+  const options = { service, draft, repository, earlier, reread, lossAccepted, giveUpOnRepositoryFailure };
   const tookMs = (name: string): number | undefined => latest.find((item) => item.name === name)?.durationMs;
   const own = latest.filter((item) => item.source === source.name);
   const longestMs = Math.max(0, ...own.map(({ durationMs }) => durationMs));

@@ -9,6 +9,8 @@ import type { EarlierItem, EarlierPoints } from './earlier-points.ts';
 import { watched } from './watched-item.ts';
 
 export interface StoreItemOptions {
+  /** Its name. */
+  readonly service: string;
   readonly draft: Draft;
   readonly repository: Repository;
   readonly earlier: EarlierPoints;
@@ -30,7 +32,7 @@ export async function storeItem(
   { clock, progress, host }: Ports,
   signal: AbortSignal,
 ): Promise<Item> {
-  const { draft, earlier, lossAccepted } = options;
+  const { service, draft, earlier, lossAccepted } = options;
   const from = clock.monotonicMs();
   const readAt = clock.now().toString({ smallestUnit: 'millisecond' });
   const subject = captured.name;
@@ -43,12 +45,12 @@ export async function storeItem(
     return { ...reused, durationMs: durationMs() };
   }
   const refuseLoss = (found: Captured): void => {
-    if (!lossAccepted && reference !== null) refuseEmptied(reference.item, found);
+    if (!lossAccepted && reference !== null) refuseEmptied(service, reference.item, found);
   };
   const onAdvance = (bytes: number): void => progress({ type: 'item-advanced', subject, bytes });
   const { item, watch } = watched(captured, refuseLoss, onAdvance);
   try {
-    if (!lossAccepted && reference !== null && item.type === 'tree') refuseEmptiedPaths(reference.item, item);
+    if (!lossAccepted && reference !== null && item.type === 'tree') refuseEmptiedPaths(service, reference.item, item);
     await lookAtSpace(item.estimatedBytes, reference, options, { progress, host }, subject, signal);
     const stored = await (item.type === 'stream' ? draft.putStream(item, signal) : draft.putTree(item, signal));
     const { facts, warnings, unreadable } = item.completed();
@@ -107,19 +109,20 @@ export function failedItem(
 /** What is wrong with the item itself, found before or after its bytes: no fault of the repository. */
 class ItemRefused extends HoldfastError {}
 
-function refuseEmptied({ name, facts }: Item, captured: Captured): void {
+function refuseEmptied(service: string, { name, facts }: Item, captured: Captured): void {
   if ((facts.files ?? 0) === 0 || captured.facts.files !== 0) return;
-  throw new ItemRefused('SourceMissing', `${name} had ${facts.files} files and has none. ${LOSS_ADVICE}`, name);
+  throw new ItemRefused('SourceMissing', `${name} had ${facts.files} files and has none. ${lossAdvice(service)}`, name);
 }
 
-function refuseEmptiedPaths({ name, roots }: Item, item: CapturedTree): void {
+function refuseEmptiedPaths(service: string, { name, roots }: Item, item: CapturedTree): void {
   const emptied = emptiedPaths(roots ?? [], item.roots({ style: 'absolute' }));
   if (emptied.length === 0) return;
-  throw new ItemRefused('SourceMissing', `${emptied.join(', ')} had files and has none. ${LOSS_ADVICE}`, name);
+  throw new ItemRefused('SourceMissing', `${emptied.join(', ')} had files and has none. ${lossAdvice(service)}`, name);
 }
 
 /** Stands in the item's row, which has no place for a hint. */
-const LOSS_ADVICE = 'When it is meant to be empty: holdfast backup --accept-loss SERVICE';
+const lossAdvice = (service: string): string =>
+  `When it is meant to be empty: holdfast backup ${service} --accept-loss ${service}`;
 
 /** The item of an earlier point once more, when nothing of the tree has changed and the repository can. */
 async function reuse(

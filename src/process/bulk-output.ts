@@ -72,8 +72,11 @@ async function openPipe(): Promise<{ readonly from: number; readonly to: number 
   }
 }
 
-export async function openBulkOutput(): Promise<BulkOutput> {
-  const { from, to } = await openPipe();
+/** Null where no pipe can be made, as with a TMPDIR that is missing or full: the bytes then come as of any child. */
+export async function openBulkOutput(): Promise<BulkOutput | null> {
+  const pipe = await openPipe().catch(() => null);
+  if (pipe === null) return null;
+  const { from, to } = pipe;
   const control = new Int32Array(new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT));
   const workerData = { file: from, control };
   const worker = new Worker(`(${readOutput})()`, { eval: true, env: {}, execArgv: [], workerData });

@@ -1,4 +1,5 @@
 import { homedir } from 'node:os';
+import { homeFolder } from '../domain/home-folder.ts';
 import { Secret } from '../domain/secret.ts';
 import type { Command } from '../ports/host.ts';
 import type { Account } from './account.ts';
@@ -15,7 +16,7 @@ export function searchPath(): string {
 /** The whole environment of a child. Of the caller's only PATH and HOME are passed on: no UV_THREADPOOL_SIZE, no NODE_…,
  *  no secret that was meant for somebody else. LC_ALL=C, because messages and numbers of programs are parsed. */
 export function childEnvironment(command: Command, account: Account | null): Record<string, string> {
-  const home = account?.home ?? process.env.HOME ?? homedir();
+  const home = account?.home ?? homeFolder(process.env, homedir);
   const user = account === null ? {} : { USER: account.name, LOGNAME: account.name };
   const base = { PATH: searchPath(), HOME: home, LANG: 'C.UTF-8', LC_ALL: 'C', ...user };
   const given = Object.entries(command.environment ?? {}).map(

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, expect, test, vi } from 'vitest';
 import { giveBack } from '../../src/ports/bytes.ts';
 import { readPipeline } from '../../src/process/run.ts';
 
@@ -101,4 +101,16 @@ test('an abort ends the wait for bytes that a descendant never writes', async ()
   setTimeout(() => abort.abort(new Error('enough')), 200);
   await expect(read()).rejects.toThrow('enough');
   expect(chunks).toEqual([]);
+});
+
+test('without a folder for its pipe a bulk output comes all the same', async () => {
+  const { path, sha256 } = sample(5);
+  vi.stubEnv('TMPDIR', join(folder, 'missing'));
+  try {
+    const hash = createHash('sha256');
+    for await (const chunk of readPipeline([{ program: 'cat', args: [path] }], options())) hash.update(chunk);
+    expect(hash.digest('hex')).toBe(sha256);
+  } finally {
+    vi.unstubAllEnvs();
+  }
 });

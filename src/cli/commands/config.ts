@@ -6,6 +6,7 @@ import type { Place } from '../../config/locate.ts';
 import { maskedConfiguration, printConfiguration } from '../../config/masked.ts';
 import { sampleConfiguration } from '../../config/sample.ts';
 import { configurationJsonSchema } from '../../config/schema.ts';
+import { homeFolder } from '../../domain/home-folder.ts';
 import type { Face } from '../face.ts';
 import { bad, coloured, doubtful } from '../render/colour.ts';
 
@@ -13,7 +14,7 @@ export const configCommand = (face: Face): Command => {
   const place = (): Place => ({
     file: face.globals().config ?? null,
     environment: process.env,
-    homeFolder: homedir(),
+    homeFolder: homeFolder(process.env, homedir),
   });
   const check = new Command('check')
     .description('Checks the configuration, with line and column. Resolves no secret and touches no repository.')

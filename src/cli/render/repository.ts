@@ -34,9 +34,17 @@ export function recoverySheet(name: string, id: string, config: RepositoryConfig
     `Repository ${name} is ready: ${path}`,
     `  id        ${id}`,
     `  restore   without Holdfast: restore.sh in that folder needs sh, tar, zstd or gzip as packed${opener}`,
-    `            with Holdfast and nothing else: holdfast restore SERVICE --repository ${path} --to DIR`,
+    `            with Holdfast and nothing else: holdfast restore SERVICE --repository ${path}${keyOption(config)} --to DIR`,
   ];
   return [...lines, ...keyLines(config)].join('\n');
+}
+
+/** How a command that knows no configuration is told what opens the repository; gpg knows its own key ring. */
+function keyOption(config: RepositoryConfiguration | undefined): string {
+  if (config?.engine !== 'archive' || config.encryption === undefined) return '';
+  const { encryption } = config;
+  if ('age' in encryption) return ' --identity FILE';
+  return 'passphrase' in encryption.gpg ? ' --passphrase-file FILE' : '';
 }
 
 function keyLines(config: RepositoryConfiguration | undefined): readonly string[] {
