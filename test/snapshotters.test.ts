@@ -50,7 +50,7 @@ describe.runIf(canMount())('needs to mount', () => {
     const { kind, capabilities } = await openAt(disk.path);
     expect({ kind, capabilities }).toEqual({
       kind: 'copy',
-      capabilities: { instant: false, atomic: true, generations: false, readOnly: false },
+      capabilities: { instant: false, whole: false, atomic: true, generations: false, readOnly: false },
     });
   });
 });

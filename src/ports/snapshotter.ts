@@ -57,22 +57,27 @@ export interface Snapshotter {
   /** The folder in which `snapshot` makes them; it may not exist yet. */
   readonly snapshotsPath: string;
   readonly kind: 'btrfs' | 'reflink' | 'copy';
-  /** `instant`: a snapshot takes as long for a large subvolume as for a small one. `atomic`: `exchange` can be had.
+  /** `instant`: a snapshot takes as long for a large subvolume as for a small one. `whole`: one
+   *  can be made of the pool's own folder. `atomic`: `exchange` can be had.
    *  `generations`: a diff does not read both trees. `readOnly`: snapshots cannot be written to. */
   readonly capabilities: {
     readonly instant: boolean;
+    readonly whole: boolean;
     readonly atomic: boolean;
     readonly generations: boolean;
     readonly readOnly: boolean;
   };
   /** Names of subvolumes in the pool's folder, declared or not: without kept states and provisional copies. */
   subvolumes(signal: AbortSignal): Promise<readonly string[]>;
-  /** Of any name in the pool's folder, also a kept state or a provisional copy. */
-  examine(name: string, signal: AbortSignal): Promise<SubvolumeState>;
+  /** Of any name in the pool's folder, also a kept state or a provisional copy; null: of the pool's folder itself.
+   *  @throws Unsupported for null where `whole` is false */
+  examine(name: string | null, signal: AbortSignal): Promise<SubvolumeState>;
   /** Asked when something is made that needs it: a rollback takes no more than it leaves. */
   room(signal: AbortSignal): Promise<Room>;
-  /** Makes a read-only snapshot of this name in the pool's snapshots folder, which is made when it is missing. */
-  snapshot(subvolume: string, name: string, signal: AbortSignal): Promise<StoredSnapshot>;
+  /** Makes a read-only snapshot of this name in the pool's snapshots folder, which is made when it is missing.
+   *  @param subvolume null: of the pool's folder itself, without the subvolumes in it
+   *  @throws Unsupported for null where `whole` is false */
+  snapshot(subvolume: string | null, name: string, signal: AbortSignal): Promise<StoredSnapshot>;
   /** Snapshots and kept states, newest first. */
   list(signal: AbortSignal): Promise<readonly StoredSnapshot[]>;
   /** As {@link list} has it, but for its size, which is not asked for; null when there is none. */
@@ -93,4 +98,13 @@ export interface Snapshotter {
   /** What changed from a snapshot or kept state to another one, or to the subvolume it is of as it is now. In the order
    *  of paths. @param subvolume compared with as it is now, when `to` is null; by the snapshot's name when left out */
   diff(from: string, to: string | null, signal: AbortSignal, subvolume?: string): AsyncIterable<Difference>;
+}
+
+/** Where a path can be read from a snapshot. */
+export interface SnapshotPlace {
+  readonly pool: string;
+  /** What the snapshot is made of: a subvolume of the pool, or null for the pool's own folder. */
+  readonly subvolume: string | null;
+  /** The path below it; empty for itself. */
+  readonly inside: string;
 }

@@ -71,6 +71,26 @@ export function snapshotterContract(name: string, fixture: () => Promise<Snapsho
       expect(await snapshotter.subvolumes(signal)).toEqual(['media']);
     });
 
+    test('the folder of the pool itself is snapshotted without the subvolumes in it, or not at all', async () => {
+      await using made = await fixture();
+      const { snapshotter } = made;
+      await made.makeSubvolume('media', { song: 'la' });
+      if (!snapshotter.capabilities.whole) {
+        expect(await codeOf(snapshotter.examine(null, signal))).toBe('Unsupported');
+        expect(await codeOf(snapshotter.snapshot(null, '.holdfast-1', signal))).toBe('Unsupported');
+        expect(await made.files('.holdfast-1')).toBeNull();
+        return;
+      }
+      expect(await snapshotter.examine(null, signal)).toMatchObject({ path: snapshotter.path, nested: ['media'] });
+      const snapshot = await snapshotter.snapshot(null, '.holdfast-1', signal);
+      expect(snapshot).toMatchObject({ path: `${snapshotter.snapshotsPath}/.holdfast-1`, readOnly: true });
+      expect(await made.files('.holdfast-1')).toEqual({});
+      expect(await snapshotter.list(signal)).toEqual([]); // it is there for a moment
+      await snapshotter.remove('.holdfast-1', signal);
+      expect(await made.files('.holdfast-1')).toBeNull();
+      expect(await made.files('media')).toEqual({ song: 'la' });
+    });
+
     test.for(['../media', 'a/b', '.', '..', '', 'new\nline'])('the name %j is refused everywhere', async (bad) => {
       await using made = await fixture();
       const { snapshotter } = made;

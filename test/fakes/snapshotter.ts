@@ -68,9 +68,9 @@ export function memorySnapshotter(options: MemorySnapshotterOptions): MemorySnap
   });
 
   /** Where every call begins: an abort, then a queued fault. */
-  function enter(method: FailingSnapshotterMethod, signal: AbortSignal, ...names: readonly string[]): void {
+  function enter(method: FailingSnapshotterMethod, signal: AbortSignal, ...names: readonly (string | null)[]): void {
     signal.throwIfAborted();
-    for (const name of names) checkPoolName(name);
+    for (const name of names) if (name !== null) checkPoolName(name);
     const fault = faults.get(method)?.shift();
     if (fault) throw fault;
   }
@@ -96,6 +96,10 @@ export function memorySnapshotter(options: MemorySnapshotterOptions): MemorySnap
     return found;
   }
 
+  function refuseWhole(): void {
+    if (kind !== 'btrfs') throw new HoldfastError('Unsupported', `${path} itself cannot be snapshotted.`, pool);
+  }
+
   function refuseTaken(name: string, among: ReadonlyMap<string, Volume>): void {
     if (among.has(name)) throw new HoldfastError('TargetExists', `${name} is there already.`, name);
   }
@@ -109,13 +113,23 @@ export function memorySnapshotter(options: MemorySnapshotterOptions): MemorySnap
 
   return {
     ...{ pool, path, kind, disk, changes, snapshotsPath: `${path}/snapshots` },
-    capabilities: { instant: kind !== 'copy', atomic, generations: kind === 'btrfs', readOnly },
+    capabilities: {
+      instant: kind !== 'copy',
+      whole: kind === 'btrfs',
+      atomic,
+      generations: kind === 'btrfs',
+      readOnly,
+    },
     subvolumes: async (signal) => {
       enter('subvolumes', signal);
       return names();
     },
     examine: async (name, signal): Promise<SubvolumeState> => {
       enter('examine', signal, name);
+      if (name === null) {
+        refuseWhole();
+        return { path, exists: true, identity: 'whole', nested: names(), readOnlyPool: disk.readOnly };
+      }
       const found = top.get(name);
       return {
         ...{ path: `${path}/${name}`, exists: found !== undefined, identity: found?.identity ?? null },
@@ -128,10 +142,12 @@ export function memorySnapshotter(options: MemorySnapshotterOptions): MemorySnap
     },
     snapshot: async (subvolume, name, signal) => {
       enter('snapshot', signal, subvolume, name);
-      const from = inPool(subvolume);
+      if (subvolume === null) refuseWhole();
+      // subvolumes are all that a pool in memory holds, and a snapshot of the whole holds none of them
+      const from = subvolume === null ? volume([], false) : inPool(subvolume);
       refuseTaken(name, snapshots);
       if (disk.freeBytes === 0) throw new HoldfastError('NoSpace', `The pool ${pool} is full.`, path);
-      change('snapshot', subvolume, name);
+      change('snapshot', subvolume ?? '.', name);
       const snapshot = volume(from.files, readOnly);
       snapshots.set(name, snapshot);
       return stored(name, snapshot, 'snapshot');
@@ -139,7 +155,8 @@ export function memorySnapshotter(options: MemorySnapshotterOptions): MemorySnap
     list: async (signal) => {
       enter('list', signal);
       const kept = [...top].filter(([name]) => isKeptState(name)).map(([name, at]) => stored(name, at, 'kept-state'));
-      const all = [...kept, ...[...snapshots].map(([name, at]) => stored(name, at, 'snapshot'))];
+      const lasting = [...snapshots].filter(([name]) => !isProvisional(name));
+      const all = [...kept, ...lasting.map(([name, at]) => stored(name, at, 'snapshot'))];
       return all.toSorted((a, b) => Temporal.Instant.compare(b.madeAt, a.madeAt) || (a.name < b.name ? 1 : -1));
     },
     find: async (name, signal) => {

@@ -27,11 +27,11 @@ export function btrfsSnapshotter(pool: Pool): Snapshotter {
   const { host } = pool;
 
   /** @throws SubvolumeMissing */
-  async function subvolumeAt(name: string, signal: AbortSignal): Promise<string> {
-    const path = inPool(pool, name);
+  async function subvolumeAt(name: string | null, signal: AbortSignal): Promise<string> {
+    const path = name === null ? pool.path : inPool(pool, name);
     if (await isSubvolume(pool, path, signal)) return path;
     const there = (await host.files.status(path, signal)) !== null;
-    throw subvolumeMissing(pool, name, there ? 'is no BTRFS subvolume' : 'does not exist');
+    throw subvolumeMissing(pool, name ?? '', there ? 'is no BTRFS subvolume' : 'does not exist');
   }
 
   /** The path of a snapshot, else of a kept state. @throws SnapshotMissing */
@@ -45,7 +45,7 @@ export function btrfsSnapshotter(pool: Pool): Snapshotter {
 
   return {
     ...{ pool: pool.name, path: pool.path, snapshotsPath: pool.snapshotsPath, kind: 'btrfs' },
-    capabilities: { instant: true, atomic: pool.exchange !== null, generations: true, readOnly: true },
+    capabilities: { instant: true, whole: true, atomic: pool.exchange !== null, generations: true, readOnly: true },
     subvolumes: (signal) => subvolumes(pool, signal),
     examine: (name, signal) => examine(pool, name, signal),
     room: (signal) => roomIn(pool, signal),

@@ -18,8 +18,8 @@ export async function roomIn(pool: Pool, signal: AbortSignal): Promise<Room> {
   return room ?? { freeShare: 0, freeBytes: 0 };
 }
 
-export async function examine(pool: Pool, name: string, signal: AbortSignal): Promise<SubvolumeState> {
-  const path = inPool(pool, name);
+export async function examine(pool: Pool, name: string | null, signal: AbortSignal): Promise<SubvolumeState> {
+  const path = name === null ? pool.path : inPool(pool, name);
   const exists = await isSubvolume(pool, path, signal);
   const [itself, place] = await Promise.all([
     exists ? lookAt(pool, path, signal) : null,
@@ -28,6 +28,9 @@ export async function examine(pool: Pool, name: string, signal: AbortSignal): Pr
   const { identity, nested } = itself ?? { identity: null, nested: [] };
   return { path, exists, identity, nested, readOnlyPool: place.readOnly };
 }
+
+/** What no list names: BTRFS_FS_TREE_OBJECTID of the on-disk format. */
+const TOP_LEVEL = { id: '5', uuid: 'top level' };
 
 /** A subvolume's UUID, and what lies directly in it: one list, since a program costs more than its lines. */
 export async function lookAt(
@@ -40,9 +43,11 @@ export async function lookAt(
     readPlace(pool.host, path, signal),
   ]);
   const listed = parseList(printed);
-  const own = listed.find((one) => one.path === inside);
+  const own = inside === '' ? TOP_LEVEL : listed.find((one) => one.path === inside);
   if (own === undefined) throw new TypeError(`btrfs subvolume list does not name ${inside}:\n${printed}`);
-  const nested = listed.filter(({ top }) => top === own.id).map((one) => one.path.slice(inside.length + 1));
+  const nested = listed
+    .filter(({ top }) => top === own.id)
+    .map((one) => one.path.slice(inside === '' ? 0 : inside.length + 1));
   return { identity: own.uuid, nested: nested.sort() };
 }
 

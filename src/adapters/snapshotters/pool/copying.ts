@@ -1,3 +1,4 @@
+import { HoldfastError } from '../../../domain/errors.ts';
 import { isKeptState, isProvisional, timeInName } from '../../../domain/pool-names.ts';
 import type { Host } from '../../../ports/host.ts';
 import type { Room, Snapshotter, StoredSnapshot, SubvolumeState } from '../../../ports/snapshotter.ts';
@@ -41,7 +42,8 @@ export function copyingSnapshotter(pool: Pool, { kind, reflink }: Copying): Snap
     return (await host.files.status(path, signal))?.type === 'directory';
   }
 
-  async function subvolumeAt(name: string, signal: AbortSignal): Promise<string> {
+  async function subvolumeAt(name: string | null, signal: AbortSignal): Promise<string> {
+    if (name === null) throw notWhole(pool);
     const path = inPool(pool, name);
     if (await isFolder(path, signal)) return path;
     const there = (await host.files.status(path, signal)) !== null;
@@ -56,8 +58,9 @@ export function copyingSnapshotter(pool: Pool, { kind, reflink }: Copying): Snap
     throw snapshotMissing(pool, name);
   }
 
-  /** Copies a folder, whole and durably, to a path at which nothing is; what is mounted in it stays out. */
-  async function copy(from: string, to: string, signal: AbortSignal): Promise<void> {
+  /** Copies a folder, whole, to a path at which nothing is; what is mounted in it stays out. What is made for the moment
+   *  need not outlive a power cut, and its units wait for it. */
+  async function copy(from: string, to: string, durable: boolean, signal: AbortSignal): Promise<void> {
     const argv = [
       'cp',
       '--archive',
@@ -68,7 +71,7 @@ export function copyingSnapshotter(pool: Pool, { kind, reflink }: Copying): Snap
     ] as const;
     try {
       await tell(host, [...argv, from, to], to, signal);
-      await tell(host, ['sync', '--file-system', to], to, signal);
+      if (durable) await tell(host, ['sync', '--file-system', to], to, signal);
     } catch (error) {
       await host.files.remove(to, AbortSignal.timeout(REMOVE_LIMIT_MS));
       throw error;
@@ -80,7 +83,8 @@ export function copyingSnapshotter(pool: Pool, { kind, reflink }: Copying): Snap
     return entries.map(({ name }) => name).filter((name) => name !== 'lost+found' && isSubvolumeName(pool, name));
   }
 
-  async function examine(name: string, signal: AbortSignal): Promise<SubvolumeState> {
+  async function examine(name: string | null, signal: AbortSignal): Promise<SubvolumeState> {
+    if (name === null) throw notWhole(pool);
     const path = inPool(pool, name);
     const status = await host.files.status(path, signal);
     const exists = status?.type === 'directory';
@@ -130,7 +134,7 @@ export function copyingSnapshotter(pool: Pool, { kind, reflink }: Copying): Snap
 
   return {
     ...{ pool: pool.name, path: pool.path, snapshotsPath: pool.snapshotsPath, kind },
-    capabilities: { instant: false, atomic: pool.exchange !== null, generations: false, readOnly: false },
+    capabilities: { instant: false, whole: false, atomic: pool.exchange !== null, generations: false, readOnly: false },
     ...{ subvolumes, examine, list },
     find: async (name, signal) => (await list(signal)).find((one) => one.name === name) ?? null,
     room: (signal) => roomIn(host, pool.path, signal),
@@ -141,7 +145,7 @@ export function copyingSnapshotter(pool: Pool, { kind, reflink }: Copying): Snap
       await refuseTaken(pool, path, signal);
       await clear(pool.snapshotsPath, signal);
       const provisional = inSnapshots(pool, momentaryName('making'));
-      await copy(from, provisional, signal);
+      await copy(from, provisional, !isProvisional(name), signal);
       await host.files.rename(provisional, path, signal);
       const born = async () => (await list(signal)).find((one) => one.path === path)?.madeAt;
       const madeAt = timeInName(name, pool.zone) ?? (await born());
@@ -152,7 +156,7 @@ export function copyingSnapshotter(pool: Pool, { kind, reflink }: Copying): Snap
       checkProvisional(provisional);
       const [from, to] = [await snapshotAt(snapshot, signal), inPool(pool, provisional)];
       await refuseTaken(pool, to, signal);
-      await copy(from, to, signal);
+      await copy(from, to, true, signal);
     },
     exchange: (left, right, signal) => exchangeIn(pool, left, right, signal),
     rename: (from, to, signal) => renameIn(pool, from, to, signal),
@@ -166,7 +170,7 @@ export function copyingSnapshotter(pool: Pool, { kind, reflink }: Copying): Snap
       const snapshot = inSnapshots(pool, name);
       if (await isFolder(snapshot, signal)) return await discard(snapshot, pool.snapshotsPath, signal);
       const path = inPool(pool, name);
-      if ((await host.files.status(path, signal)) === null) return;
+      if ((await host.files.status(path, signal)) === null) return await clear(pool.snapshotsPath, signal);
       refuseSubvolume(pool, name);
       await subvolumeAt(name, signal);
       await discard(path, pool.path, signal);
@@ -179,6 +183,10 @@ export function copyingSnapshotter(pool: Pool, { kind, reflink }: Copying): Snap
     },
   };
 }
+
+/** A copy of the folder would lie in the folder that is copied. */
+const notWhole = ({ name, path }: Pool): HoldfastError =>
+  new HoldfastError('Unsupported', `A snapshot of ${path} itself would be a copy of it inside of it.`, name);
 
 /** What a copy does not hold: mounts, and BTRFS subvolumes inside a folder. Relative to it. */
 async function nestedIn({ host, fileSystem }: Pool, path: string, signal: AbortSignal): Promise<readonly string[]> {

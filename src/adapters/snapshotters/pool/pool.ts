@@ -45,7 +45,7 @@ export async function openPool(
       },
     );
   });
-  const snapshotsPath = `${path}/${snapshotsFolder}`;
+  const snapshotsPath = path === '/' ? `/${snapshotsFolder}` : `${path}/${snapshotsFolder}`;
   const [place] = await Promise.all([readPlace(host, path, signal), checkSnapshotsFolder(host, snapshotsPath, signal)]);
   const exchange = await findExchange(host, place.fileSystem, signal);
   const declared = [...subvolumes.keys()];
