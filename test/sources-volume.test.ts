@@ -47,7 +47,11 @@ describe.runIf(dockerAvailable())('needs docker', () => {
   const left = async (): Promise<string> =>
     `${await engine.docker('ps', '--all', '--quiet')}${await engine.docker('images', '--all', '--quiet')}`;
 
-  async function fixture(hostOf: (host: Host) => Host, program: string, databases: boolean): Promise<SourceFixture> {
+  async function fixture(
+    hostOf: (host: Host) => Host,
+    program: 'tar' | 'docker',
+    databases: boolean,
+  ): Promise<SourceFixture> {
     const { name, path } = await filled();
     const failing = changing(localHost(), (command) =>
       command.program === program && command.args.some((word) => word === '--create' || word === 'cp')
@@ -57,7 +61,7 @@ describe.runIf(dockerAvailable())('needs docker', () => {
     const lines = async (...args: readonly string[]): Promise<number> =>
       (await output('find', path, ...args, '-printf', 'x')).length;
     return {
-      ...{ format, databases, snapshots: false },
+      ...{ format, databases, snapshots: program === 'tar' },
       source: open(name, hostOf(localHost())),
       failing: open(name, hostOf(failing)),
       look: async () => [await listing(path), await left()],

@@ -44,7 +44,8 @@ export async function planTrees(
     const own = roots[index] ?? [];
     const source = sources[index] as Source;
     const apart = own.every(({ path }) => all.every((other) => other === path || !overlap(path, other)));
-    const held = own.length > 0 && apart ? await holdable(source, own, quiescent, context, signal) : null;
+    const movable = own.length > 0 && own.every(({ stays = false }) => !stays);
+    const held = movable && apart ? await holdable(source, own, quiescent, context, signal) : null;
     if (held === null) rest.push(definition);
     else trees.push(...held);
   }

@@ -59,6 +59,17 @@ export interface Capture extends AsyncDisposable {
   readonly items: readonly (CapturedStream | CapturedTree)[];
 }
 
+/** A path that is read from a snapshot of it. */
+export interface PathSnapshot {
+  /** As {@link Source.snapshotRoots} has it. */
+  readonly path: string;
+  /** Where the snapshot has it; absolute. */
+  readonly at: string;
+  /** Whether inode numbers and times of change are there those of the path. Where not, the path itself tells them, and
+   *  must not change until the capture is open. */
+  readonly identical: boolean;
+}
+
 export interface CaptureContext {
   /** A folder of mode 0700 that is removed after the capture. */
   readonly workspace: string;
@@ -66,6 +77,8 @@ export interface CaptureContext {
   readonly forbidden: readonly string[];
   /** True when the source's units are down or what is read is an atomic snapshot: databases in trees hold still. */
   readonly quiescent: boolean;
+  /** Of all paths of the source, or of none; none when left out. Names, facts and fingerprints are as without them. */
+  readonly snapshots?: readonly PathSnapshot[];
 }
 
 /** Something that a restore in place exchanges by rename: `path` is replaced by what the point has as `stored`. */
@@ -134,6 +147,15 @@ export interface Databases {
   drop(database: string, signal: AbortSignal): Promise<void>;
 }
 
+/** A path that snapshots can be made of. */
+export interface SnapshotRoot {
+  readonly path: string;
+  readonly folder: boolean;
+  /** True for a volume: containers have it mounted, so that it cannot be put in the place of another by a rename. False
+   *  when left out. */
+  readonly stays?: boolean;
+}
+
 /** One value of a database, as it is printed where it is no number. */
 export type Cell = string | number | bigint | null;
 
@@ -165,7 +187,7 @@ export interface Source {
   placements(roots: readonly Root[], signal: AbortSignal): Promise<readonly InPlacePath[]>;
   /** The paths that a capture reads, where snapshots of them would hold all of it; none where not: a dump, a tree that
    *  crosses mounts. Without any symbolic link. @throws SourceMissing */
-  snapshotRoots(signal: AbortSignal): Promise<readonly { readonly path: string; readonly folder: boolean }[]>;
+  snapshotRoots(signal: AbortSignal): Promise<readonly SnapshotRoot[]>;
   /** Whether something in these paths is a database, which only a copy of one moment holds whole. */
   holdsDatabases(signal: AbortSignal): Promise<boolean>;
   /** The first cell of what the live database answers, null when that is no row. What would change something fails.

@@ -1,11 +1,17 @@
 import type { Pattern, PatternPart } from '../../../domain/exclude.ts';
-import type { TreeNaming } from '../../../ports/source.ts';
+import type { PathSnapshot, TreeNaming } from '../../../ports/source.ts';
 
 /** A folder or file that is captured. `path`: absolute, without a slash at its end; a link was followed. */
 export interface TreeRoot {
   readonly path: string;
   readonly folder: boolean;
+  /** Left out where the path itself is read. */
+  readonly snapshot?: PathSnapshot | undefined;
 }
+
+/** Where a root is walked, and where its bytes are read: in its snapshot, as far as that tells the same. */
+export const walkedAt = ({ path, snapshot }: TreeRoot): string => (snapshot?.identical === true ? snapshot.at : path);
+export const readAt = ({ path, snapshot }: TreeRoot): string => snapshot?.at ?? path;
 
 /** What `find` prints of each name: blocks of 512 bytes, links, depth, device; then type, size, mode, owner, group,
  *  inode, times, the path and the target of a link, the last two ended by NUL. */
@@ -28,10 +34,10 @@ export interface Walked {
 export function find({ roots, patterns, closed, crossMounts }: Walked): string[] {
   // A path inside another is there only because the other leaves it out, and must not be left out itself.
   const nested = roots.some(({ path }) => roots.some((outer) => path.startsWith(`${outer.path}/`)));
-  const left = (nested ? [] : roots).flatMap(({ path }) => patterns.flatMap((pattern) => leftOut(pattern, path)));
+  const left = (nested ? [] : roots).flatMap((root) => patterns.flatMap((pattern) => leftOut(pattern, root)));
   const notEntered = closed.flatMap((path) => ['-o', '-regex', literal(path)]).slice(1);
   return [
-    ...roots.map(({ path }) => path),
+    ...roots.map(walkedAt),
     ...(crossMounts ? [] : ['-xdev']),
     ...['-regextype', 'posix-extended'],
     ...(left.length > 0 ? ['(', ...left.slice(1), ')', '-prune', '-o'] : []),
@@ -41,8 +47,10 @@ export function find({ roots, patterns, closed, crossMounts }: Walked): string[]
 }
 
 /** Bytes are compared (LC_ALL=C), so a character that may be any one is left to the walk. */
-function leftOut({ anchor, foldersOnly, parts }: Pattern, root: string): string[] {
+function leftOut({ anchor, foldersOnly, parts }: Pattern, treeRoot: TreeRoot): string[] {
   if (parts.some(({ kind }) => kind === 'any' || kind === 'class')) return [];
+  const root = walkedAt(treeRoot);
+  if (anchor === 'absolute' && root !== treeRoot.path) return []; // it means names that the snapshot does not have
   const base = literal(root === '/' ? '' : root);
   const text = parts.map(printPart).join('');
   const whole = { name: `${base}/(.*/)?${text}`, root: `${base}/${text}`, absolute: `/${text}` }[anchor];
@@ -77,13 +85,17 @@ export function tar({ copies, roots, naming }: Listed): string[] {
   return [
     ...['--create', '--file=-', '--format=posix', `--blocking-factor=${BLOCKS}`],
     ...['--numeric-owner', '--acls', '--xattrs', '--sparse', '--no-recursion', '--quoting-style=escape'],
-    '--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime',
+    `--pax-option=exthdr.name=${headerName(roots)},delete=atime,delete=ctime`,
     ...(transform === null ? [] : [`--transform=${transform}`]),
     ...['--null', '--verbatim-files-from', '--no-unquote'],
     ...(copies === null ? [] : [`--directory=${copies.folder}`, `--files-from=${copies.names}`]),
     ...['--directory=/', '--files-from=-'],
   ];
 }
+
+/** Of headers that no program shows. `%d` and `%f` are of the place that is read, which is another one in each snapshot. */
+const headerName = (roots: readonly TreeRoot[]): string =>
+  roots.some(({ snapshot }) => snapshot !== undefined) ? 'PaxHeaders/snapshot' : '%d/PaxHeaders/%f';
 
 /** The name under which a tar has a root. */
 export function storedName({ path, folder }: TreeRoot, roots: readonly TreeRoot[], naming: TreeNaming): string {
@@ -94,17 +106,26 @@ export function storedName({ path, folder }: TreeRoot, roots: readonly TreeRoot[
   return folder ? prefix.slice(0, -1) : prefix + path.slice(path.lastIndexOf('/') + 1);
 }
 
-/** A sed expression for names below `/`; targets of symbolic links stay as they are (flags: regular names, hard links). */
+/** A sed expression for names below `/`; targets of symbolic links stay as they are (flags: regular names, hard links).
+ *  What is read from a snapshot first gets the name that it has without one. */
 function transformation(roots: readonly TreeRoot[], naming: TreeNaming): string | null {
-  const [only] = roots;
-  if (naming.style === 'absolute' || only === undefined) return null;
-  const replace = (from: string, to: string): string => `s,^${from},${to.replaceAll(/[\\&,]/g, '\\$&')},`;
-  if (roots.length === 1 && only.path !== '/') {
-    const from = only.path.slice(1).replaceAll(/[\\.[*^$,]/g, '\\$&');
-    return `flags=rh;${replace(from, storedName(only, roots, naming))}`;
-  }
-  return `flags=rh;${replace('', naming.prefix)};s,/\\.$,,`;
+  const back = roots.flatMap((root) =>
+    readAt(root) === root.path ? [] : replaceStart(readAt(root), root.path.slice(1)),
+  );
+  const steps = [...back, ...named(roots, naming)];
+  return steps.length === 0 ? null : ['flags=rh', ...steps].join(';');
 }
+
+function named(roots: readonly TreeRoot[], naming: TreeNaming): readonly string[] {
+  const [only] = roots;
+  if (naming.style === 'absolute' || only === undefined) return [];
+  if (roots.length === 1 && only.path !== '/') return [replaceStart(only.path, storedName(only, roots, naming))];
+  return [replaceStart('/', naming.prefix), 's,/\\.$,,'];
+}
+
+/** @param from absolute */
+const replaceStart = (from: string, to: string): string =>
+  `s,^${from.slice(1).replaceAll(/[\\.[*^$,]/g, '\\$&')},${to.replaceAll(/[\\&,]/g, '\\$&')},`;
 
 /** Gives a copy the mode, owner, times, ACL and attributes of what it was copied from. */
 export const copyAttributes = (from: string, to: string): string[] => [

@@ -12,7 +12,7 @@ import { copySqlite, findSqlite } from './databases.ts';
 import { listen } from './listen.ts';
 import { namesWithout } from './names.ts';
 import { parseTarLine } from './parse.ts';
-import { findRoots, isExcluded, printRoot, type Root, realPaths } from './roots.ts';
+import { asWithoutSnapshots, findRoots, isExcluded, printPlace, type Root, realPaths, withSnapshots } from './roots.ts';
 import { changedBetween, takeStamps } from './stamps.ts';
 import { type Walk, walk } from './walk.ts';
 
@@ -44,7 +44,8 @@ export async function captureTree(
   if (!host.capabilities.localPaths)
     throw new HoldfastError('Unsupported', `Folders on host ${host.name} cannot be read yet.`, tree.item);
   const forbidden = await realPaths([...context.forbidden, context.workspace], host, signal);
-  const roots = await findRoots(tree.paths, tree.exclude, forbidden, host, signal);
+  const found = await findRoots(tree.paths, tree.exclude, forbidden, host, signal);
+  const roots = withSnapshots(found, context.snapshots ?? []);
   const tool = { name: 'tar', version: await host.version('tar', signal) };
   const folder = join(context.workspace, `${tree.item}-${randomUUID()}`);
   await mkdir(folder, { mode: 0o700 });
@@ -56,8 +57,16 @@ export async function captureTree(
     return { items: [item], [Symbol.asyncDispose]: dispose };
   } catch (error) {
     await dispose();
-    throw error;
+    throw told(error, roots);
   }
+}
+
+/** An error about a place in a snapshot names the path instead, which is what a person knows. */
+function told(error: unknown, roots: readonly Root[]): unknown {
+  if (!(error instanceof HoldfastError)) return error;
+  const [message, subject] = [error.message, error.subject].map((text) => asWithoutSnapshots(roots, text));
+  if (message === undefined || subject === undefined || message === error.message) return error;
+  return new HoldfastError(error.code, message, subject, { cause: error.cause, hint: error.hint });
 }
 
 interface Ready {
@@ -90,7 +99,11 @@ function captured(ready: Ready): CapturedTree {
       })),
     async *tar(naming, signal) {
       completed = null;
-      completed = yield* read(ready, naming, signal);
+      try {
+        completed = yield* read(ready, naming, signal);
+      } catch (error) {
+        throw told(error, roots);
+      }
     },
     completed() {
       if (completed === null) throw new Error(`${tree.item} was not read to its end`);
@@ -109,7 +122,12 @@ async function* read(ready: Ready, naming: TreeNaming, signal: AbortSignal): Asy
   const stamps = () => takeStamps(watched, (path, isFolder) => isExcluded(roots, path, isFolder), signal);
   const before = await stamps();
 
-  const listener = listen('tar', parseTarLine, { warnings, unreadable }, roots.map(printRoot));
+  const listener = listen(
+    'tar',
+    parseTarLine,
+    { warnings, unreadable },
+    roots.map((root) => printPlace(args.readAt(root))),
+  );
   const listed = copies.names === null ? null : { folder: copies.folder, names: copies.names };
   const command = { program: 'tar', args: args.tar({ copies: listed, roots, naming }) };
   const input = namesWithout(walked.names, copies.left, signal);
@@ -124,7 +142,8 @@ async function* read(ready: Ready, naming: TreeNaming, signal: AbortSignal): Asy
       throw new HoldfastError('SourceMissing', `${path} cannot be read, or it vanished meanwhile.`, path);
   refuseChanged(changedBetween(before, await stamps()));
   await rm(folder, { recursive: true, force: true });
-  return { facts, warnings: warnings.list(), unreadable: unreadable.list() };
+  const said = (lines: readonly string[]): readonly string[] => lines.map((line) => asWithoutSnapshots(roots, line));
+  return { facts, warnings: said(warnings.list()), unreadable: said(unreadable.list()) };
 }
 
 function refuseChanged(changed: readonly Buffer[]): void {

@@ -13,6 +13,7 @@ export interface Found {
   readonly links: number;
   /** 0 for a root. */
   readonly depth: number;
+  readonly inode: number;
   readonly path: Buffer;
   /** Type, size, mode, owner, group, inode number, times, name and target: other bytes when one of these changed. */
   readonly identity: Buffer;
@@ -59,7 +60,7 @@ function parseRecord(bytes: Buffer, start: number, pathEnd: number, end: number)
     value = 0;
     if (fields.length === FIELDS_BEFORE_IDENTITY) identity = at;
   }
-  const [blocks = 0, links = 1, depth = 0, device = 0, , size = 0] = fields;
+  const [blocks = 0, links = 1, depth = 0, device = 0, , size = 0, , , , inode = 0] = fields;
   return {
     type: String.fromCharCode(bytes[identity] ?? 0),
     device,
@@ -67,6 +68,7 @@ function parseRecord(bytes: Buffer, start: number, pathEnd: number, end: number)
     allocated: blocks * 512,
     links,
     depth,
+    inode,
     path: bytes.subarray(at, pathEnd),
     identity: bytes.subarray(identity, end),
   };

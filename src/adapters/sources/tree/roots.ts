@@ -9,6 +9,7 @@ import {
 } from '../../../domain/exclude.ts';
 import { printName } from '../../../domain/tree-name.ts';
 import type { Host } from '../../../ports/host.ts';
+import type { PathSnapshot } from '../../../ports/source.ts';
 import type { TreeRoot } from './args.ts';
 
 /** A root with what is known of it before it is walked. */
@@ -23,8 +24,20 @@ const isWithin = (path: string, folder: string): boolean =>
 /** `path` below `folder`, without a slash at its beginning. */
 const below = (path: string, folder: string): string => path.slice(folder === '/' ? 1 : folder.length + 1);
 
-/** A root as messages name it. */
-export const printRoot = ({ path }: TreeRoot): string => printName(Buffer.from(path));
+/** A place as programs name it that read it. */
+export const printPlace = (path: string): string => printName(Buffer.from(path));
+
+/** The same roots, those that snapshots have read from there. */
+export const withSnapshots = (roots: readonly Root[], snapshots: readonly PathSnapshot[]): readonly Root[] =>
+  roots.map((root) => ({ ...root, snapshot: snapshots.find(({ path }) => path === root.real) }));
+
+/** Words about what was read in a snapshot, as if it were read without one. */
+export function asWithoutSnapshots(roots: readonly TreeRoot[], text: string): string {
+  let words = text;
+  for (const { path, snapshot } of roots)
+    if (snapshot !== undefined) words = words.replaceAll(printPlace(snapshot.at), () => printPlace(path));
+  return words;
+}
 
 /** Looks at the configured paths. A path that is a link is followed, and its target is what is captured; one that lies
  *  inside another and is captured with it is left out of the list.

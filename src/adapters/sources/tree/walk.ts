@@ -10,7 +10,8 @@ import * as args from './args.ts';
 import { boundedLines, type Lines } from './lines.ts';
 import { listen } from './listen.ts';
 import { type Found, parseFindLine, recordSplitter } from './parse.ts';
-import { inside, printRoot, type Root } from './roots.ts';
+import { type Places, placesOf, whereWalked } from './places.ts';
+import { inside, printPlace, type Root } from './roots.ts';
 
 export interface WalkOptions {
   readonly roots: readonly Root[];
@@ -24,7 +25,8 @@ export interface WalkOptions {
 
 /** What a tree holds, without having read a file of it. */
 export interface Walk {
-  /** A file of names relative to `/`, each ended by NUL: what is captured, folders before what is in them. */
+  /** A file of names relative to `/`, each ended by NUL, as they are where they are read: what is captured, folders
+   *  before what is in them. */
   readonly names: string;
   /** The same, of the files that have the size of a SQLite database. */
   readonly candidates: string;
@@ -33,7 +35,7 @@ export interface Walk {
   readonly estimatedBytes: number;
   /** Regular files at or below each root, in the order of the roots. */
   readonly files: readonly number[];
-  /** Absolute paths that hold a database: what is in them must not change while it is read. */
+  /** Absolute paths that hold a database, where they are read: what is in them must not change meanwhile. */
   readonly databases: readonly Buffer[];
   readonly warnings: Lines;
   readonly unreadable: Lines;
@@ -53,8 +55,13 @@ export async function walk(options: WalkOptions, host: Host, signal: AbortSignal
   const { roots, crossMounts, folder } = options;
   const hash = createHash('sha256').update(`tree 1\n${JSON.stringify(roots.map(({ path }) => path))}\n`);
   const [warnings, unreadable] = [boundedLines(), boundedLines()];
-  const listener = listen('find', parseFindLine, { warnings, unreadable }, roots.map(printRoot));
-  const own = roots.flatMap((root) => inside(root, options.forbidden));
+  const listener = listen(
+    'find',
+    parseFindLine,
+    { warnings, unreadable },
+    roots.map((root) => printPlace(args.walkedAt(root))),
+  );
+  const own = roots.flatMap((root) => inside(root, options.forbidden).map((path) => whereWalked(root, path)));
   const sieve = siftNames(options, own, warnings);
   const command = {
     program: 'find',
@@ -76,15 +83,16 @@ export async function walk(options: WalkOptions, host: Host, signal: AbortSignal
         if (place === null) continue;
         const { rootAt, foreign } = place;
         if (foreign && !crossMounts) nested.add(printName(found.path));
-        const name = found.path.length === 1 ? ROOT_NAME : found.path.subarray(1);
+        const path = place.places.read(found.path);
+        const name = path.length === 1 ? ROOT_NAME : path.subarray(1);
         keptNames.push(name, NUL);
-        identities.push(found.identity);
+        identities.push(place.places.identity(found));
         estimatedBytes += HEADER_BYTES;
         if (found.type !== 'f') continue;
         files[rootAt] = (files[rootAt] ?? 0) + 1;
         estimatedBytes += Math.ceil(Math.min(found.size, found.allocated) / found.links / 512) * 512;
         if (found.size > 0 && found.size % SMALLEST_PAGE === 0) keptCandidates.push(name, NUL);
-        const database = databaseOf(found.path);
+        const database = databaseOf(path);
         if (database !== null) databases.push(Buffer.from(database));
       }
       hash.update(Buffer.concat(identities));
@@ -117,26 +125,35 @@ async function append(file: FileHandle, parts: readonly Buffer[]): Promise<void>
   if (parts.length > 0) await file.writeFile(Buffer.concat(parts));
 }
 
-/** Says of each name, in the order of `find`, to which root it belongs, or null when it is left out. `foreign`: a folder
- *  of another file system than its root, or of a nested subvolume. */
+interface Sifted {
+  readonly rootAt: number;
+  readonly places: Places;
+  /** A folder of another file system than its root, or of a nested subvolume. */
+  readonly foreign: boolean;
+}
+
+/** Says of each name, in the order of `find`, to which root it belongs, or null when it is left out. */
 function siftNames({ roots, exclude }: WalkOptions, own: readonly string[], warnings: Lines) {
   const ownPaths = new Set(own.map((path) => Buffer.from(path).toString('latin1')));
   let rootAt = -1;
   let root: Root | undefined;
+  let places: Places | undefined;
   let device = 0;
   /** What lies under this was left out; `find` goes through a folder before it goes on. */
   let left: Buffer | null = null;
-  return (found: Found): { readonly rootAt: number; readonly foreign: boolean } | null => {
+  return (found: Found): Sifted | null => {
     const { path, type } = found;
     if (found.depth === 0) {
-      rootAt = roots.findIndex((candidate) => Buffer.from(candidate.path).equals(path));
+      rootAt = roots.findIndex((candidate) => Buffer.from(args.walkedAt(candidate)).equals(path));
       root = roots[rootAt];
+      places = root === undefined ? undefined : placesOf(root);
       [device, left] = [found.device, null];
     }
-    if (root === undefined) throw new Error(`find printed a name of no root: ${printName(path)}`);
+    if (root === undefined || places === undefined)
+      throw new Error(`find printed a name of no root: ${printName(path)}`);
     if (left !== null && path.length > left.length && path.subarray(0, left.length).equals(left)) return null;
     if (exclude.length > 0 && found.depth > 0) {
-      const start = root.path === '/' ? 1 : Buffer.byteLength(root.path) + 1;
+      const start = root.path === '/' ? 1 : Buffer.byteLength(args.walkedAt(root)) + 1;
       const below = path.toString(isUtf8(path) ? 'utf8' : 'latin1', start);
       if (root.excluded(below, type === 'd')) {
         if (type === 'd') left = Buffer.concat([path, SLASH]);
@@ -152,10 +169,13 @@ function siftNames({ roots, exclude }: WalkOptions, own: readonly string[], warn
       warnings.add(`${printName(path)}: a socket is not stored`);
       return null;
     }
-    return { rootAt, foreign: type === 'd' && found.device !== device };
+    const other = found.device !== device || (root.snapshot?.identical === true && found.inode === MISSING_SUBVOLUME);
+    return { rootAt, places, foreign: type === 'd' && other };
   };
 }
 const SLASH = Buffer.from('/');
+/** Of the empty folder that a snapshot of BTRFS has in place of a subvolume (BTRFS_EMPTY_SUBVOL_DIR_OBJECTID). */
+const MISSING_SUBVOLUME = 2;
 
 function databaseOf(path: Buffer): Buffer | null {
   const slash = path.lastIndexOf(0x2f);

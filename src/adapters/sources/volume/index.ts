@@ -20,13 +20,14 @@ export function source(
 ): Source {
   const item = `volume_${name}`;
   const engine = engineClient(host, tools.engineEnvironment);
+  let looked: FoundVolume | null = null;
   return {
     name,
     kind: 'volume',
     capabilities: { tree: true, inPlace: true, sql: false },
     itemNames: [item],
     async capture(context, signal) {
-      const found = await findVolume(volume, engine, host, signal);
+      const found = looked ?? (await findVolume(volume, engine, host, signal));
       if (found.path === null)
         return await copyVolume({ item, source: name, volume: found.volume, exclude }, context, engine, host, signal);
       const fingerprinted = reread !== 'always';
@@ -43,8 +44,12 @@ export function source(
       const prepare = there === null ? (aborted: AbortSignal) => createVolume(volume, engine, aborted) : null;
       return [{ path, stored: root.stored, companions: [], exclusive: false, stays: true, prepare }];
     },
-    // A rename of its folder would leave it to the containers that have it mounted.
-    snapshotRoots: async () => [],
+    async snapshotRoots(signal) {
+      // what the engine told is not asked again while containers are down
+      looked = await findVolume(volume, engine, host, signal);
+      if (looked.path === null) return [];
+      return [{ path: await host.files.realPath(looked.path, signal), folder: true, stays: true }];
+    },
     async holdsDatabases(signal) {
       const { path } = await findVolume(volume, engine, host, signal);
       if (path === null) return true; // nobody has looked
