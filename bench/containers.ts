@@ -1,9 +1,10 @@
 // Measures the backup of a volume and the stop of its container (see bench/README.md).
-//   node bench/containers.ts [volume|stop …]     as root, with Docker     BENCH_FOLDER=/where/there/is/room ROUNDS=5
+//   node bench/containers.ts [volume|stop|snapshot …]     as root, with Docker; snapshot with btrfs-progs     BENCH_FOLDER=/where/there/is/room ROUNDS=5
 import { execFileSync } from 'node:child_process';
 import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { btrfsPool } from '../test/services/btrfs.ts';
 import { type DockerEngine, dockerEngine, importBusybox } from '../test/services/docker.ts';
 import { makeTree } from './data.ts';
 import { alternate, median, plainRow, ratioRow, type Series } from './measure.ts';
@@ -23,6 +24,7 @@ repositories:
 services:
   large: { sources: { data: { volume: large, reread: always } } }
   small: { sources: { data: { volume: small, reread: always } }, stopDuring: { backup: sharing } }
+  held: { sources: { data: { volume: held, reread: always } }, stopDuring: { backup: sharing } }
 `;
 
 async function volume(engine: DockerEngine, name: string, files: number, bytes: number): Promise<string> {
@@ -67,11 +69,13 @@ async function archives(engine: DockerEngine): Promise<void> {
   rows.push(ratioRow('the same, zstd', at(series, 2), at(series, 3), '1.2'));
 }
 
-/** Seconds that a container is down, as Holdfast tells it and by hand. */
-async function stops(engine: DockerEngine): Promise<void> {
-  const path = await volume(engine, 'small', 1500, 100_000_000);
+const above = (told: readonly number[], peer: readonly number[]): string =>
+  `${((median(told) - median(peer)) * 1000).toFixed(0)} ms above ${median(peer).toFixed(2)} s`;
+
+/** Seconds that the container `app` is down, as Holdfast tells it and by hand. */
+async function stops(engine: DockerEngine, service: string, path: string, what: string): Promise<void> {
   const loop = 'trap "exit 0" TERM; while :; do sleep 0.01; done';
-  const options = ['run', '--detach', '--network', 'none', '--name', 'app', '--volume', 'small:/data', 'busybox'];
+  const options = ['run', '--detach', '--network', 'none', '--name', 'app', '--volume', `${service}:/data`, 'busybox'];
   await engine.docker(...options, 'sh', '-c', loop);
   const [told, copied, alone]: [number[], number[], number[]] = [[], [], []];
   const timed = (line: string): number => {
@@ -81,18 +85,37 @@ async function stops(engine: DockerEngine): Promise<void> {
   };
   for (let round = 0; round < rounds; round++) {
     await forget('zstd')();
-    const printed = execFileSync('sh', ['-c', `${holdfast} backup small --repository zstd --json`], { cwd: folder });
+    const printed = execFileSync('sh', ['-c', `${holdfast} backup ${service} --repository zstd --json`], {
+      cwd: folder,
+    });
     told.push(JSON.parse(printed.toString()).stops[0].downtimeMs / 1000);
     const copy = `tar -C ${path} -c . | zstd -q -f -3 -T0 -o peer.tar.zst && sync peer.tar.zst`;
     copied.push(timed(`docker stop app && ${copy} && docker start app`));
     alone.push(timed('docker stop app && docker start app'));
     process.stderr.write(`  down: holdfast ${told.at(-1)}, by hand ${copied.at(-1)}, alone ${alone.at(-1)}\n`);
   }
-  const above = (peer: readonly number[]): string =>
-    `${((median(told) - median(peer)) * 1000).toFixed(0)} ms above ${median(peer).toFixed(2)} s`;
-  rows.push(plainRow('a container down, 100 MB', `${median(told).toFixed(2)} s`, ''));
-  rows.push(plainRow('to docker stop, tar, zstd, sync, docker start', above(copied), '100 ms'));
-  rows.push(plainRow('to docker stop, docker start', above(alone), '100 ms where a snapshot is possible'));
+  await engine.docker('rm', '--force', 'app');
+  rows.push(plainRow(`a container down, ${what}`, `${median(told).toFixed(2)} s`, ''));
+  rows.push(plainRow('to docker stop, tar, zstd, sync, docker start', above(told, copied), '100 ms'));
+  rows.push(plainRow('to docker stop, docker start', above(told, alone), '100 ms where a snapshot is possible'));
+}
+
+/** The same with a volume that is a folder on BTRFS, small and large. */
+async function snapshots(engine: DockerEngine): Promise<void> {
+  for (const [files, bytes] of [
+    [1500, 100_000_000],
+    [15_000, 1_000_000_000],
+  ] as const) {
+    using pool = btrfsPool({ mebibytes: 4096, folder });
+    const path = join(pool.path, 'volumes/held');
+    await mkdir(path, { recursive: true });
+    await makeTree(path, files, bytes);
+    execFileSync('sync');
+    const options = ['--opt', 'type=none', '--opt', 'o=bind', '--opt', `device=${path}`];
+    await engine.docker('volume', 'create', ...options, 'held');
+    await stops(engine, 'held', path, `${bytes / 1e6} MB on BTRFS`);
+    await engine.docker('volume', 'rm', 'held');
+  }
 }
 
 await mkdir(folder, { recursive: true });
@@ -105,7 +128,9 @@ await writeFile(join(folder, 'holdfast.yaml'), CONFIGURATION);
     if (!(await readdir(join(folder, name)).catch(() => null)))
       execFileSync('sh', ['-c', `${holdfast} repository init ${name}`], { cwd: folder });
   if (wanted.length === 0 || wanted.includes('volume')) await archives(engine);
-  if (wanted.length === 0 || wanted.includes('stop')) await stops(engine);
+  if (wanted.length === 0 || wanted.includes('stop'))
+    await stops(engine, 'small', await volume(engine, 'small', 1500, 100_000_000), '100 MB');
+  if (wanted.length === 0 || wanted.includes('snapshot')) await snapshots(engine);
 }
 await rm(folder, { recursive: true });
 console.log(rows.join('\n'));

@@ -261,6 +261,10 @@ export async function openApplication(
     ownPaths: [folder, ...(path === ':memory:' ? [] : [path]), ...localRepositories(configured)],
     snapshotter,
     guardedBy: process.env.HOLDFAST_POINT ?? process.env.HOLDFAST_SNAPSHOT,
+    snapshotPlace: async (path, signal) => {
+      const { snapshotPlaceOf } = await import('./snapshot-place.ts');
+      return snapshotPlaceOf(path, definitions.pools.values(), await host('local'), zone, signal);
+    },
     treePool: async (path, signal) => treePoolOf(path, definitions.pools.values(), await host('local'), zone, signal),
     repository: once(openRepository),
     source,

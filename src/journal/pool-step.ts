@@ -5,12 +5,14 @@ import type { Snapshotter } from '../ports/snapshotter.ts';
 /** What steps in a pool are taken back and performed with. */
 export type PoolSnapshotter = Pick<Snapshotter, 'examine' | 'exchange' | 'rename' | 'remove' | 'moveNested' | 'list'>;
 
-/** A writable copy was made under a provisional name, to be put in the place of a subvolume. */
+/** A writable copy was made under a provisional name, to be put in the place of a subvolume; or a snapshot, to be read
+ *  while its units run. */
 export interface CopyMade {
   readonly kind: 'copy-made';
   readonly pool: string;
   readonly name: string;
-  /** Identity of what must never be removed under this name: the present state, which comes there by the exchange. */
+  /** Identity of what must never be removed under this name: the present state, which comes there by the exchange. Empty
+   *  where nothing is exchanged. */
   readonly present: string;
 }
 

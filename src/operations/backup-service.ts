@@ -36,6 +36,7 @@ export interface StopReport {
   readonly service: string;
   readonly units: readonly string[];
   readonly downtimeMs: number;
+  readonly readings: Stop['readings'];
 }
 
 /** What was made and what failed, in the order it happened. */
@@ -86,8 +87,8 @@ export async function backUpService(
     const last = signalAfter(signal);
     for (const { error } of await runLabelled('archive-post', service, around, context, last)) fail(error, null);
   }
-  for (const { units, downtimeMs } of stops)
-    made.stops.push({ service: service.name, units: units.map(({ name }) => name), downtimeMs });
+  for (const { units, downtimeMs, readings } of stops)
+    made.stops.push({ service: service.name, units: units.map(({ name }) => name), downtimeMs, readings });
   if (first !== null) await copyToOthers(backup, first, around, made, context, signal);
 }
 
@@ -141,6 +142,7 @@ async function captureFirst(
           problems.push(error);
           made.failures.push(failureOf(error, service.name, null));
         },
+        onLeftSnapshots: (error: unknown) => void made.failures.push(failureOf(error, service.name, null)),
         onStopped: (stop: Stop) => void stops.push(stop),
         anotherRepository: others.length > 0,
       };
@@ -173,8 +175,9 @@ async function lookAtHealth(
   signal: AbortSignal,
 ): Promise<void> {
   const units = stops.flatMap((stop) => stop.units);
+  const startedMs = Math.max(...stops.map((stop) => stop.startedMs));
   try {
-    for (const bad of await untilHealthy(units, clock, signal))
+    for (const bad of await untilHealthy(units, clock, signal, startedMs))
       failures.push(failureOf(new HoldfastError('UnitFailed', `${bad} after the backup.`, bad), service, null));
   } catch (error) {
     signal.throwIfAborted();

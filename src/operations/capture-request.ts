@@ -2,12 +2,17 @@ import type { AnomalyBounds, ServiceDefinition } from '../domain/definitions.ts'
 import type { PointHeader } from '../ports/repository.ts';
 import type { Source } from '../ports/source.ts';
 import type { Unit } from '../ports/unit.ts';
+import type { SourceReading } from './source-snapshots.ts';
 
 /** What was down while a service was read. */
 export interface Stop {
   readonly units: readonly Unit[];
   /** From the first stop to the last start. */
   readonly downtimeMs: number;
+  /** When the last one was started, by the monotonic clock. */
+  readonly startedMs: number;
+  /** How the sources of trees were read. */
+  readonly readings: readonly SourceReading[];
 }
 
 export interface CaptureRequest {
@@ -35,6 +40,8 @@ export interface CaptureRequest {
   readonly unprepared?: ReadonlyMap<string, unknown>;
   /** Called once the units run again, with what was stopped. */
   readonly onStopped?: (stop: Stop) => void;
+  /** Called with why snapshots that were read could not be removed again. */
+  readonly onLeftSnapshots?: (error: unknown) => void;
   /** Called with what is wrong with the units although the sources were read. */
   readonly onUnitProblem: (error: unknown) => void;
 }

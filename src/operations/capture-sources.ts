@@ -2,12 +2,13 @@ import { messageOf } from '../domain/errors.ts';
 import type { Item } from '../domain/manifest.ts';
 import { rereadsAlways } from '../domain/reuse.ts';
 import type { Draft, Repository } from '../ports/repository.ts';
-import type { CapturedStream, CapturedTree, Source } from '../ports/source.ts';
+import type { Capture, CapturedStream, CapturedTree, PathSnapshot, Source } from '../ports/source.ts';
 import type { CaptureRequest } from './capture-request.ts';
 import type { Context } from './context.ts';
 import type { EarlierPoints } from './earlier-points.ts';
 import { type ItemNames, itemNames, nameTaken, secondName } from './item-names.ts';
 import { type Slots, slots } from './slots.ts';
+import type { SourceSnapshots } from './source-snapshots.ts';
 import { failedItem, storeItem } from './store-item.ts';
 
 /** Items that are stored side by side on one host. */
@@ -21,6 +22,9 @@ export interface CaptureParts {
   readonly draft: Draft;
   readonly earlier: EarlierPoints;
   readonly forbidden: readonly string[];
+  readonly snapshots: Pick<SourceSnapshots, 'of'>;
+  /** Called once nothing more is read of what the units change; resolves once they were started. */
+  release(): Promise<void>;
 }
 
 /** Stores the items of all sources, some side by side, those first that took longest the last time. Rows come in the
@@ -34,7 +38,16 @@ export async function captureSources(
   const { request, earlier } = parts;
   const giveUp = new AbortController();
   const names = itemNames(request.sources);
-  const surroundings = { slots: slots(request.jobs ?? JOBS), latest: await earlier.latest(), names, giveUp };
+  const unread = new Set(request.sources.map(({ name }) => name));
+  const onRead = (source: string): void => {
+    if (unread.delete(source) && unread.size === 0) void parts.release();
+  };
+  const latest = await earlier.latest();
+  const surroundings = { slots: slots(request.jobs ?? JOBS), latest, names, giveUp, onRead };
+  const held = request.sources.filter(({ name }) => isHeld(parts.snapshots.of(name)));
+  for (const { name } of held) unread.delete(name);
+  // they are started before the processors are busy
+  if (unread.size === 0) await parts.release();
   const working = AbortSignal.any([signal, giveUp.signal]);
   const captures = request.sources.map((source, index) =>
     captureSource(source, index, { ...parts, ...surroundings }, context, working),
@@ -47,11 +60,17 @@ export async function captureSources(
   });
 }
 
+/** Whether all that is read of a source is in snapshots. */
+const isHeld = (snapshots: readonly PathSnapshot[]): boolean =>
+  snapshots.length > 0 && snapshots.every(({ identical }) => identical);
+
 interface Surroundings extends CaptureParts {
   readonly slots: Slots;
   /** Items of the newest point: what they took. */
   readonly latest: readonly Item[];
   readonly names: ItemNames;
+  /** Called with a source of which nothing more is read where it is. */
+  readonly onRead: (source: string) => void;
   /** Aborted with what the repository threw. */
   readonly giveUp: AbortController;
 }
@@ -59,7 +78,7 @@ interface Surroundings extends CaptureParts {
 async function captureSource(
   source: Source,
   index: number,
-  { request, repository, draft, earlier, forbidden, slots, latest, names, giveUp }: Surroundings,
+  { request, repository, draft, earlier, forbidden, snapshots, slots, latest, names, giveUp, onRead }: Surroundings,
   context: Context,
   signal: AbortSignal,
 ): Promise<readonly Item[]> {
@@ -69,8 +88,8 @@ async function captureSource(
   const giveUpOnRepositoryFailure = anotherRepository;
   const options = { service, draft, repository, earlier, reread, lossAccepted, giveUpOnRepositoryFailure };
   const tookMs = (name: string): number | undefined => latest.find((item) => item.name === name)?.durationMs;
-  const own = latest.filter((item) => item.source === source.name);
-  const longestMs = Math.max(0, ...own.map(({ durationMs }) => durationMs));
+  const before = latest.filter((item) => item.source === source.name);
+  const longestMs = Math.max(0, ...before.map(({ durationMs }) => durationMs));
   const from = context.clock.monotonicMs();
   const readAt = context.clock.now().toString({ smallestUnit: 'millisecond' });
   const items: Item[] = [];
@@ -82,12 +101,19 @@ async function captureSource(
   };
   // Who asks for so many at a time means all of them.
   const apart = source.capabilities.waits === true && request.jobs === undefined;
+  const own = snapshots.of(source.name);
   const besideOthers: Slots['run'] = (expectedMs, work) => (apart ? work() : slots.run(expectedMs, work));
+  /** Items that are still to be read; none is known before the capture is open. */
+  let unread = Number.POSITIVE_INFINITY;
   async function store(item: CapturedStream | CapturedTree): Promise<Item> {
+    const onItemRead = (): void => {
+      unread -= 1;
+      if (unread === 0) onRead(name);
+    };
     const expectedMs = tookMs(item.name) ?? (item.estimatedBytes ?? 0) / GUESSED_SPEED;
     return await besideOthers(expectedMs, async () => {
       signal.throwIfAborted();
-      return await storeItem(item, options, context, signal);
+      return await storeItem(item, { ...options, onRead: onItemRead }, context, signal);
     });
   }
   try {
@@ -96,15 +122,21 @@ async function captureSource(
       workspace: draft.workspace,
       forbidden,
       quiescent: request.units.length + (request.unitsForGood?.length ?? 0) > 0,
+      snapshots: own,
     };
-    await using captured = await besideOthers(longestMs, async () => {
+    const open = async (): Promise<Capture> => {
       signal.throwIfAborted();
       return await source.capture(wanted, signal);
-    });
+    };
+    // units wait for the walk of what is in a copy, and no walk waits for what others store
+    const isCopied = own.length > 0 && !isHeld(own);
+    await using captured = await (isCopied ? open() : besideOthers(longestMs, open));
+    if (isCopied) onRead(name);
     const all = captured.items.map((item) => item.name);
     const taken = await names.claim(index, all);
     for (const [item, other] of taken) fail(secondName(item, name), nameTaken(item, name, other));
     const free = captured.items.filter((item) => !taken.has(item.name));
+    unread = free.length;
     const storing = free.map((item) =>
       store(item).catch((error: unknown) => {
         giveUp.abort(error); // after the signal's own reason it changes nothing
@@ -121,6 +153,7 @@ async function captureSource(
     // Everything is stored and only the clean-up failed: what it left behind has to be known.
     if (missing.length === 0) context.progress({ type: 'warning', subject: name, text: messageOf(error) });
   } finally {
+    onRead(name);
     void names.claim(index, []); // nobody waits for a source that failed
   }
   return items;

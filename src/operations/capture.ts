@@ -12,7 +12,8 @@ import type { Context } from './context.ts';
 import { type EarlierPoints, earlierPoints } from './earlier-points.ts';
 import { refresh } from './refresh.ts';
 import { copiesOfGuards } from './service-record.ts';
-import { readServersOf, whileStopped } from './units.ts';
+import { NO_SNAPSHOTS, planSourceSnapshots, sourceSnapshots } from './source-snapshots.ts';
+import { readServersOf, type Stillness, whileStopped } from './units.ts';
 
 /** Reads the sources of a service into one new point of a repository. A failed item is a row of its manifest and stops
  *  no other. @throws NothingDone when no item could be stored: such a point is not made; what the repository throws */
@@ -42,18 +43,28 @@ export async function capture(
   const earlier = earlierPoints(own, repository, context, signal);
   const forbidden = await forbiddenPaths(service, context);
   const items: Item[] = [];
-  const read = async (): Promise<void> => {
-    const parts = { request, repository, draft, earlier, forbidden };
+  const { sources, units, unitsForGood: forGood = [] } = request;
+  const planned =
+    units.length > 0
+      ? await planSourceSnapshots(service, sources, await earlier.latest(), context, signal)
+      : NO_SNAPSHOTS;
+  await using snapshots = sourceSnapshots(planned, context, (error) => request.onLeftSnapshots?.(error));
+  const read = async (release: () => Promise<void>): Promise<void> => {
+    const parts = { request, repository, draft, earlier, forbidden, snapshots, release };
     items.push(...(await captureSources(parts, context, signal)));
   };
-  const { units, unitsForGood: forGood = [] } = request;
-  if (units.length + forGood.length === 0) await read();
+  if (units.length + forGood.length === 0) await read(async () => {});
   else {
-    const spared = readServersOf(request.sources);
-    const what = { verb: 'backup', subject: service.name, units, forGood, spared };
-    const { problems, stopped, downtimeMs } = await whileStopped(what, context, signal, read);
+    const what = { verb: 'backup', subject: service.name, units, forGood, spared: readServersOf(sources) };
+    const work = async ({ down, release }: Stillness): Promise<void> => {
+      if (down) await snapshots.take(signal);
+      await read(release);
+    };
+    const { problems, stopped, downtimeMs, startedMs } = await whileStopped(what, context, signal, work);
     for (const problem of problems) request.onUnitProblem(problem);
-    if (stopped.length > 0) request.onStopped?.({ units: stopped, downtimeMs });
+    const readings = snapshots.readings();
+    if (stopped.length > 0) request.onStopped?.({ units: stopped, downtimeMs, startedMs, readings });
+    await snapshots[Symbol.asyncDispose]();
   }
   refuseNothing(service.name, items);
   const durationMs = Math.round(context.clock.monotonicMs() - from);

@@ -7,6 +7,7 @@ import type { Containers } from '../ports/containers.ts';
 import type { Host } from '../ports/host.ts';
 import type { Progress } from '../ports/progress.ts';
 import type { Repository } from '../ports/repository.ts';
+import type { SnapshotPlace, Snapshotter } from '../ports/snapshotter.ts';
 import type { ItemFormat, Source } from '../ports/source.ts';
 import type { Unit, UnitReference } from '../ports/unit.ts';
 import type { Validator } from '../ports/validator.ts';
@@ -42,6 +43,11 @@ export interface Context {
   host(name: string): Promise<Host>;
   /** Nothing is asked of it yet. @throws Unsupported for a kind or a host that is not built */
   unit(reference: UnitReference): Promise<Unit>;
+  /** Opened at the first call. @throws PoolUnusable; ConfigurationInvalid for an unknown name */
+  snapshotter(pool: string): Promise<Snapshotter>;
+  /** Where a path of this machine can be read from a snapshot, or why it cannot.
+   *  @param path absolute, with no symbolic link in it */
+  snapshotPlace(path: string, signal: AbortSignal): Promise<SnapshotPlace | { readonly why: string }>;
   /** Those of this machine's engine. Nothing is asked of it yet. */
   containers(): Promise<Containers>;
   /** How long checks are tried. */

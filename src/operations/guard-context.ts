@@ -30,8 +30,6 @@ export interface GuardContext extends Context {
   readonly mounts: MountTable;
   /** Absolute paths of the state folder, a catalog's file and local repositories: none may lie on what is taken back. */
   readonly ownPaths: readonly string[];
-  /** Opened at the first call. @throws PoolUnusable; ConfigurationInvalid for an unknown name */
-  snapshotter(pool: string): Promise<Snapshotter>;
   /** Of the machine (failed units, errors in the log), of each unit, and of each declared check. */
   validators(checked: Checked): Promise<readonly Validator[]>;
 }

@@ -20,6 +20,8 @@ export interface StoreItemOptions {
   readonly lossAccepted: boolean;
   /** When the repository fails and not the producer, the whole point is given up: another repository can still take it. */
   readonly giveUpOnRepositoryFailure: boolean;
+  /** Called once nothing more of the item is read, whatever becomes of it. */
+  readonly onRead: () => void;
 }
 
 type Ports = Pick<Context, 'clock' | 'progress' | 'host'>;
@@ -27,6 +29,24 @@ type Ports = Pick<Context, 'clock' | 'progress' | 'host'>;
 /** Stores one captured item and answers with its row in the manifest; a failure is a row too.
  *  @throws what the repository threw, when `giveUpOnRepositoryFailure`; the signal's reason */
 export async function storeItem(
+  captured: CapturedStream | CapturedTree,
+  options: StoreItemOptions,
+  context: Ports,
+  signal: AbortSignal,
+): Promise<Item> {
+  let told = false;
+  const onRead = (): void => {
+    if (!told) options.onRead();
+    told = true;
+  };
+  try {
+    return await store(captured, { ...options, onRead }, context, signal);
+  } finally {
+    onRead();
+  }
+}
+
+async function store(
   captured: CapturedStream | CapturedTree,
   options: StoreItemOptions,
   { clock, progress, host }: Ports,
@@ -48,7 +68,11 @@ export async function storeItem(
     if (!lossAccepted && reference !== null) refuseEmptied(service, reference.item, found);
   };
   const onAdvance = (bytes: number): void => progress({ type: 'item-advanced', subject, bytes });
-  const { item, watch } = watched(captured, refuseLoss, onAdvance);
+  const accept = (found: Captured): void => {
+    refuseLoss(found);
+    options.onRead();
+  };
+  const { item, watch } = watched(captured, accept, onAdvance);
   try {
     if (!lossAccepted && reference !== null && item.type === 'tree') refuseEmptiedPaths(service, reference.item, item);
     await lookAtSpace(item.estimatedBytes, reference, options, { progress, host }, subject, signal);

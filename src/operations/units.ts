@@ -119,6 +119,8 @@ export interface WhileStopped<Result> {
   readonly stopped: readonly Unit[];
   /** From before the first stop to after the last start; 0 when nothing ran. */
   readonly downtimeMs: number;
+  /** When the last one was started, by the monotonic clock. */
+  readonly startedMs: number;
 }
 
 /** What somebody else starts again, as the label of its container says: nothing leads back, so it is in no journal. */
@@ -128,19 +130,31 @@ async function stopForGood(unit: Unit, { progress }: Told, signal: AbortSignal):
   await unit.stop(signal);
 }
 
-/** Does `work` while the units are stopped. They run again when it resolves or rejects, also after an abort or, by the
- *  next start of Holdfast, a crash.
- */
+/** What work that is done while units are stopped is told. */
+export interface Stillness {
+  /** Whether something was stopped. */
+  readonly down: boolean;
+  /** Says that the units may run again although the work goes on. Resolves once they were started, or could not be. */
+  release(): Promise<void>;
+}
+
+/** Does `work` while the units are stopped. They run again when it says so, or when it resolves or rejects, also after an
+ *  abort or, by the next start of Holdfast, a crash. */
 export async function whileStopped<Result>(
   { verb, subject, units, forGood = [], spared = new Set() }: ToStop,
   context: Pick<Context, 'journal' | 'progress' | 'clock'>,
   signal: AbortSignal,
-  work: () => Promise<Result>,
+  work: (stillness: Stillness) => Promise<Result>,
 ): Promise<WhileStopped<Result>> {
   const problems: unknown[] = [];
   let stopped: readonly Stopped[] = [];
   let stoppedAt = Number.NaN;
-  const done: { readonly result: Result }[] = [];
+  let working: Promise<Result> | null = null;
+  const [released, started] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const release = (): Promise<void> => {
+    released.resolve();
+    return started.promise;
+  };
   try {
     // Left without `done`, the entry starts them: the same way after success, failure, abort and crash.
     await using journal = await (await context.journal()).begin({ verb, subject });
@@ -148,18 +162,31 @@ export async function whileStopped<Result>(
     stopped = await stopUnits(units, journal, context, signal, spared, () => {
       stoppedAt = context.clock.monotonicMs();
     });
-    done.push({ result: await work() });
+    working = work({ down: stopped.length > 0, release });
+    await Promise.race([released.promise, working]);
     for (const { unit } of stopped)
       if (!spared.isSupersetOf(new Set(await unit.running(signal)))) problems.push(ranMeanwhile(unit, subject));
     for (const { unit } of stopped) context.progress({ type: 'step', subject: unit.name, text: 'start' });
   } catch (error) {
-    if (done.length === 0) throw error;
-    signal.throwIfAborted();
+    if (working === null) throw error;
     problems.push(error);
+  } finally {
+    started.resolve();
   }
-  const [{ result } = { result: undefined as never }] = done;
-  const downtimeMs = stopped.length === 0 ? 0 : Math.round(context.clock.monotonicMs() - stoppedAt);
-  return { result, problems, stopped: stopped.map(({ unit }) => unit), downtimeMs };
+  const startedMs = context.clock.monotonicMs();
+  const downtimeMs = stopped.length === 0 ? 0 : Math.round(startedMs - stoppedAt);
+  const [ended] = await Promise.allSettled([working]);
+  if (ended.status === 'rejected') throw withCause(ended.reason, problems);
+  if (problems.length > 0) signal.throwIfAborted();
+  return { result: ended.value, problems, stopped: stopped.map(({ unit }) => unit), downtimeMs, startedMs };
+}
+
+/** The work's own failure, and beneath it what else went wrong. */
+function withCause(failure: unknown, problems: readonly unknown[]): unknown {
+  const others = problems.filter((one) => one !== failure);
+  const [told] = others;
+  if (told === undefined || (told instanceof SuppressedError && told.suppressed === failure)) return told ?? failure;
+  return new SuppressedError(told, failure, 'The units could not be started as they were either.');
 }
 
 const ranMeanwhile = ({ name }: Unit, subject: string): HoldfastError =>
@@ -170,16 +197,23 @@ const ranMeanwhile = ({ name }: Unit, subject: string): HoldfastError =>
 /** How long something may be starting, and how long it may be bad after that, in milliseconds (interface, section 5). */
 const STARTING_LIMIT_MS = 10 * 60_000;
 const SETTLE_MS = 30_000;
+/** What starts anew says that it is starting, or restarting: what is down stays down. */
+const DOWN_MS = 5_000;
+/** What says nothing of its health, and fails at what it finds, does so within this time. */
+const STEADY_MS = 2_000;
 const LOOK_AGAIN_MS = 250;
 const GOOD: ReadonlySet<UnitHealth> = new Set<UnitHealth>(['healthy', 'undeclared']);
 
 /** Waits until units that were started are healthy, or run where they say nothing of their health.
+ *  @param startedMs when they were started, by the monotonic clock: then what says nothing of its health has to run two
+ *  seconds after that
  *  @returns what is wrong with each that is not, when its time is over
  *  @throws the signal's reason */
 export async function untilHealthy(
   units: readonly Unit[],
   clock: Clock,
   signal: AbortSignal,
+  startedMs = Number.NEGATIVE_INFINITY,
 ): Promise<readonly string[]> {
   const from = clock.monotonicMs();
   const bad: string[] = [];
@@ -188,9 +222,17 @@ export async function untilHealthy(
     for (;;) {
       const health = await unit.health(signal);
       const now = clock.monotonicMs();
-      if (GOOD.has(health)) break;
+      const steady = health === 'healthy' || now - startedMs >= STEADY_MS;
+      if (GOOD.has(health) && steady) break;
+      if (GOOD.has(health)) {
+        await clock.sleep(LOOK_AGAIN_MS, signal);
+        continue;
+      }
       settledSince = health === 'starting' ? null : (settledSince ?? now);
-      const over = settledSince === null ? now - from > STARTING_LIMIT_MS : now - settledSince > SETTLE_MS;
+      const over =
+        settledSince === null
+          ? now - from > STARTING_LIMIT_MS
+          : now - settledSince > (health === 'down' ? DOWN_MS : SETTLE_MS);
       if (over) {
         bad.push(`${unit.name} is ${health}`);
         break;

@@ -113,6 +113,7 @@ export function guardHouse(options: GuardHouseOptions = {}): GuardHouse {
     ...{ pools: new Map([['main', definition]]), guard: { ...GUARD_DEFAULTS, minFree: 0.1 }, zone: 'UTC' },
     ...{ mounts: mountTable, ownPaths: [folder], snapshotter: async () => pool },
     progress: (event) => void events.push(event),
+    snapshotPlace: async () => ({ why: 'memory has no snapshots' }),
     journal: async () => journal,
     validators: async () => validators,
   };

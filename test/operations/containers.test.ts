@@ -4,19 +4,24 @@ import type { ServiceDefinition } from '../../src/domain/definitions.ts';
 import { HoldfastError } from '../../src/domain/errors.ts';
 import { performPrune } from '../../src/operations/prune.ts';
 import { planPrune } from '../../src/operations/prune-plan.ts';
+import { memorySnapshotter } from '../fakes/snapshotter.ts';
 import { type MemoryUnit, memoryUnit } from '../fakes/unit.ts';
 import { aPlan, type House, house, signal } from './house.ts';
+import type { TestSource } from './source.ts';
 
 /** A service whose sources `data` and `cache` are volumes, and containers around it, all writing into one list. */
 function withContainers(
   made: House,
   containers: readonly (Partial<Container> & { readonly name: string })[],
   sharing = false,
-): { readonly calls: string[]; readonly units: ReadonlyMap<string, MemoryUnit> } {
-  const sources = ['data', 'cache'].map((name) => {
-    made.source(name);
-    return { name, kind: 'volume', settings: { volume: name } };
-  });
+): {
+  readonly calls: string[];
+  readonly units: ReadonlyMap<string, MemoryUnit>;
+  readonly data: TestSource;
+  readonly cache: TestSource;
+} {
+  const [data, cache] = [made.source('data'), made.source('cache')];
+  const sources = [data, cache].map(({ name }) => ({ name, kind: 'volume', settings: { volume: name } }));
   const service = made.services.get('mealie') as ServiceDefinition;
   made.services.set('mealie', { ...service, sources, stopDuring: { backup: sharing && 'sharing', restore: true } });
   const calls: string[] = [];
@@ -30,7 +35,7 @@ function withContainers(
     return { id: name, running: true, createdAt: `${2000 + index}`, labels: {}, mounts, own: false, ...given };
   });
   made.containers.onExecute = ({ container, argv }) => void calls.push(`${container} runs ${argv.join(' ')}`);
-  return { calls, units };
+  return { calls, units, data, cache };
 }
 
 const label = (name: string, value = 'true') => ({ [`docker-volume-backup.${name}`]: value });
@@ -55,6 +60,57 @@ describe('containers around a backup', () => {
     const { calls } = withContainers(made, [{ name: 'web' }, { name: 'backup', own: true }], true);
     expect((await made.backUp({ repositories: ['first'] })).outcome).toBe('passed');
     expect(calls).toEqual(['stop container web', 'start container web: container web']);
+  });
+
+  test('run again once all is read, while it is still being stored', async () => {
+    using made = await house();
+    const { calls } = withContainers(made, [{ name: 'web', labels: label('stop-during-backup') }]);
+    const begin = made.first.begin.bind(made.first);
+    made.first.begin = async (...given) => {
+      const draft = await begin(...given);
+      const putTree: typeof draft.putTree = async (item, aborted) => {
+        const stored = await draft.putTree(item, aborted);
+        // a disk that takes its time; were the start to wait for it, this would never end
+        while (!calls.includes('start container web: container web')) await new Promise(setImmediate);
+        return stored;
+      };
+      return { ...draft, putTree };
+    };
+    const report = await made.backUp({ repositories: ['first'] });
+    expect(report).toMatchObject({ outcome: 'passed', points: [{ outcome: 'passed' }], failures: [] });
+    expect(report.stops[0]?.readings).toEqual(
+      ['data', 'cache'].map((source) => ({ source, snapshot: null, why: expect.stringContaining('file systems') })),
+    );
+  });
+
+  test('stay down while the last source is read, though the others are stored', async () => {
+    using made = await house();
+    const { calls, data, cache } = withContainers(made, [{ name: 'web', labels: label('stop-during-backup') }]);
+    data.onRead = () => void calls.push('read data');
+    cache.onRead = () => void calls.push('read cache');
+    expect((await made.backUp({ repositories: ['first'] })).outcome).toBe('passed');
+    expect(calls.slice(-1)).toEqual(['start container web: container web']);
+    expect(calls.slice(0, -1).toSorted()).toEqual(['read cache', 'read data', 'stop container web']);
+  });
+
+  test('stay down while sources are read where they are, when a snapshot cannot be made', async () => {
+    using made = await house();
+    const { calls, data } = withContainers(made, [{ name: 'web', labels: label('stop-during-backup') }]);
+    const pool = memorySnapshotter({ clock: made.clock });
+    pool.addSubvolume('media');
+    made.pools.set('main', pool);
+    pool.failNext('snapshot', new HoldfastError('NoSpace', 'The pool is full.', 'main'));
+    data.snapshotRoots = async () => [{ path: '/pool/media', folder: true }];
+    Object.assign(made.context, { snapshotPlace: async () => ({ pool: 'main', subvolume: 'media', inside: '' }) });
+    data.onRead = () => void calls.push('read data');
+    const report = await made.backUp({ repositories: ['first'] });
+    expect(report).toMatchObject({ outcome: 'passed', failures: [] });
+    expect(report.stops[0]?.readings[0]).toEqual({ source: 'data', snapshot: null, why: 'The pool is full' });
+    expect(calls).toEqual(['stop container web', 'read data', 'start container web: container web']);
+    expect(made.events).toContainEqual({
+      ...{ type: 'warning', subject: 'data', text: 'no snapshot could be made: The pool is full' },
+    });
+    expect((await made.context.journal()).open()).toEqual([]);
   });
 
   test('stay down when their label says so, and were down already stay down', async () => {

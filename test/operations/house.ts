@@ -10,6 +10,7 @@ import type { BackupRequest } from '../../src/operations/backup.ts';
 import { backup } from '../../src/operations/backup.ts';
 import type { Context } from '../../src/operations/context.ts';
 import type { ProgressEvent } from '../../src/ports/progress.ts';
+import type { Snapshotter } from '../../src/ports/snapshotter.ts';
 import type { Finding, ItemFormat, Source } from '../../src/ports/source.ts';
 import { ulids } from '../../src/process/clock.ts';
 import { systemOwners } from '../../src/process/owner.ts';
@@ -35,6 +36,8 @@ export interface House extends Disposable {
   /** By the names of their references. */
   readonly units: Map<string, MemoryUnit>;
   readonly containers: MemoryContainers;
+  /** By name. */
+  readonly pools: Map<string, Snapshotter>;
   /** What `context.repository` throws in place of answering, by name. */
   readonly unreachable: Map<string, HoldfastError>;
   /** What the format of each kind finds; kinds that are not in it are not built. */
@@ -69,7 +72,13 @@ export async function house(): Promise<House> {
   const units: House['units'] = new Map();
   const unit = openFrom(units);
   const containers = memoryContainers();
-  const ports = { ...portsOf(catalog), unit };
+  const pools: House['pools'] = new Map();
+  const snapshotter = async (name: string): Promise<Snapshotter> => {
+    const pool = pools.get(name);
+    if (pool !== undefined) return pool;
+    throw new Error(`No pool ${name} is opened here.`);
+  };
+  const ports = { ...portsOf(catalog), unit, snapshotter };
   const journal = openJournal(join(folder, 'journal.db'), { clock, identifiers, owners: systemOwners(), ports });
   const context: Context = {
     ...{ clock, identifiers, services, plans, configuration, catalog },
@@ -89,6 +98,8 @@ export async function house(): Promise<House> {
     },
     unit,
     containers: async () => containers,
+    snapshotter,
+    snapshotPlace: async () => ({ why: 'memory has no snapshots' }),
     source: async (service, { name }) => {
       const source = sources.get(`${service.name} ${name}`);
       if (source !== undefined) return source;
@@ -101,7 +112,7 @@ export async function house(): Promise<House> {
     checks: async () => [],
   };
   return {
-    ...{ context, clock, events, services, plans, first, second, units, containers, unreachable, findings },
+    ...{ context, clock, events, services, plans, first, second, units, containers, pools, unreachable, findings },
     configure: (plan) => {
       plans.set(plan.name, plan);
       configuration.plans = { ...configuration.plans, [plan.name]: { retention: plan.retention } };

@@ -92,6 +92,8 @@ export async function fixture(folder = realpathSync(mkdtempSync(join(tmpdir(), '
     host: async () => host,
     unit: openFrom(units),
     containers: async () => memoryContainers(),
+    snapshotter: async (pool) => Promise.reject(new Error(`No pool ${pool} is opened here.`)),
+    snapshotPlace: async () => ({ why: 'nothing here has snapshots' }),
     settling: { settleMs: 200, steadyMs: 0, limitMs: 1000, retries: 1 },
     checks: async ({ checks: declared }) => (declared.length === 0 ? [] : checks),
     journal: async () => journal,

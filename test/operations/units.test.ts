@@ -298,6 +298,18 @@ describe('waiting until units are healthy', () => {
     expect(clock.monotonicMs()).toBeLessThan(5000);
   });
 
+  test('looks again at what says nothing of its health, since it may die of what it finds', async () => {
+    const clock = testClock('2026-01-01T00:00:00Z');
+    const started = clock.monotonicMs();
+    expect(await untilHealthy([unitWith('undeclared')], clock, signal, started)).toEqual([]);
+    expect(clock.monotonicMs() - started).toBeGreaterThanOrEqual(2000);
+    const dies = unitWith('undeclared', 'undeclared', 'down');
+    expect(await untilHealthy([dies], clock, signal, clock.monotonicMs())).toEqual(['mealie.service is down']);
+    const before = clock.monotonicMs();
+    expect(await untilHealthy([unitWith('healthy')], clock, signal, before)).toEqual([]);
+    expect(clock.monotonicMs()).toBe(before);
+  });
+
   test('gives a slow starter ten minutes, and half a minute to one that is bad', async () => {
     const clock = testClock('2026-01-01T00:00:00Z');
     expect(await untilHealthy([unitWith('starting')], clock, signal)).toEqual(['mealie.service is starting']);

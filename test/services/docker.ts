@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFile, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -16,6 +16,10 @@ export interface DockerEngine extends AsyncDisposable {
   readonly environment: { readonly DOCKER_HOST: string };
   /** Runs the client; what it printed on stdout, without the newline at its end. @throws with its stderr */
   docker(...args: readonly string[]): Promise<string>;
+  /** Ends the engine as a crash would. Its containers go on until it is back. */
+  kill(): Promise<void>;
+  /** Starts it again after {@link kill}. */
+  revive(): Promise<void>;
   /** Makes an image of a folder, in place of a registry. */
   importImage(name: string, root: string): Promise<void>;
 }
@@ -40,24 +44,41 @@ export async function dockerEngine(): Promise<DockerEngine> {
   ];
   // A test process that is killed takes its engine along.
   const args = ['--pdeathsig', 'TERM', 'dockerd', ...options];
-  const daemon = spawn('setpriv', args, { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, LC_ALL: 'C' } });
   let said = '';
-  daemon.stderr.on('data', (chunk: Buffer) => {
-    said = (said + chunk.toString()).slice(-4000);
-  });
+  function start(): ChildProcess {
+    const child = spawn('setpriv', args, { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, LC_ALL: 'C' } });
+    child.stderr.on('data', (chunk: Buffer) => {
+      said = (said + chunk.toString()).slice(-4000);
+    });
+    return child;
+  }
+  let daemon = start();
   const environment = { DOCKER_HOST: socket };
   const docker = async (...words: readonly string[]): Promise<string> => {
     const { stdout } = await execute('docker', words, { env: { ...process.env, ...environment }, maxBuffer: 2 ** 26 });
     return stdout.trimEnd();
   };
-  const deadline = performance.now() + START_LIMIT_MS;
-  while (!(await docker('version').catch(() => null))) {
-    if (daemon.exitCode !== null || performance.now() > deadline) throw new Error(`dockerd does not answer: ${said}`);
-    await sleep(50);
+  async function answers(): Promise<void> {
+    const deadline = performance.now() + START_LIMIT_MS;
+    while (!(await docker('version').catch(() => null))) {
+      if (daemon.exitCode !== null || performance.now() > deadline) throw new Error(`dockerd does not answer: ${said}`);
+      await sleep(50);
+    }
   }
+  await answers();
   return {
     environment,
     docker,
+    async kill() {
+      const closed = once(daemon, 'exit');
+      daemon.kill('SIGKILL');
+      await closed;
+    },
+    async revive() {
+      await rm(`${folder}/docker.pid`, { force: true });
+      daemon = start();
+      await answers();
+    },
     async importImage(name, root) {
       const without = ['./proc/*', './sys/*', './dev/*'].map((path) => `--exclude=${path}`);
       const script = 'root=$1 name=$2; shift 2; tar "$@" -C "$root" -c . | docker import - "$name"';
@@ -68,9 +89,17 @@ export async function dockerEngine(): Promise<DockerEngine> {
       const containers = (await docker('ps', '--all', '--quiet')).split('\n').filter((id) => id !== '');
       if (containers.length > 0) await docker('rm', '--force', ...containers);
       await ended(daemon);
+      await unmountIn(folder);
       await rm(folder, { recursive: true, force: true, maxRetries: 5 });
     },
   };
+}
+
+/** What an engine that was killed left mounted. */
+async function unmountIn(folder: string): Promise<void> {
+  const points = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n').map((line) => line.split(' ')[4] ?? '');
+  for (const point of points.filter((one) => one.startsWith(`${folder}/`)).toReversed())
+    await execute('umount', ['--lazy', point]);
 }
 
 async function ended(daemon: ChildProcess): Promise<void> {

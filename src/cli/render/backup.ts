@@ -27,7 +27,10 @@ export function backupAsJson({ run, outcome, durationMs, points, failures, stops
   };
 }
 
-const stopAsJson = ({ service, units, downtimeMs }: StopReport): object => ({ service, units, downtimeMs });
+const stopAsJson = ({ service, units, downtimeMs, readings }: StopReport): object => ({
+  ...{ service, units, downtimeMs },
+  readings: readings.map(({ source, snapshot, why }) => ({ source, snapshot, why })),
+});
 
 export const failureAsJson = ({ service, repository, code, message, hint }: Failure): object => ({
   service,
@@ -67,8 +70,16 @@ function pointForPeople(point: RecoveryPoint): string {
   return [heading, table(columns, rows), ...said, ...held].join('\n');
 }
 
-const stopForPeople = ({ service, units, downtimeMs }: StopReport): string =>
-  `${strong(printable(service))}: ${units.map(printable).join(', ')} down for ${(downtimeMs / 1000).toFixed(2)} s`;
+const stopForPeople = ({ service, units, downtimeMs, readings }: StopReport): string =>
+  [
+    `${strong(printable(service))}: ${units.map(printable).join(', ')} down for ${(downtimeMs / 1000).toFixed(2)} s`,
+    ...readings.map((reading) => `  ${readingForPeople(reading)}`),
+  ].join('\n');
+
+function readingForPeople({ source, snapshot, why }: StopReport['readings'][number]): string {
+  if (snapshot !== null) return `${printable(source)} was read from a snapshot (${snapshot}) after the start`;
+  return `${printable(source)} was read before the start${why === null ? '' : `: ${printable(why)}`}`;
+}
 
 export function backupForPeople({ outcome, durationMs, points, failures, stops }: BackupReport): string {
   const size = points.reduce((sum, { totalSize }) => sum + totalSize, 0);

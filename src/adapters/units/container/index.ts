@@ -14,9 +14,12 @@ export function containerUnit(reference: Reference, host: Host, environment: Eng
   const { container: own } = reference;
   const name = unitNameOf(reference);
   const engine = containerEngine(name, host, environment);
+  /** As it was last looked at. */
+  let seen: Container | null = null;
   async function inspect(signal: AbortSignal): Promise<Container> {
     const [found] = await engine.inspect([own], signal);
     if (found === undefined) throw new RangeError('one name was asked for, and none came back without an error');
+    seen = found;
     return found;
   }
   return {
@@ -28,7 +31,9 @@ export function containerUnit(reference: Reference, host: Host, environment: Eng
       return runs(found) ? [nameOf(found)] : [];
     },
     async stop(signal, spared = new Set()) {
-      const found = await inspect(signal);
+      // What was seen to run is stopped without another look: each takes as long as a start.
+      const found = seen !== null && runs(seen) ? seen : await inspect(signal);
+      seen = null;
       if (runs(found) && !spared.has(nameOf(found))) await engine.stop(found, signal);
     },
     async start(members, signal) {
