@@ -259,6 +259,9 @@ describe.runIf(dockerAvailable() && available('docker-compose'))('needs a Docker
       'removed_web_1',
     ]);
     expect(Object.keys(await unit.images(never())).toSorted()).toEqual(await running('--filter', 'name=removed'));
+    await compose(file, 'down', '--timeout', '1');
+    await unit.start(['removed-db-1'], never()); // as Compose 2 would have called it
+    expect(await running('--filter', 'name=removed')).toEqual(['removed_db_1']);
     await down(file)();
   });
 

@@ -45,9 +45,13 @@ export function composeUnit(reference: Reference, host: Host, environment: Engin
     async start(members, signal) {
       if (members === null) return project.up(signal);
       const there = new Set((await inspect(signal)).map(nameOf));
-      // `compose down` removed it
-      if (members.some((member) => !there.has(member))) await project.makeMissing(signal);
-      for (const container of await ordered(await engine.inspect(members, signal), signal))
+      const gone = members.filter((member) => !there.has(member));
+      if (gone.length > 0) await project.makeMissing(signal); // `compose down` removed them
+      const anew = new Map(
+        gone.length > 0 ? (await inspect(signal)).map(nameOf).map((name) => [spelled(name), name]) : [],
+      );
+      const names = members.map((member) => (there.has(member) ? member : (anew.get(spelled(member)) ?? member)));
+      for (const container of await ordered(await engine.inspect(names, signal), signal))
         await engine.start(nameOf(container), signal);
     },
     async health(signal) {
@@ -91,6 +95,9 @@ export function composeUnit(reference: Reference, host: Host, environment: Engin
     },
   };
 }
+
+/** Compose 1 calls `wiki_web_1` what Compose 2 calls `wiki-web-1`, and the one makes anew what the other made. */
+const spelled = (container: string): string => container.replaceAll('_', '-');
 
 const ONE_OFF_LABEL = 'com.docker.compose.oneoff';
 const serviceOf = ({ Config }: Container): string => Config.Labels?.['com.docker.compose.service'] ?? '';
