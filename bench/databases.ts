@@ -18,10 +18,10 @@ const holdfast = `${program} --config ${folder}/holdfast.yaml --quiet`;
 
 /** Thousands of rows. The largest dump takes a third of the time, as a photo library does among small services. */
 const POSTGRES: Readonly<Record<string, number>> = {
-  ...{ immich: 560, authentik: 240, nextcloud: 200, gitea: 120, miniflux: 100, paperless: 80 },
-  ...{ grafana: 40, mealie: 40, vikunja: 20, authelia: 8, shlink: 4 },
+  ...{ immich: 660, authentik: 280, nextcloud: 235, gitea: 140, miniflux: 117, paperless: 94 },
+  ...{ grafana: 47, mealie: 47, vikunja: 23, authelia: 9, shlink: 5 },
 };
-const MARIADB: Readonly<Record<string, number>> = { bookstack: 80, seafile: 120 };
+const MARIADB: Readonly<Record<string, number>> = { bookstack: 94, seafile: 140 };
 const ENTRIES = 2000;
 const KEYS = 60_000;
 

@@ -23,9 +23,19 @@ test('containers are read as docker and podman print them', () => {
     { Type: 'volume', Name: 'data', Source: '/v/data/_data', RW: true },
     { Type: 'bind', Source: '/srv', RW: false },
   ];
+  const network = {
+    Ports: {
+      '80/tcp': [
+        { HostIp: '0.0.0.0', HostPort: '8080' },
+        { HostIp: '::', HostPort: '8080' },
+      ],
+      '90/tcp': null,
+    },
+    Networks: { wiki: { IPAddress: '172.18.0.2', Aliases: ['web', 'front'] }, other: { IPAddress: '', Aliases: null } },
+  };
   const printed = [
-    row(ID, '/web', true, '2026-01-01T00:00:00Z', { a: 'b' }, mounts),
-    row(OTHER, 'x', false, '', null, null),
+    row(ID, '/web', true, '2026-01-01T00:00:00Z', { a: 'b' }, mounts, network),
+    row(OTHER, 'x', false, '', null, null, null),
   ];
   expect(parseContainers(`${printed.join('\n')}\n`, new Set([OTHER]))).toEqual([
     {
@@ -34,8 +44,12 @@ test('containers are read as docker and podman print them', () => {
         { kind: 'volume', source: 'data', writable: true },
         { kind: 'bind', source: '/srv', writable: false },
       ],
+      reached: { names: ['web', '172.18.0.2', 'front'], ports: [8080] },
     },
-    { id: OTHER, name: 'x', running: false, createdAt: '', labels: {}, mounts: [], own: true },
+    {
+      ...{ id: OTHER, name: 'x', running: false, createdAt: '', labels: {}, mounts: [], own: true },
+      reached: { names: ['x'], ports: [] },
+    },
   ]);
   expect(() => parseContainers('nonsense', new Set())).toThrow('cannot be read');
 });

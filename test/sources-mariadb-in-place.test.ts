@@ -89,6 +89,53 @@ describe.runIf(mariadbAvailable())('databases of MariaDB that are exchanged', ()
     expect(await server.sql(kept, 'show tables')).toBe('mine');
   }, 60_000);
 
+  test('what an exchange set aside takes its place again, events too, wherever that is cut short', async () => {
+    const [present, staged] = [await database(HOSTILE), await database(SMALL)];
+    await server.sql(present, 'alter event later enable');
+    const [first, second] = [`${present} first`, `${present} second`];
+    const [before, coming] = [await contentsOf(server, present), await contentsOf(server, staged)];
+    const databases = databasesBy(localHost());
+    await databases.swapIn(present, staged, first, never());
+    for (let again = 0; again < 2; again++) await databases.readyAgain(first, never());
+    for (let statements = 0; ; statements += 8) {
+      const cut = await databasesBy(endingAfter(statements).host)
+        .swapIn(present, first, second, never())
+        .catch((reason: unknown) => reason);
+      if (cut === undefined) break;
+      for (let again = 0; again < 2; again++) await databases.swapBack(present, first, second, never());
+      expect(await contentsOf(server, present), `after ${statements}`).toBe(coming);
+      expect(keptContents(await contentsOf(server, first)), `after ${statements}`).toBe(keptContents(before));
+      expect(await isThere(second)).toBe(false);
+      await databases.readyAgain(first, never());
+    }
+    await databases.swapIn(present, first, second, never());
+    expect(await contentsOf(server, present)).toBe(before);
+    expect(keptContents(await contentsOf(server, second))).toBe(keptContents(coming));
+    expect(await isThere(first)).toBe(false);
+  }, 120_000);
+
+  test('what was set aside is dropped once nobody talks with it, and what was not never is', async () => {
+    const [present, staged, other] = [
+      await database(SMALL),
+      await database('create table t (x int)'),
+      await database(''),
+    ];
+    const kept = `${present} kept`;
+    const databases = databasesBy(localHost());
+    await databases.swapIn(present, staged, kept, never());
+    const talk = server.sql(kept, 'select sleep(600)').catch(() => 'ended');
+    const pid = `select id from information_schema.processlist where info = 'select sleep(600)'`;
+    await expect.poll(() => server.sql(null, pid)).not.toBe('');
+    await expect(databases.discard(kept, never())).rejects.toMatchObject({ code: 'TargetBusy' });
+    await server.sql(null, `kill ${await server.sql(null, pid)}`);
+    expect(await talk).toBe('ended');
+    await expect.poll(() => server.sql(null, pid)).toBe('');
+    for (let again = 0; again < 2; again++) await databases.discard(kept, never());
+    expect(await isThere(kept)).toBe(false);
+    await expect(databases.discard(other, never())).rejects.toMatchObject({ code: 'Refused' });
+    expect(await isThere(other)).toBe(true);
+  });
+
   test('a rename that still waits for a lock when its exchange is taken back comes to nothing', async () => {
     const [present, staged] = [await database(SMALL), await database('create table t (x int)')];
     const kept = `${present} kept`;

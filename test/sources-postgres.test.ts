@@ -86,11 +86,11 @@ describe.runIf(postgresAvailable())('needs PostgreSQL', () => {
     return items;
   }
 
-  const inspected = async (bytes: Buffer, facts: Facts): Promise<readonly string[]> => {
-    async function* once() {
-      yield bytes;
+  const inspected = async (bytes: Buffer, facts: Facts, pieces = bytes.length): Promise<readonly string[]> => {
+    async function* parts() {
+      for (let at = 0; at < bytes.length; at += pieces) yield bytes.subarray(at, at + pieces);
     }
-    const findings = await format.inspect(once(), facts, '/nowhere', never());
+    const findings = await format.inspect(parts(), facts, '/nowhere', never());
     return findings.filter(({ outcome }) => outcome !== 'passed').map(({ detail }) => detail);
   };
 
@@ -108,7 +108,14 @@ describe.runIf(postgresAvailable())('needs PostgreSQL', () => {
       largeObjects: 2,
       extensions: { hstore: '1.8', plpgsql: '1.0' },
     });
-    expect(await inspected(await readFile(path), facts)).toEqual([]);
+    const archive = await readFile(path);
+    for (const pieces of [archive.length, 61, 4093]) expect(await inspected(archive, facts, pieces)).toEqual([]);
+    for (const packed of ['-Z1', '-Z0']) {
+      const byHand = `${folder.path}/by hand`;
+      await execute('install', ['-d', '-o', 'postgres', folder.path]);
+      await server.tool('pg_dump', '-Fc', packed, '-f', byHand, '-d', `dbname='${name.replaceAll(/['\\]/g, '\\$&')}'`);
+      expect(await inspected(await readFile(byHand), facts), packed).toEqual([]);
+    }
     const copy = await database('');
     await execute('chmod', ['-R', 'a+rX', folder.path]);
     await server.tool('pg_restore', '--exit-on-error', '-d', copy, path);

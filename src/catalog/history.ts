@@ -1,7 +1,8 @@
 import type { Kysely } from 'kysely';
 import type { Catalog, KeptState, Recovery, Run, Sample, Snapshot } from '../ports/catalog.ts';
 import { parseInstant, printInstant } from './instant.ts';
-import type { CatalogTables, KeptStateRow, RecoveryRow, RunRow, SampleRow, SnapshotRow } from './schema.ts';
+import { forgetKept, keepStates, statesKept } from './kept-states.ts';
+import type { CatalogTables, RecoveryRow, RunRow, SampleRow, SnapshotRow } from './schema.ts';
 
 type History = Pick<
   Catalog,
@@ -47,34 +48,28 @@ export function historyTables(database: Kysely<CatalogTables>): History {
           .values({ id, ...columns })
           .onConflict((conflict) => conflict.column('id').doUpdateSet(columns))
           .execute();
-        for (const { host, path, until } of recovery.kept) {
-          const kept = { until_at: printInstant(until), recovery: id };
-          await tables
-            .insertInto('kept_states')
-            .values({ host, path, ...kept })
-            .onConflict((conflict) => conflict.columns(['host', 'path']).doUpdateSet(kept))
-            .execute();
-        }
+        await keepStates(recovery, tables);
       });
     },
     async recoveries({ limit }) {
       const query = database.selectFrom('recoveries').selectAll().orderBy('started_at', 'desc').orderBy('id', 'desc');
       const rows = await query.limit(limit).execute();
-      const kept = await database.selectFrom('kept_states').selectAll().orderBy('path').execute();
+      const kept = await statesKept(database);
       return rows.map((row) =>
         recoveryOfRow(
           row,
-          kept.filter(({ recovery }) => recovery === row.id),
+          kept.flatMap(({ recovery, state }) => (recovery === row.id ? [state] : [])),
         ),
       );
     },
     async keptStates({ endedBy }) {
-      const query = database.selectFrom('kept_states').selectAll().where('until_at', '<=', printInstant(endedBy));
-      return (await query.orderBy('until_at').orderBy('path').execute()).map(keptOfRow);
+      const states = (await statesKept(database)).map(({ state }) => state);
+      const ended = states.filter(
+        ({ until }) => endedBy === undefined || Temporal.Instant.compare(until, endedBy) <= 0,
+      );
+      return ended.toSorted((a, b) => Temporal.Instant.compare(a.until, b.until)); // those of one time stay in order
     },
-    async forgetKeptState({ host, path }) {
-      await database.deleteFrom('kept_states').where('host', '=', host).where('path', '=', path).execute();
-    },
+    forgetKeptState: (kept) => forgetKept(kept, database),
 
     async recordSnapshot(snapshot) {
       const { pool, name, ...columns } = rowOfSnapshot(snapshot);
@@ -164,7 +159,7 @@ const rowOfRecovery = ({ id, subject, restored, reason, startedAt, durationMs, o
   duration_ms: durationMs,
   outcome,
 });
-const recoveryOfRow = (row: RecoveryRow, kept: readonly KeptStateRow[]): Recovery => ({
+const recoveryOfRow = (row: RecoveryRow, kept: readonly KeptState[]): Recovery => ({
   id: row.id,
   subject: { kind: row.subject_kind as Recovery['subject']['kind'], name: row.subject_name },
   restored: row.restored,
@@ -172,12 +167,7 @@ const recoveryOfRow = (row: RecoveryRow, kept: readonly KeptStateRow[]): Recover
   startedAt: parseInstant(row.started_at),
   durationMs: row.duration_ms,
   outcome: row.outcome as Recovery['outcome'],
-  kept: kept.map(keptOfRow),
-});
-const keptOfRow = ({ host, path, until_at }: KeptStateRow): KeptState => ({
-  host,
-  path,
-  until: parseInstant(until_at),
+  kept,
 });
 
 const rowOfSnapshot = (snapshot: Snapshot): SnapshotRow => ({

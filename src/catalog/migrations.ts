@@ -114,7 +114,23 @@ const runsAndHistory: Migration = {
   },
 };
 
-export const MIGRATIONS: readonly Migration[] = [pointsAndEvidence, runsAndHistory];
+const keptDatabases: Migration = {
+  name: '003-kept-databases',
+  async up(tables) {
+    await tables.schema
+      .createTable('kept_databases')
+      .addColumn('service', 'text', (column) => column.notNull())
+      .addColumn('source', 'text', (column) => column.notNull())
+      .addColumn('database_name', 'text', (column) => column.notNull())
+      .addColumn('original', 'text', (column) => column.notNull())
+      .addColumn('until_at', 'text', (column) => column.notNull())
+      .addColumn('recovery', 'text', (column) => column.notNull().references('recoveries.id').onDelete('cascade'))
+      .addPrimaryKeyConstraint('kept_databases_key', ['service', 'source', 'database_name'])
+      .execute();
+  },
+};
+
+export const MIGRATIONS: readonly Migration[] = [pointsAndEvidence, runsAndHistory, keptDatabases];
 
 /** Brings the tables to what this version knows. Each migration is one transaction with its own record: after a failure
  *  or a kill the tables are those of the one before. Two processes may do it at once.

@@ -7,6 +7,7 @@ export interface CatalogTables {
   runs: RunRow;
   recoveries: RecoveryRow;
   kept_states: KeptStateRow;
+  kept_databases: KeptDatabaseRow;
   snapshots: SnapshotRow;
   samples: SampleRow;
   migrations: MigrationRow;
@@ -76,6 +77,15 @@ export interface RecoveryRow {
 export interface KeptStateRow {
   host: string;
   path: string;
+  until_at: string;
+  recovery: string;
+}
+
+export interface KeptDatabaseRow {
+  service: string;
+  source: string;
+  database_name: string;
+  original: string;
   until_at: string;
   recovery: string;
 }

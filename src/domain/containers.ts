@@ -17,6 +17,13 @@ export interface Container {
   readonly createdAt: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly mounts: readonly ContainerMount[];
+  /** How programs of its machine reach it; left out where it is not told. */
+  readonly reached?: {
+    /** Its own name, and those and the addresses that it has in networks. */
+    readonly names: readonly string[];
+    /** Ports of the machine that are its own. */
+    readonly ports: readonly number[];
+  };
   /** True for the one that this program runs in, which is never stopped. */
   readonly own: boolean;
 }

@@ -30,6 +30,14 @@ export function networkSockets(table: string): readonly ListeningSocket[] {
   });
 }
 
+/** /proc/net/tcp and tcp6: the inodes of those that listen at a port, whatever address they took. */
+export const portSockets = (table: string, port: number): readonly string[] =>
+  table.split('\n').flatMap((line) => {
+    const fields = line.trim().split(/\s+/);
+    const own = Number.parseInt(fields[1]?.split(':')[1] ?? '', 16);
+    return fields[3] === LISTEN && own === port ? [fields[9] ?? ''] : [];
+  });
+
 /** The kernel prints words of 32 bits in the machine's order: 127.0.0.1 is `0100007F` on a little-endian one. */
 function loopbackOf(address: string): string | null {
   if (/^0{8}$/.test(address) || /^(?:0100007F|7F000001)$/.test(address)) return '127.0.0.1';

@@ -100,8 +100,13 @@ interface Remounted {
 /** A recovery with its times in ISO 8601. */
 type PlainRecovery = Omit<Recovery, 'startedAt' | 'kept'> & {
   readonly startedAt: string;
-  readonly kept: readonly (Omit<KeptState, 'until'> & { readonly until: string })[];
+  readonly kept: readonly PlainState[];
 };
+type PlainState = KeptState extends infer State
+  ? State extends KeptState
+    ? Omit<State, 'until'> & { readonly until: string }
+    : never
+  : never;
 
 export const recoveryRecorded = (recovery: Recovery): RecoveryRecorded => ({
   kind: 'recovery-recorded',
@@ -115,7 +120,7 @@ export const recoveryRecorded = (recovery: Recovery): RecoveryRecorded => ({
 const recoveryOf = ({ startedAt, kept, ...rest }: PlainRecovery): Recovery => ({
   ...rest,
   startedAt: Temporal.Instant.from(startedAt),
-  kept: kept.map(({ until, ...state }) => ({ ...state, until: Temporal.Instant.from(until) })),
+  kept: kept.map((state) => ({ ...state, until: Temporal.Instant.from(state.until) })),
 });
 
 /** Something that can be taken back: plain data, because after a crash there is no closure left to call. */

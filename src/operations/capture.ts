@@ -12,8 +12,9 @@ import type { Context } from './context.ts';
 import { type EarlierPoints, earlierPoints } from './earlier-points.ts';
 import { refresh } from './refresh.ts';
 import { copiesOfGuards } from './service-record.ts';
+import { readFrom, servingOf } from './serving.ts';
 import { NO_SNAPSHOTS, planSourceSnapshots, sourceSnapshots } from './source-snapshots.ts';
-import { readServersOf, type Stillness, whileStopped } from './units.ts';
+import { type Stillness, whileStopped } from './units.ts';
 
 /** Reads the sources of a service into one new point of a repository. A failed item is a row of its manifest and stops
  *  no other. @throws NothingDone when no item could be stored: such a point is not made; what the repository throws */
@@ -55,7 +56,9 @@ export async function capture(
   };
   if (units.length + forGood.length === 0) await read(async () => {});
   else {
-    const what = { verb: 'backup', subject: service.name, units, forGood, spared: readServersOf(sources) };
+    const on = await context.host(service.host);
+    const { members: spared } = await servingOf(readFrom(sources), [...units, ...forGood], on, context, signal);
+    const what = { verb: 'backup', subject: service.name, units, forGood, spared };
     const work = async ({ down, release }: Stillness): Promise<void> => {
       if (down) await snapshots.take(signal);
       await read(release);
@@ -73,18 +76,15 @@ export async function capture(
   return await draft.commit(manifest, hold, signal);
 }
 
-/** Later than any kept state ends. */
-const END_OF_TIME = Temporal.Instant.from('9999-12-31T23:59:59Z');
-
 /** What belongs to Holdfast itself: its own folders, the states that recoveries moved aside and the snapshots that guard
  *  made beside trees, which may lie in a source. */
 async function forbiddenPaths(
   { host }: ServiceDefinition,
   { catalog, forbiddenPaths: own }: Pick<Context, 'catalog' | 'forbiddenPaths'>,
 ): Promise<readonly string[]> {
-  const kept = await catalog.keptStates({ endedBy: END_OF_TIME });
+  const kept = await catalog.keptStates({});
   const copies = host === 'local' ? await copiesOfGuards(catalog) : [];
-  return [...own, ...kept.filter((state) => state.host === host).map(({ path }) => path), ...copies];
+  return [...own, ...kept.flatMap((state) => ('path' in state && state.host === host ? [state.path] : [])), ...copies];
 }
 
 function refuseNothing(service: string, items: readonly Item[]): void {

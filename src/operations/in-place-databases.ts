@@ -15,6 +15,8 @@ export interface DatabaseExchange extends DatabaseChoice {
   readonly present: boolean;
   /** What the present one is called afterwards. */
   readonly kept: string;
+  /** True where `staged` was set aside by an exchange before, and comes back as it is. False when left out. */
+  readonly returns?: boolean;
 }
 
 /** What is no database and is applied before them: roles. */
@@ -42,6 +44,19 @@ function keptDatabase(database: string, at: Temporal.Instant, count: number): st
   return characters.join('') + suffix;
 }
 
+/** What a database will be called that is set aside: a name that no other has.
+ *  @param isTaken asked until one is not */
+export async function freeKeptName(
+  database: string,
+  at: Temporal.Instant,
+  isTaken: (name: string) => Promise<boolean>,
+): Promise<string> {
+  for (let count = 1; ; count++) {
+    const name = keptDatabase(database, at, count);
+    if (!(await isTaken(name))) return name;
+  }
+}
+
 /** Finds out, without touching anything, which choices go into servers, and which are paths or belong nowhere any more.
  *  @param names `id` of this run, a ULID
  *  @throws Unsupported for a kind whose databases cannot be exchanged; Refused where the account may not do it */
@@ -57,14 +72,6 @@ export async function planDatabases(
   const paths: Choice[] = [];
   const servers = new Map<string, Databases | null>();
   const taken = new Set<string>();
-  async function freeName(database: string, server: Databases): Promise<string> {
-    for (let count = 1; ; count++) {
-      const name = keptDatabase(database, at, count);
-      if (taken.has(name) || (await server.exists(name, signal))) continue;
-      taken.add(name); // two long names may begin alike
-      return name;
-    }
-  }
   for (const choice of choices) {
     const server = servers.get(choice.source) ?? (await serverOf(choice, service, context));
     servers.set(choice.source, server);
@@ -79,7 +86,12 @@ export async function planDatabases(
     }
     const present = await server.exists(database, signal);
     const staged = `holdfast_restore_${id.toLowerCase()}_${databases.length}`;
-    const kept = await freeName(database, server);
+    const kept = await freeKeptName(
+      database,
+      at,
+      async (name) => taken.has(name) || (await server.exists(name, signal)),
+    );
+    taken.add(kept); // two long names may begin alike
     databases.push({ choice, service: service.name, databases: server, database, staged, present, kept });
   }
   for (const server of servers.values()) {
@@ -106,14 +118,20 @@ async function serverOf(
 }
 
 /** Makes roles that are missing, then fills and proves each database under a name of its own. Roles that were made stay.
- *  @param parts `selected`: null when snapshots hold all of it */
+ *  @param parts `selected`: null when none is filled */
 export async function stageDatabases(
   { databases, applied }: ServerPart,
   { selected, ...parts }: Omit<DatabaseParts, 'selected'> & { readonly selected: SelectedPoint | null },
   signal: AbortSignal,
 ): Promise<readonly RestoredItem[]> {
   const items: RestoredItem[] = [];
-  if (databases.length + applied.length === 0) return items;
+  for (const { choice, databases: server, database, staged } of databases.filter(({ returns }) => returns)) {
+    await server.readyAgain(staged, signal);
+    const proof = 'as it was set aside';
+    items.push({ name: choice.name, paths: [database], files: 0, bytes: 0, proof, warnings: [] });
+  }
+  const filled = databases.filter(({ returns = false }) => !returns);
+  if (filled.length + applied.length === 0) return items;
   if (selected === null) throw new TypeError('No point holds these databases.');
   for (const { choice, databases: server } of applied) {
     const bytes = () => selected.repository.open(selected.point, choice.name, signal);
@@ -121,7 +139,7 @@ export async function stageDatabases(
     const proof = 'roles that were missing are made';
     items.push({ name: choice.name, paths: [], files: 0, bytes: choice.bytes, proof, warnings });
   }
-  for (const exchange of databases) {
+  for (const exchange of filled) {
     const item = await fillDatabase(exchange, exchange.staged, { selected, ...parts }, signal);
     items.push({ ...item, paths: [exchange.database] });
   }
@@ -129,7 +147,8 @@ export async function stageDatabases(
 }
 
 /** Where the present database went: under which name. */
-export interface KeptDatabase {
+interface Renamed {
+  readonly source: string;
   readonly original: string;
   readonly path: string;
 }
@@ -140,7 +159,7 @@ export async function swapDatabases(
   exchanges: readonly DatabaseExchange[],
   journal: Pick<JournalEntry, 'step'>,
   signal: AbortSignal,
-): Promise<readonly KeptDatabase[]> {
+): Promise<readonly Renamed[]> {
   for (const { choice, service, databases, database, staged, kept } of exchanges) {
     const step = { kind: 'database-swapped', service, source: choice.source, database, staged, kept } as const;
     await journal.step(step, () => databases.swapIn(database, staged, kept, signal));
@@ -148,5 +167,7 @@ export async function swapDatabases(
   return keptOf(exchanges);
 }
 
-const keptOf = (exchanges: readonly DatabaseExchange[]): readonly KeptDatabase[] =>
-  exchanges.flatMap(({ database, kept, present }) => (present ? [{ original: database, path: kept }] : []));
+const keptOf = (exchanges: readonly DatabaseExchange[]): readonly Renamed[] =>
+  exchanges.flatMap(({ choice: { source }, database, kept, present }) =>
+    present ? [{ source, original: database, path: kept }] : [],
+  );

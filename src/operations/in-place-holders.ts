@@ -13,13 +13,13 @@ import { refuseSharers, sharersToStop } from './service-containers.ts';
 export async function refuseInPlace(
   plan: InPlacePlan,
   { live }: { readonly live: boolean },
-  { forbiddenPaths, unit }: Pick<Context, 'forbiddenPaths' | 'unit'>,
+  context: Pick<Context, 'forbiddenPaths' | 'unit' | 'containers'>,
   signal: AbortSignal,
 ): Promise<void> {
   refuseUnstopped(plan);
-  await refuseServersFiles(plan, { unit }, signal);
+  await refuseServersFiles(plan, context, signal);
   if (!plan.service.stopDuring.restore) refuseSharers(plan.service.name, plan.sharers, live);
-  if (plan.host.name === 'local') await refuseOwnFolders(plan, forbiddenPaths, signal);
+  if (plan.host.name === 'local') await refuseOwnFolders(plan, context.forbiddenPaths, signal);
   const stopping = [...plan.units, ...sharersToStop(plan)];
   const own = await Promise.all(stopping.map((unit) => unit.processes(signal)));
   await refuseHolders(plan, live, signal, new Set(own.flat()));

@@ -2,11 +2,11 @@ import type { HostFiles } from '../ports/host.ts';
 
 /** A present state under its new name. */
 export interface KeptAside {
+  readonly kind: 'path' | 'database';
   /** A path, or a database. */
   readonly original: string;
   readonly path: string;
-  /** Null for a database, which stays until somebody drops it. */
-  readonly until: Temporal.Instant | null;
+  readonly until: Temporal.Instant;
 }
 
 /** How long a present state is kept that a restore set aside (design, "In place"). */

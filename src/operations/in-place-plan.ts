@@ -124,6 +124,18 @@ export async function planInPlace(
   return { service, host, exchanges: shareStages(nested(found)), databases, applied, units, sharers, checks };
 }
 
+/** What stands around an exchange in a service: its host, the units that are stopped for it, and its checks. Nothing is
+ *  touched. @throws UnitMissing; Unsupported for a check that this version cannot ask */
+export async function planUnits(
+  service: ServiceDefinition,
+  context: Pick<Context, 'host' | 'unit' | 'checks'>,
+  signal: AbortSignal,
+): Promise<Pick<InPlacePlan, 'service' | 'host' | 'units' | 'checks'>> {
+  const checks = await context.checks(service);
+  const host = await context.host(service.host);
+  return { service, host, units: await unitsOf(service, context, signal), checks };
+}
+
 /** Each is looked at, so that a name that is wrong is found before anything is touched. */
 async function unitsOf(
   { units, host, stopDuring }: ServiceDefinition,

@@ -2,21 +2,26 @@ import { KEPT_DAYS } from './in-place-kept.ts';
 import type { InPlacePlan } from './in-place-plan.ts';
 import type { Safety } from './safety-point.ts';
 import { sharersToStop } from './service-containers.ts';
+import { goesOn, type Serving } from './serving.ts';
 
 /** What a restore in place does, in its order, each line in words. */
-export function inPlaceSteps(plan: InPlacePlan, safety: Safety | null): readonly string[] {
+export function inPlaceSteps(plan: InPlacePlan, safety: Safety | null, serving: Serving): readonly string[] {
   const { exchanges, databases, applied, checks } = plan;
-  const units = [...plan.units, ...sharersToStop(plan)];
+  const all = [...plan.units, ...sharersToStop(plan)];
+  const units = all.filter((unit) => !goesOn(unit, serving));
+  const spared = all
+    .filter((unit) => goesOn(unit, serving))
+    .map(({ name }) => `Leave ${name} up: its databases are exchanged`);
   const kept = safety === null ? [] : [`Make a safety point of what is there now of ${[...safety.sources].join(', ')}`];
   const roles = applied.map(({ choice }) => `Make what is missing of ${choice.name}`);
-  const fills = databases.map(
-    ({ choice, database }) => `Restore ${database} from ${choice.name} under a new name, and count it`,
+  const fills = databases.flatMap(({ choice, database, returns = false }) =>
+    returns ? [] : [`Restore ${database} from ${choice.name} under a new name, and count it`],
   );
   const stops = units.toReversed().map(({ name }) => `Stop ${name}, if it runs`);
   const starts = units.map(({ name }) => `Start ${name}, if it ran, and wait until it is healthy`);
   const asked = checks.map(({ name }) => `Check ${name}`);
   return [
-    ...[...kept, ...roles, ...fills, ...stops],
+    ...[...kept, ...roles, ...fills, ...spared, ...stops],
     ...exchanges.map(pathStep),
     ...databases.map(databaseStep),
     ...[...starts, ...asked],
@@ -30,5 +35,8 @@ function pathStep({ choice, path, present, way, stays = false }: InPlacePlan['ex
   return `Set ${what} aside for ${KEPT_DAYS} days, and restore it from ${choice.name}`;
 }
 
-const databaseStep = ({ database, present, kept }: InPlacePlan['databases'][number]): string =>
-  present ? `Rename ${database} to ${kept}, and give the new one its name` : `Give the new one the name ${database}`;
+function databaseStep({ database, present, kept, staged, returns = false }: InPlacePlan['databases'][number]): string {
+  const coming = returns ? staged : 'the new one';
+  if (!present) return `Give ${coming} the name ${database}`;
+  return `Rename ${database} to ${kept}, keep it for ${KEPT_DAYS} days, and give ${coming} its name`;
+}

@@ -4,6 +4,7 @@ import { isBelow } from '../domain/tree-path.ts';
 import { imagesTaken } from '../journal/images-step.ts';
 import { recoveryRecorded } from '../journal/step.ts';
 import type { KeptState, Recovery } from '../ports/catalog.ts';
+import type { Host } from '../ports/host.ts';
 import type { Images, Unit } from '../ports/unit.ts';
 import type { Context } from './context.ts';
 import { lookAfter } from './in-place-checks.ts';
@@ -12,6 +13,7 @@ import { moveExcluded } from './in-place-excluded.ts';
 import { refuseHolders, unseenHolders } from './in-place-holders.ts';
 import { type KeptAside, keptUntil } from './in-place-kept.ts';
 import type { Exchange, InPlacePlan } from './in-place-plan.ts';
+import { servingPlan } from './in-place-servers.ts';
 import { type Staged, stage } from './in-place-stage.ts';
 import { type SetAside, swap } from './in-place-swap.ts';
 import type { SelectedPoint } from './point-selection.ts';
@@ -20,7 +22,7 @@ import type { Expectation } from './rollback-expectation.ts';
 import { makeSafetyPoint, safetyOf } from './safety-point.ts';
 import { sharersToStop } from './service-containers.ts';
 import { lockService } from './service-lock.ts';
-import { type Stopped, serversOf, startsOf, startUnits, stopUnits } from './units.ts';
+import { type Stopped, startsOf, startUnits, stopUnits } from './units.ts';
 import type { Validation } from './validate.ts';
 
 export interface InPlaceOptions {
@@ -136,11 +138,12 @@ async function exchangeAll(
   const detail = { service: service.name, point: restored.point, paths, databases };
   await using journal = await (await context.journal()).begin({ verb: 'restore', subject: service.name, detail });
   const parts = { selected: restored.selected, context, journal };
-  const { exchanges, items } = await stage(await prepared(plan, signal), parts, signal);
+  const { exchanges: staged, items } = await stage(await prepared(plan, signal), parts, signal);
   const filled = await stageDatabases(plan, parts, signal);
-  const servers = serversOf([...plan.databases, ...plan.applied].map((one) => one.databases));
-  const sharing = await stopUnits(sharersToStop(plan), journal, context, signal, servers);
-  const stopped = await stopUnits(plan.units, journal, context, signal, servers);
+  const { members: spared } = await servingPlan(plan, context, signal);
+  const sharing = await stopUnits(sharersToStop(plan), journal, context, signal, spared);
+  const stopped = await stopUnits(plan.units, journal, context, signal, spared);
+  const exchanges = await lookedAgain(staged, host, signal);
   await refuseHolders(plan, live, signal); // reading took its time, and a unit may have left a process behind
   const warnings: string[] = [...(await unseenHolders(plan, signal))];
   const aside: SetAside[] = [];
@@ -150,8 +153,16 @@ async function exchangeAll(
   const renamed = await swapDatabases(plan.databases, journal, signal);
   const stages = [...new Set(plan.exchanges.flatMap((exchange) => (exchange.copy === null ? exchange.stage : [])))];
   const until = keptUntil(startedAt, keptSeconds);
-  const kept = [...aside.map((one) => ({ ...one, until })), ...renamed.map((one) => ({ ...one, until: null }))];
-  const states = aside.map(({ path }) => ({ path, host: host.name, until }));
+  const kept: readonly KeptAside[] = [
+    ...aside.map((one) => ({ ...one, kind: 'path' as const, until })),
+    ...renamed.map(({ original, path }) => ({ original, path, kind: 'database' as const, until })),
+  ];
+  const states = [
+    ...aside.map(({ path }) => ({ path, host: host.name, until })),
+    ...renamed.map(({ source, path, original }) => ({
+      ...{ service: service.name, source, database: path, original, until },
+    })),
+  ];
   const recovery = recoveryOf('success', states);
   const again = [...(options.startAgain ?? stopped), ...sharing];
   const removals = stages.map((path) => ({ kind: 'path-removed', host: host.name, path }) as const);
@@ -182,6 +193,23 @@ async function prepared(plan: InPlacePlan, signal: AbortSignal): Promise<InPlace
     exchanges.push({ ...exchange, present });
   }
   return { ...plan, exchanges };
+}
+
+/** A server writes its files when it ends, also one that had none before. */
+async function lookedAgain(exchanges: readonly Staged[], { files }: Host, signal: AbortSignal): Promise<Staged[]> {
+  const looked: Staged[] = [];
+  for (const exchange of exchanges) {
+    if (exchange.server === undefined) {
+      looked.push(exchange);
+      continue;
+    }
+    const present = await files.status(exchange.path, signal);
+    const presentCompanions: string[] = [];
+    for (const companion of exchange.companions)
+      if ((await files.status(companion, signal)) !== null) presentCompanions.push(companion);
+    looked.push({ ...exchange, present, presentCompanions });
+  }
+  return looked;
 }
 
 /** One unit whose images cannot be taken back keeps no other down. @returns what has to be done by hand */

@@ -2,6 +2,7 @@ import type { PointSummary } from '../domain/recovery-point.ts';
 import type { KeptState } from '../ports/catalog.ts';
 import type { Context } from './context.ts';
 import { type Failure, failureOf, throwCommonFailure } from './failure.ts';
+import { dropKeptDatabase, nameOfKept } from './kept-states.ts';
 import type { PlannedPrune, PrunePlan } from './prune-plan.ts';
 import { pruneService } from './prune-service.ts';
 import { recorded } from './recorded.ts';
@@ -73,7 +74,7 @@ export async function performPrune(
         removedStates.push(state);
       } catch (error) {
         signal.throwIfAborted();
-        failures.push(failureOf(error, state.path, null));
+        failures.push(failureOf(error, nameOfKept(state), null));
       }
     }
     const nothing = done === 0 && removed.length === 0 && removedStates.length === 0;
@@ -82,14 +83,14 @@ export async function performPrune(
   };
   return recorded(what, context, perform, (report) => ({
     removed: report.removed.map(({ id, repository, service, location }) => ({ id, repository, service, location })),
-    removedStates: report.removedStates.map(({ host, path }) => ({ host, path })),
+    removedStates: report.removedStates,
     failures: report.failures,
   }));
 }
 
 /** By its record, and forgotten only once it is gone. */
-async function removeState(state: KeptState, { host, catalog }: Context, signal: AbortSignal): Promise<void> {
-  const { files } = await host(state.host);
-  await files.remove(state.path, signal);
-  await catalog.forgetKeptState(state);
+async function removeState(state: KeptState, context: Context, signal: AbortSignal): Promise<void> {
+  if ('path' in state) await (await context.host(state.host)).files.remove(state.path, signal);
+  else await dropKeptDatabase(state, context, signal);
+  await context.catalog.forgetKeptState(state);
 }

@@ -3,6 +3,7 @@ import type { Context } from './context.ts';
 import { restoreInPlace } from './in-place.ts';
 import { refuseInPlace } from './in-place-holders.ts';
 import { planInPlace } from './in-place-plan.ts';
+import { servingPlan } from './in-place-servers.ts';
 import { inPlaceSteps } from './in-place-steps.ts';
 import { type SelectedPoint, selectPoint } from './point-selection.ts';
 import { recorded } from './recorded.ts';
@@ -110,7 +111,8 @@ async function inPlace(
   const options = { live: target.live ?? false, withoutSafety: target.withoutSafety ?? false };
   await refuseInPlace(plan, options, context, signal);
   const safety = options.withoutSafety ? null : await safetyOf(plan, true, signal);
-  const answer = { ...answerFor(selected, chosen), target, dryRun, steps: inPlaceSteps(plan, safety) };
+  const steps = inPlaceSteps(plan, safety, await servingPlan(plan, context, signal));
+  const answer = { ...answerFor(selected, chosen), target, dryRun, steps };
   if (dryRun) return answer;
   await waitForService(selected.point.service, 'restore', context, signal);
   const {

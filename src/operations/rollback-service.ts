@@ -6,7 +6,7 @@ import { type DiffTotals, totalsOf } from './diff.ts';
 import { type ImagesTaken, type InPlaceResult, restoreInPlace } from './in-place.ts';
 import { refuseInPlace, refuseUnstopped } from './in-place-holders.ts';
 import { type InPlacePlan, planInPlace } from './in-place-plan.ts';
-import { refuseServersFiles } from './in-place-servers.ts';
+import { refuseServersFiles, servingPlan } from './in-place-servers.ts';
 import { refuseOccupied, refuseOwnPaths } from './occupancy.ts';
 import { type SelectedPoint, selectPoint } from './point-selection.ts';
 import { choose } from './restore-choice.ts';
@@ -17,12 +17,15 @@ import { type ServiceContext, serviceNamed, unitsOfService } from './service-con
 import { labelOf, type ServicePoint } from './service-record.ts';
 import { heldTrees } from './service-trees.ts';
 import { waitForServiceCommands } from './service-wait.ts';
+import type { Serving } from './serving.ts';
 import { removeEndedKeptStates } from './snapshot.ts';
 
 /** What a rollback of a whole service would do, found out without touching anything. */
 export interface ServiceRollbackPlan {
   readonly point: ServicePoint;
   readonly plan: InPlacePlan;
+  /** What of the units goes on. */
+  readonly serving: Serving;
   /** Null when snapshots hold all. */
   readonly selected: SelectedPoint | null;
   /** In the order in which they start; each with whether it runs now. */
@@ -97,7 +100,8 @@ export async function planServiceRollback(
   };
   const written = await writtenSince(point, context, signal);
   const madeAt = timeOfUlid(point.id);
-  return { point, plan, selected, units: states, images, written, madeAt };
+  const serving = await servingPlan(plan, context, signal);
+  return { point, plan, serving, selected, units: states, images, written, madeAt };
 }
 
 async function writtenSince(

@@ -10,7 +10,8 @@ import { capture } from './capture.ts';
 import type { ServiceContext } from './service-context.ts';
 import { labelOf, poolOfService, type RecordedPoint, recordedPoints, type ServicePoint } from './service-record.ts';
 import { nameCopies, planTrees, removeCopies, type TreePlan, takeCopies } from './service-trees.ts';
-import { readServersOf, whileStopped } from './units.ts';
+import { readFrom, servingOf } from './serving.ts';
+import { whileStopped } from './units.ts';
 
 /** What a point of a service will consist of, found out before anything is made. */
 export interface PlannedPoint {
@@ -37,7 +38,9 @@ export async function planPoint(
   const stopped = await unitsToStop(service, context);
   const tree = await planTrees(service, sources, stopped.length > 0, context, signal);
   const repository = tree.rest.length === 0 ? null : await archiveOf(service, context);
-  return { service, tree, repository, stopped, spared: readServersOf(sources) };
+  const on = await context.host(service.host);
+  const { members: spared } = await servingOf(readFrom(sources), stopped, on, context, signal);
+  return { service, tree, repository, stopped, spared };
 }
 
 /** A point that could not be taken back is no protection: said before the command runs. */

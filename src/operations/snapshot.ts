@@ -6,6 +6,7 @@ import { newestSnapshotFirst } from '../domain/snapshot-order.ts';
 import type { KeptState, Snapshot } from '../ports/catalog.ts';
 import type { Snapshotter, StoredSnapshot } from '../ports/snapshotter.ts';
 import { findSnapshot, findSubvolume, type GuardContext, type Subject } from './guard-context.ts';
+import { dropKeptDatabase, findKeptState, nameOfKept } from './kept-states.ts';
 import { poolOfService, recordedPoints } from './service-record.ts';
 
 /** A snapshot or kept state as it is on the disk, with what was recorded of it. */
@@ -147,20 +148,53 @@ export async function markSnapshot(
   return marked;
 }
 
-/** Removes one snapshot or kept state, by its whole name. What was recorded of a snapshot stays in the history.
- *  @param evenOfPoint also when a service's point cannot be taken back without it
- *  @throws Usage, SnapshotMissing; Refused while a rollback uses it */
+/** Removes one snapshot or kept state, by its whole name: a database by its name as well, any other by its path. What was
+ *  recorded of a snapshot stays in the history.
+ *  @param yes also when a service's point cannot be taken back without it, or somebody else has dropped a database whose
+ *  server is not known any more
+ *  @throws Usage, SnapshotMissing; Refused while a rollback uses it; TargetBusy while somebody talks with the database */
 export async function removeSnapshot(
-  { name, evenOfPoint }: { readonly name: string; readonly evenOfPoint: boolean },
-  context: Pick<GuardContext, 'pools' | 'snapshotter' | 'catalog' | 'journal'>,
+  { name, yes }: { readonly name: string; readonly yes: boolean },
+  context: RemovalPorts,
   signal: AbortSignal,
-): Promise<StoredSnapshot> {
+): Promise<Pick<StoredSnapshot, 'name' | 'path'>> {
+  const kept = await findKeptState(name, context);
+  if (kept !== null && !(await isInPool(kept, context))) {
+    await removeKeptState(kept, yes, context, signal);
+    return { name: name.slice(name.lastIndexOf('/') + 1), path: name };
+  }
   const { snapshot, snapshotter, subvolume, pool } = await findSnapshot(name, context, signal);
   refuseInUse(subvolume, name, (await context.journal()).open());
-  if (!evenOfPoint) await refusePartOfPoint(pool, name, context);
+  if (!yes) await refusePartOfPoint(pool, name, context);
   await snapshotter.remove(name, signal);
   if (snapshot.kind === 'kept-state') await forgetKept(snapshot.path, context);
   return snapshot;
+}
+
+type RemovalPorts = Pick<
+  GuardContext,
+  'pools' | 'snapshotter' | 'catalog' | 'journal' | 'services' | 'source' | 'host'
+>;
+
+/** By its name alone such a one is found as a snapshot of the pool. */
+async function isInPool(kept: KeptState, context: Pick<GuardContext, 'pools' | 'snapshotter'>): Promise<boolean> {
+  return 'path' in kept && (await poolPlaceOf(kept.path, context)) !== null;
+}
+
+async function removeKeptState(
+  kept: KeptState,
+  yes: boolean,
+  context: RemovalPorts,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await removeKept(kept, context, signal);
+  } catch (error) {
+    // somebody who says so has dropped it by hand
+    const unreachable = 'database' in kept && error instanceof HoldfastError && error.code === 'Refused';
+    if (!(yes && unreachable)) throw error;
+  }
+  await context.catalog.forgetKeptState(kept);
 }
 
 async function refusePartOfPoint(
@@ -194,39 +228,53 @@ function refuseInUse(
 const forgetKept = (path: string, { catalog }: Pick<GuardContext, 'catalog'>): Promise<void> =>
   catalog.forgetKeptState({ host: 'local', path });
 
-/** Removes the kept states of this machine whose time is over: of subvolumes, of single paths and of services. One that
- *  cannot be removed keeps no other. Only what a recovery recorded goes. */
+/** Removes the kept states of this machine whose time is over: of subvolumes, of single paths, of services and their
+ *  databases. One that cannot be removed keeps no other. Only what a recovery recorded goes. */
 export async function removeEndedKeptStates(
-  context: Pick<GuardContext, 'pools' | 'snapshotter' | 'catalog' | 'clock' | 'progress' | 'host'>,
+  context: Pick<
+    GuardContext,
+    'pools' | 'snapshotter' | 'catalog' | 'clock' | 'progress' | 'host' | 'services' | 'source'
+  >,
   signal: AbortSignal,
 ): Promise<readonly KeptState[]> {
   const removed: KeptState[] = [];
   const ended = await context.catalog.keptStates({ endedBy: context.clock.now() });
   for (const kept of ended) {
-    if (kept.host !== 'local') continue;
+    if ('path' in kept && kept.host !== 'local') continue;
     try {
-      await removeKept(kept.path, context, signal);
+      await removeKept(kept, context, signal);
       await context.catalog.forgetKeptState(kept);
       removed.push(kept);
     } catch (error) {
       signal.throwIfAborted();
-      context.progress({ type: 'warning', subject: kept.path, text: `not removed: ${messageOf(error)}` });
+      context.progress({ type: 'warning', subject: nameOfKept(kept), text: `not removed: ${messageOf(error)}` });
     }
   }
   return removed;
 }
 
 async function removeKept(
-  path: string,
-  context: Pick<GuardContext, 'pools' | 'snapshotter' | 'host'>,
+  kept: KeptState,
+  context: Pick<GuardContext, 'pools' | 'snapshotter' | 'host' | 'services' | 'source'>,
   signal: AbortSignal,
 ): Promise<void> {
+  if ('database' in kept) return await dropKeptDatabase(kept, context, signal);
+  const place = await poolPlaceOf(kept.path, context);
+  if (place !== null) return await place.snapshotter.remove(place.name, signal);
+  await (await context.host(kept.host)).files.remove(kept.path, signal);
+}
+
+/** The pool that a kept state lies directly in, and its name there; null for any other path. */
+async function poolPlaceOf(
+  path: string,
+  context: Pick<GuardContext, 'pools' | 'snapshotter'>,
+): Promise<{ readonly snapshotter: Snapshotter; readonly name: string } | null> {
   for (const pool of context.pools.keys()) {
     const snapshotter = await context.snapshotter(pool);
     const name = nameIn(snapshotter, path);
-    if (name !== null) return await snapshotter.remove(name, signal);
+    if (name !== null) return { snapshotter, name };
   }
-  await (await context.host('local')).files.remove(path, signal);
+  return null;
 }
 
 /** The name of a kept state that lies directly in the pool; null for any other path. */

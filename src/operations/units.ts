@@ -2,7 +2,6 @@ import { HoldfastError, messageOf } from '../domain/errors.ts';
 import type { JournalEntry } from '../journal/entry.ts';
 import type { ForwardStep } from '../journal/step.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { Databases, Source } from '../ports/source.ts';
 import type { Unit, UnitHealth } from '../ports/unit.ts';
 import type { Context } from './context.ts';
 
@@ -48,14 +47,6 @@ export async function stopUnits(
   }
   return running;
 }
-
-/** The containers of servers that are read, which are never stopped for their dump. */
-export const readServersOf = (sources: readonly Pick<Source, 'databases' | 'readFrom'>[]): ReadonlySet<string> =>
-  new Set(sources.flatMap(({ databases, readFrom }) => databases?.container ?? readFrom ?? []));
-
-/** The containers that servers of databases run in, which are never stopped for a restore of theirs. */
-export const serversOf = (all: readonly (Pick<Databases, 'container'> | null)[]): ReadonlySet<string> =>
-  new Set(all.flatMap((databases) => databases?.container ?? []));
 
 /** A unit that is not there, or not yet, is down and has no processes: a deployment makes its container, or fails after it
  *  removed it, and neither may keep the data from being protected or taken back. */

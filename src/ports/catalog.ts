@@ -28,18 +28,35 @@ export interface EvidenceRecord {
   readonly at: Temporal.Instant;
 }
 
-/** A present state that a recovery moved aside, to be removed when its time is over. */
-export interface KeptState {
+/** A path that a recovery moved aside, to be removed when its time is over. */
+export interface KeptPath {
   readonly host: string;
   readonly path: string;
   readonly until: Temporal.Instant;
 }
 
+/** A database that a recovery gave another name, to be dropped when its time is over. */
+export interface KeptDatabase {
+  /** The source in whose server it is. */
+  readonly service: string;
+  readonly source: string;
+  /** What it is called now. */
+  readonly database: string;
+  /** What it was called. */
+  readonly original: string;
+  readonly until: Temporal.Instant;
+}
+
+/** A present state that a recovery kept. */
+export type KeptState = KeptPath | KeptDatabase;
+/** By which one is known. */
+export type KeptPlace = Pick<KeptPath, 'host' | 'path'> | Pick<KeptDatabase, 'service' | 'source' | 'database'>;
+
 /** Something that was taken back: a service, or a subvolume of a pool. */
 export interface Recovery {
   readonly id: string;
   readonly subject: { readonly kind: 'service' | 'subvolume'; readonly name: string };
-  /** The id of the point, or the name of the snapshot. */
+  /** The id of the point, or the name of the snapshot, or of the kept database. */
   readonly restored: string;
   readonly reason: 'manual-recovery' | 'command-failed' | 'validation-failed';
   readonly startedAt: Temporal.Instant;
@@ -114,13 +131,14 @@ export interface Catalog extends AsyncDisposable {
   /** Newest first. */
   runs(query: { readonly verb?: string; readonly limit: number }): Promise<readonly Run[]>;
 
+  /** A database of the service that was kept under the name that was restored is kept no more. */
   recordRecovery(recovery: Recovery): Promise<void>;
   /** Newest first. */
   recoveries(query: { readonly limit: number }): Promise<readonly Recovery[]>;
-  /** Those whose time is over at `at`, oldest first. */
-  keptStates(query: { readonly endedBy: Temporal.Instant }): Promise<readonly KeptState[]>;
+  /** Those whose time is over at `endedBy`, oldest first; all of them when it is left out. */
+  keptStates(query: { readonly endedBy?: Temporal.Instant }): Promise<readonly KeptState[]>;
   /** Once it was removed. */
-  forgetKeptState(kept: Pick<KeptState, 'host' | 'path'>): Promise<void>;
+  forgetKeptState(kept: KeptPlace): Promise<void>;
 
   /** One with this pool and name is replaced. */
   recordSnapshot(snapshot: Snapshot): Promise<void>;

@@ -119,10 +119,17 @@ export interface SourceTools {
   readonly engineEnvironment: Readonly<Record<string, string>>;
 }
 
+/** Where a server is reached from its host, by which the unit is found that it runs in. `sockets`: it listens at one of
+ *  them. */
+export type ServerAddress =
+  | { readonly container: string }
+  | { readonly sockets: readonly string[] }
+  | { readonly host: string; readonly port: number };
+
 /** How items go back into a server that runs. Names of databases are the server's own, whatever characters they have. */
 export interface Databases {
-  /** The container that the server runs in, which goes on while units of the service are stopped; null where it is in none. */
-  readonly container: string | null;
+  /** The server goes on while units of the service are stopped. */
+  readonly server: ServerAddress;
   /** The database that an item belongs into; null for an item that is none: roles, the configuration of a directory. */
   databaseOf(item: string): string | null;
   exists(database: string, signal: AbortSignal): Promise<boolean>;
@@ -145,6 +152,12 @@ export interface Databases {
   swapBack(database: string, staged: string, kept: string, signal: AbortSignal): Promise<void>;
   /** Removes a database that a restore made; none of that name is no error. */
   drop(database: string, signal: AbortSignal): Promise<void>;
+  /** Makes a database that {@link swapIn} had set aside ready to be `staged` itself. Before it is journalled, since it is
+   *  not taken back: the database stays what it was, and may be readied again. */
+  readyAgain(kept: string, signal: AbortSignal): Promise<void>;
+  /** Removes a database that {@link swapIn} had set aside; none of that name is no error.
+   *  @throws TargetBusy while somebody talks with it */
+  discard(kept: string, signal: AbortSignal): Promise<void>;
 }
 
 /** A path that snapshots can be made of. */
@@ -181,8 +194,8 @@ export interface Source {
   capture(context: CaptureContext, signal: AbortSignal): Promise<Capture>;
   /** How items go back into the server; null where they are paths ({@link Source.placements}). */
   readonly databases: Databases | null;
-  /** The container of a server whose items are paths, which goes on while it is dumped. Left out where there is none. */
-  readonly readFrom?: string | undefined;
+  /** The server of items that are paths, which goes on while it is dumped. Left out where none is needed for that. */
+  readonly readFrom?: ServerAddress | undefined;
   /** Which paths a restore in place of an item exchanges. */
   placements(roots: readonly Root[], signal: AbortSignal): Promise<readonly InPlacePath[]>;
   /** The paths that a capture reads, where snapshots of them would hold all of it; none where not: a dump, a tree that

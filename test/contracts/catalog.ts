@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Manifest } from '../../src/domain/manifest.ts';
 import { type RecoveryPoint, summaryOf } from '../../src/domain/recovery-point.ts';
-import type { Catalog, Recovery, Run, Sample, Snapshot, SnapshotQuery } from '../../src/ports/catalog.ts';
+import type { Catalog, KeptDatabase, Recovery, Run, Sample, Snapshot, SnapshotQuery } from '../../src/ports/catalog.ts';
 
 export interface CatalogFixture extends AsyncDisposable {
   readonly catalog: Catalog;
@@ -319,7 +319,7 @@ export function catalogContract(name: string, fixture: () => Promise<CatalogFixt
     await catalog.recordRecovery(aRecovery('1', 0, ['/opt/b', '/opt/a']));
     await catalog.recordRecovery(aRecovery('2', 10, ['/opt/c']));
     expect(await catalog.keptStates({ endedBy: hour(719) })).toEqual([]);
-    expect((await catalog.keptStates({ endedBy: hour(720) })).map(({ path }) => path)).toEqual(['/opt/a', '/opt/b']);
+    expect(await catalog.keptStates({ endedBy: hour(720) })).toMatchObject([{ path: '/opt/a' }, { path: '/opt/b' }]);
     await catalog.forgetKeptState({ host: 'local', path: '/opt/a' });
     await catalog.forgetKeptState({ host: 'other', path: '/opt/b' });
     expect(await catalog.recoveries({ limit: 5 })).toEqual([
@@ -328,6 +328,34 @@ export function catalogContract(name: string, fixture: () => Promise<CatalogFixt
     ]);
     expect(await catalog.recoveries({ limit: 1 })).toHaveLength(1);
   });
+
+  owes(
+    'a database that a recovery kept is told beside paths, until it is removed or takes its place again',
+    async ({ catalog }) => {
+      const database = (name: string, hours: number, source = 'db'): KeptDatabase => ({
+        ...{ service: 'mealie', source, database: name, original: 'wiki', until: hour(hours) },
+      });
+      const first = {
+        ...aRecovery('1', 0, ['/opt/a']),
+        kept: [database('wiki_1', 720), database('wiki_1', 720, 'other')],
+      };
+      await catalog.recordRecovery(first);
+      await catalog.recordRecovery(aRecovery('2', 0, ['/opt/b']));
+      expect(await catalog.keptStates({ endedBy: hour(719) })).toEqual([]);
+      const listed = await catalog.keptStates({ endedBy: hour(720) });
+      expect(listed).toMatchObject([{ path: '/opt/b' }, { database: 'wiki_1' }, { database: 'wiki_1' }]);
+      await catalog.forgetKeptState({ service: 'mealie', source: 'other', database: 'wiki_1' });
+      expect((await catalog.recoveries({ limit: 2 })).at(-1)).toEqual({ ...first, kept: [database('wiki_1', 720)] });
+      const back = { ...aRecovery('3', 1, []), restored: 'wiki_1', kept: [database('wiki_2', 721)] };
+      await catalog.recordRecovery({ ...back, id: '4', outcome: 'failed', kept: [] });
+      expect(await catalog.keptStates({})).toContainEqual(database('wiki_1', 720));
+      await catalog.recordRecovery(back);
+      expect(await catalog.keptStates({})).toEqual([
+        expect.objectContaining({ path: '/opt/b' }),
+        database('wiki_2', 721),
+      ]);
+    },
+  );
 
   owes('snapshots are listed newest first, with the outcome that came later', async ({ catalog }) => {
     await catalog.recordSnapshot(aSnapshot('a', 0));

@@ -51,6 +51,25 @@ services:
     expect(await contentsOf(server, 'by_hand')).toBe(await contentsOf(server, name));
   }, 120_000);
 
+  test('a name that no database can have, or that means another, is refused before anything is made', async () => {
+    const name = await database('create table t (x int); insert into t values (1)');
+    const machine = machineWith({ database: name });
+    machine.passes('backup');
+    for (const wanted of ['x'.repeat(65), 'ends with a space ', 'emoji 😀'])
+      expect(machine.json(64, 'restore', 'wiki', '--database', wanted).error).toMatchObject({ code: 'Usage' });
+    await using small = await mariadbServer('--lower-case-table-names=1');
+    await small.sql(null, 'create database wiki; create table wiki.t (x int); insert into wiki.t values (7)');
+    const lowered = aMachine();
+    lowered.configure(`repositories: { disk: { engine: archive, path: '${machine.path('disk')}', share: true } }
+services:
+  wiki: { sources: { db: ${JSON.stringify({ mariadb: { socket: small.socket, database: 'wiki' } })} } }`);
+    const [{ id }] = lowered.json(0, 'list').points;
+    expect(lowered.json(64, 'restore', id, '--database', 'WIKI').error).toMatchObject({ code: 'Usage' });
+    expect(await small.sql('wiki', 'select x from t')).toBe('7');
+    lowered.passes('restore', id, '--database', 'wiki_2');
+    expect(await small.sql('wiki_2', 'select x from t')).toBe('1');
+  }, 120_000);
+
   test('in place: all of a database comes back, and the present one keeps its rows under another name', async () => {
     const name = await database(HOSTILE);
     await server.sql(name, 'alter event later enable');
@@ -66,15 +85,19 @@ services:
     expect(planned.steps.join('\n')).toContain(`${name}_recovery_backup_`);
     const report = machine.json(0, 'restore', 'wiki', '--in-place', '--yes');
     expect(await contentsOf(server, name)).toBe(before);
-    expect(report.kept).toMatchObject([{ original: name, until: null }]);
+    expect(report.kept).toMatchObject([{ kind: 'database', original: name, until: expect.stringMatching(/^20/) }]);
     expect(await server.sql(report.kept[0].path, 'select x from newer; select w from log')).toBe('7\nsince');
+    const back = machine.json(0, 'rollback', '--snapshot', report.kept[0].path, '--auto-confirm');
+    expect(await server.sql(name, 'select x from newer; select w from log')).toBe('7\nsince');
+    machine.passes('rollback', '--snapshot', back.kept[0].path, '--auto-confirm');
+    expect(await contentsOf(server, name)).toBe(before);
     machine.passes('restore', report.safetyPoint, '--database', 'of the safety point');
     expect(await server.sql('of the safety point', 'select x from newer')).toBe('7');
     await server.sql(null, `drop database \`${name}\``);
     machine.passes('restore', 'wiki', '--in-place', '--yes');
     expect(await contentsOf(server, name)).toBe(before);
     expect(await server.sql(null, "show databases like 'holdfast%'")).toBe('');
-  }, 60_000);
+  }, 180_000);
 
   test('in place goes on where a view reads a table that is gone, once nothing more is asked to be kept', async () => {
     const name = await database('create table t (x int); insert into t values (1); create view v as select x from t');

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { canMount, temporaryDisk } from '../services/loop-disk.ts';
 import { type PostgresServer, postgresAvailable, postgresServer } from '../services/postgres.ts';
@@ -72,6 +73,17 @@ services:
       'TABLE DATA public secret keeper',
     );
   }, 120_000);
+
+  test('a name that no database can have is refused before anything is made', async () => {
+    const name = await database('create table t (x int)');
+    const machine = machineWith({ database: name });
+    machine.passes('backup');
+    const long = 'é'.repeat(32);
+    const { error } = machine.json(64, 'restore', 'wiki', '--database', long);
+    expect(error).toMatchObject({ code: 'Usage', message: expect.stringContaining('63 bytes') });
+    expect(await server.sql('postgres', `select count(*) from pg_database where datname like 'éé%'`)).toBe('0');
+    expect(machine.json(0, 'unlock').repairs).toEqual([]);
+  });
 
   test('owners and grants are left out, and said, where their roles are missing', async () => {
     await server.sql('postgres', 'create role leaver');
@@ -223,6 +235,51 @@ services:
     expect(await contentsOf(server, name)).toBe(before);
     expect(await server.sql('postgres', "select count(*) from pg_database where datname like 'holdfast%'")).toBe('0');
   }, 180_000);
+
+  test('what a restore in place kept is listed, comes back by its name, and goes when its time is over', async () => {
+    const name = await database('create table t as select 1 as x');
+    const machine = machineWith({ database: name });
+    const rows = (): Promise<string> => server.sql(name, "select string_agg(x::text, ' ' order by x) from t");
+    const isThere = (database: string): Promise<string> =>
+      server.sql('postgres', `select count(*) from pg_database where datname = '${database.replaceAll("'", "''")}'`);
+    const kept = (): readonly string[] =>
+      machine.json(0, 'snapshot', 'list').kept.map((one: Json) => `${one.of} ${one.original} ${one.name}`);
+    machine.passes('backup');
+    await server.sql(name, 'insert into t values (2)');
+    const [{ path: first }] = machine.json(0, 'restore', 'wiki', '--in-place', '--yes').kept;
+    expect(kept()).toEqual([`wiki ${name} ${first}`]);
+    expect(machine.passes('snapshot', 'list')).toContain(first);
+    expect(machine.json(0, 'rollback', '--snapshot', first, '--dry-run').steps.join()).toContain(
+      `give ${first} its name`,
+    );
+    expect(await rows()).toBe('1');
+    const [{ path: second }] = machine.json(0, 'rollback', '--snapshot', first, '--auto-confirm').kept;
+    expect(await rows()).toBe('1 2');
+    expect(kept()).toEqual([`wiki ${name} ${second}`]);
+    expect(await isThere(first)).toBe('0');
+    const [{ path: third }] = machine.json(0, 'rollback', '--snapshot', second, '--auto-confirm').kept;
+    expect(await rows()).toBe('1');
+    const talk = server.sql(third, 'select pg_sleep(600)').catch((error: Error) => error.message);
+    const talks = (database: string): string =>
+      `from pg_stat_activity where datname = '${database.replaceAll("'", "''")}'`;
+    await expect.poll(() => server.sql('postgres', `select count(*) ${talks(third)}`)).toBe('1');
+    expect(machine.json(0, 'prune').removedStates).toEqual([]);
+    const catalog = new DatabaseSync(machine.path('state', 'catalog.db'));
+    catalog.exec("update kept_databases set until_at = '2026-01-01T00:00:00.000000000Z'");
+    catalog.close();
+    expect(machine.json(1, 'prune').failures).toMatchObject([{ code: 'TargetBusy' }]);
+    expect(await isThere(third)).toBe('1');
+    await server.sql('postgres', `select pg_terminate_backend(pid) ${talks(third)}`);
+    expect(await talk).toContain('terminating connection');
+    await expect.poll(() => server.sql('postgres', `select count(*) ${talks(third)}`)).toBe('0');
+    expect(machine.json(0, 'prune').removedStates).toEqual([{ service: 'wiki', source: 'db', database: third }]);
+    expect(await isThere(third)).toBe('0');
+    const [{ path: fourth }] = machine.json(0, 'restore', 'wiki', '--in-place', '--yes').kept;
+    machine.passes('snapshot', 'remove', fourth);
+    expect(await isThere(fourth)).toBe('0');
+    expect(kept()).toEqual([]);
+    expect(await rows()).toBe('1');
+  }, 120_000);
 
   test('a restore that is killed leaves a database that the next command takes away', async () => {
     const name = await database(

@@ -3,6 +3,7 @@ import type { Evidence, PointReference, PointSummary, RecoveryPoint } from '../.
 import type {
   Catalog,
   EvidenceRecord,
+  KeptPlace,
   KeptState,
   MissingPoint,
   Recovery,
@@ -25,8 +26,10 @@ const referenceOf = ({ id, repository, service, location }: PointReference): Poi
   service,
   location,
 });
-const samePlace = (one: Pick<KeptState, 'host' | 'path'>, other: Pick<KeptState, 'host' | 'path'>): boolean =>
-  one.host === other.host && one.path === other.path;
+const placeOf = (kept: KeptPlace): string =>
+  JSON.stringify('path' in kept ? [kept.host, kept.path] : [kept.service, kept.source, kept.database]);
+const samePlace = (one: KeptPlace, other: KeptPlace): boolean => placeOf(one) === placeOf(other);
+const nameOf = (kept: KeptState): string => ('path' in kept ? kept.path : kept.database);
 const byText = (one: string, other: string): number => Number(one > other) - Number(one < other);
 const newestFirst = (one: PointSummary, other: PointSummary): number =>
   Temporal.Instant.compare(other.timestamp, one.timestamp) || byText(one.id, other.id);
@@ -115,7 +118,11 @@ export function memoryCatalog(): Catalog {
         .slice(0, limit),
 
     recordRecovery: async (recovery) => {
-      kept = [...kept.filter((state) => !recovery.kept.some((other) => samePlace(state, other))), ...recovery.kept];
+      const { restored, outcome, subject } = recovery;
+      const isBack = (state: KeptState): boolean =>
+        'database' in state && outcome === 'success' && state.service === subject.name && state.database === restored;
+      const others = kept.filter((state) => !isBack(state) && !recovery.kept.some((other) => samePlace(state, other)));
+      kept = [...others, ...recovery.kept];
       recoveries.set(recovery.id, recovery);
     },
     recoveries: async ({ limit }) =>
@@ -125,8 +132,13 @@ export function memoryCatalog(): Catalog {
         .map((recovery) => ({ ...recovery, kept: kept.filter((state) => recovery.kept.includes(state)) })),
     keptStates: async ({ endedBy }) =>
       kept
-        .filter(({ until }) => Temporal.Instant.compare(until, endedBy) <= 0)
-        .toSorted((a, b) => Temporal.Instant.compare(a.until, b.until) || byText(a.path, b.path)),
+        .filter(({ until }) => endedBy === undefined || Temporal.Instant.compare(until, endedBy) <= 0)
+        .toSorted(
+          (a, b) =>
+            Temporal.Instant.compare(a.until, b.until) ||
+            Number('database' in a) - Number('database' in b) ||
+            byText(nameOf(a), nameOf(b)),
+        ),
     forgetKeptState: async (place) => {
       kept = kept.filter((state) => !samePlace(state, place));
     },

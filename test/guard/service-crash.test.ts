@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { openCatalog } from '../../src/catalog/open.ts';
+import { nameOfKept } from '../../src/operations/kept-states.ts';
 import { type BtrfsPool, btrfsPool, hasBtrfs } from '../services/btrfs.ts';
 import { run } from '../services/loop-disk.ts';
 import { openAt } from '../services/snapshotter-fixture.ts';
@@ -35,7 +36,7 @@ async function afterRepair(disk: BtrfsPool, state: string): Promise<string> {
   expect(beside).toEqual(kept); // nothing provisional is left
   const succeeded = (await catalog.recoveries({ limit: 9 })).filter(({ outcome }) => outcome === 'success');
   expect(succeeded).toHaveLength(kept.length === 0 ? 0 : 1);
-  expect(succeeded.flatMap((one) => one.kept.map(({ path }) => path)).toSorted()).toEqual(
+  expect(succeeded.flatMap((one) => one.kept.map(nameOfKept)).toSorted()).toEqual(
     kept.map((name) => join(disk.path, name)).toSorted(),
   );
   return `${[...of].join(' and ')}, ${kept.length} kept`;

@@ -77,17 +77,17 @@ test('a removed snapshot stays in the history', async () => {
   using made = guardHouse();
   made.pool.addSubvolume('media');
   const [first] = await create(made, 'media');
-  await removeSnapshot({ name: first?.name ?? '', evenOfPoint: false }, made.context, signal);
+  await removeSnapshot({ name: first?.name ?? '', yes: false }, made.context, signal);
   expect(await listSnapshots({}, made.context, signal)).toEqual([]);
   expect((await history(made.context)).snapshots).toHaveLength(1);
-  const gone = removeSnapshot({ name: first?.name ?? '', evenOfPoint: false }, made.context, signal);
+  const gone = removeSnapshot({ name: first?.name ?? '', yes: false }, made.context, signal);
   await expect(gone).rejects.toMatchObject({ code: 'SnapshotMissing' });
 });
 
 test('a subvolume is no snapshot: it is never removed', async () => {
   using made = guardHouse();
   made.pool.addSubvolume('media');
-  await expect(removeSnapshot({ name: 'media', evenOfPoint: false }, made.context, signal)).rejects.toMatchObject({
+  await expect(removeSnapshot({ name: 'media', yes: false }, made.context, signal)).rejects.toMatchObject({
     code: 'SnapshotMissing',
   });
   expect(made.pool.files('media')).toEqual({});

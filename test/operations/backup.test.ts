@@ -29,7 +29,7 @@ describe('items', () => {
     const asked = Promise.withResolvers<void>();
     for (const source of [first, second]) {
       const { capture } = source;
-      Object.assign(source, { databases: { container: null } });
+      Object.assign(source, { databases: { server: { sockets: [] } } });
       source.capture = async (...wanted) => {
         if (source === first) await asked.promise;
         const captured = await capture(...wanted);

@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { nameOfKept } from '../../src/operations/kept-states.ts';
 import type { Catalog } from '../../src/ports/catalog.ts';
 import { memoryCatalog } from '../fakes/catalog.ts';
 import { fileUnit } from './file-unit.ts';
@@ -30,7 +31,7 @@ describe.each(['before', 'after'])('a restore in place that is killed %s a chang
         const left = readdirSync(folder).filter((name) => /holdfast|recovery/.test(name));
         expect(left).toEqual(done ? [expect.stringMatching(/^data\.recovery-backup-/)] : []);
         const kept = await catalog.keptStates({ endedBy: Temporal.Now.instant().add({ hours: 24 * 31 }) });
-        expect(kept.map(({ path }) => path)).toEqual(left.map((name) => join(folder, name)));
+        expect(kept.map(nameOfKept)).toEqual(left.map((name) => join(folder, name)));
         if (!done) expect(timelessImageOf(join(folder, 'data'))).toBe(readFileSync(join(folder, 'present'), 'utf8'));
       } finally {
         rmSync(folder, { recursive: true, force: true });

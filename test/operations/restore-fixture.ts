@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { localHost } from '../../src/adapters/hosts/local/index.ts';
+import { format as mariadb } from '../../src/adapters/sources/mariadb/index.ts';
 import { format as postgres } from '../../src/adapters/sources/postgres/index.ts';
+import { format as redis } from '../../src/adapters/sources/redis/index.ts';
 import type { ServiceDefinition } from '../../src/domain/definitions.ts';
 import type { Facts } from '../../src/domain/facts.ts';
 import type { Item, Manifest, Root } from '../../src/domain/manifest.ts';
@@ -280,8 +282,8 @@ function countFolder(folder: string, roots: readonly Root[], exclude: readonly s
   return facts;
 }
 
-const FORMATS: Readonly<Record<'files' | 'sqlite' | 'postgres', ItemFormat>> = {
-  postgres,
+const FORMATS: Readonly<Record<'files' | 'sqlite' | 'postgres' | 'mariadb' | 'redis', ItemFormat>> = {
+  ...{ postgres, mariadb, redis },
   files: { kind: 'files', tree: true, inspect: async () => [], facts: async (path, roots) => countFolder(path, roots) },
   sqlite: { kind: 'sqlite', tree: false, inspect: async () => [], facts: async (path) => countRows(path) },
 };

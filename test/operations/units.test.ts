@@ -48,7 +48,7 @@ describe('a backup that stops the units of its service', () => {
   test('leaves the container up whose server it reads', async () => {
     using made = await house();
     const source = made.source('data');
-    Object.assign(source, { databases: { container: 'database' } });
+    Object.assign(source, { databases: { server: { container: 'database' } } });
     const [project, server] = declare(made, 'project', 'database');
     project?.members.set('database', true);
     server?.members.clear();
@@ -210,8 +210,10 @@ describe('a restore in place that stops the units of its service', () => {
     const server = units[0] as MemoryUnit;
     const host = await made.context.host('local');
     const [choice, present] = [{ name: 'volume_data' }, await host.files.status(file, signal)];
-    const databases = [{ databases: { container: 'database' } }];
-    const plan = { host, exchanges: [{ path: file, present, choice }], databases, applied: [] };
+    const databases = [{ databases: { server: { container: 'database' } } }];
+    const service = made.services.get('mealie');
+    const around = { service, host, units: [], sharers: [], applied: [] };
+    const plan = { ...around, exchanges: [{ path: file, present, choice }], databases };
     const looked = (): Promise<void> => refuseServersFiles(plan as unknown as InPlacePlan, made.context, signal);
     await looked();
     server.processesNow = [holder];

@@ -40,8 +40,8 @@ set sql_mode = default$$
 delimiter ;
 `.replace('values (1, 2);', 'values (1, null), (2, 1);');
 
-/** A table in which a database that was exchanged keeps what no rename moves. */
-const OURS = 'holdfast_exchanged';
+/** Tables in which a database that was exchanged keeps what no rename moves. */
+const OURS = `('holdfast_exchanged', 'holdfast_exchanged_earlier')`;
 
 /** Everything that a database holds, by SQL of our own: rows as hex, definitions, bodies. */
 export async function contentsOf(server: MariadbServer, database: string): Promise<string> {
@@ -50,7 +50,7 @@ export async function contentsOf(server: MariadbServer, database: string): Promi
     null,
     `select hex(c.table_name), group_concat(concat('coalesce(hex(\`', replace(c.column_name, '\`', '\`\`'), '\`),''null'')') order by ordinal_position separator ',''|'',')
      from information_schema.columns c join information_schema.tables t using (table_schema, table_name)
-     where table_schema = '${escaped}' and table_name <> '${OURS}' and table_type in ('BASE TABLE', 'VIEW', 'SEQUENCE') group by 1 order by 1`,
+     where table_schema = '${escaped}' and table_name not in ${OURS} and table_type in ('BASE TABLE', 'VIEW', 'SEQUENCE') group by 1 order by 1`,
   );
   const rows = listed
     .split('\n')
@@ -62,9 +62,9 @@ export async function contentsOf(server: MariadbServer, database: string): Promi
     });
   const here = `'${escaped}'`;
   const definitions = `
-    select table_name, engine, if(table_type = 'SEQUENCE', null, table_collation), create_options from information_schema.tables where table_schema = ${here} and table_name <> '${OURS}' order by 1;
+    select table_name, engine, if(table_type = 'SEQUENCE', null, table_collation), create_options from information_schema.tables where table_schema = ${here} and table_name not in ${OURS} order by 1;
     select table_name, column_name, column_type, column_default, extra, generation_expression, character_set_name from
-      information_schema.columns where table_schema = ${here} and table_name <> '${OURS}' order by 1, ordinal_position;
+      information_schema.columns where table_schema = ${here} and table_name not in ${OURS} order by 1, ordinal_position;
     select table_name, replace(view_definition, concat('\`', replace(${here}, '\`', '\`\`'), '\`'), 'DB') from information_schema.views where table_schema = ${here} order by 1;
     select trigger_name, event_manipulation, hex(action_statement), sql_mode from information_schema.triggers where trigger_schema = ${here} order by 1;
     select routine_name, routine_type, hex(routine_definition), sql_mode from information_schema.routines where routine_schema = ${here} order by 1;

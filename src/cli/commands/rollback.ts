@@ -1,11 +1,13 @@
 import { Command } from 'commander';
 import { HoldfastError } from '../../domain/errors.ts';
+import { findKeptState } from '../../operations/kept-states.ts';
 import { rollback } from '../../operations/rollback.ts';
 import { planRollback, type RollbackRequest } from '../../operations/rollback-plan.ts';
 import { writtenSince } from '../../operations/rollback-written.ts';
 import type { Face } from '../face.ts';
 import { rollbackAsJson, rollbackForPeople, rollbackPlanAsJson, rollbackPreview } from '../render/rollback.ts';
 import { chooseSnapshot, offerDependencies } from './rollback-choice.ts';
+import { takeDatabaseBack } from './rollback-database.ts';
 import { takePathBack } from './rollback-path.ts';
 import { takeServiceBack } from './rollback-service.ts';
 
@@ -23,7 +25,7 @@ interface Options {
 export const rollbackCommand = (face: Face): Command =>
   new Command('rollback')
     .description('Puts a snapshot in the place of the present state, which is kept. Without a name: asks which.')
-    .option('--snapshot <name>', 'a snapshot or a kept state, recorded or made by hand')
+    .option('--snapshot <name>', 'a snapshot or a kept state, recorded or made by hand; or a kept database')
     .option('--subvolume <name>', 'of this subvolume: its newest snapshot, or the one chosen on a terminal')
     .option('--service <name>', 'a whole service, to the newest point that guard made of it')
     .option('--point <id>', 'with --service: to this one')
@@ -52,6 +54,8 @@ export const rollbackCommand = (face: Face): Command =>
       if (path !== undefined && options.snapshot !== undefined)
         return takePathBack({ snapshot: options.snapshot, path }, autoConfirm, face);
       await using application = await face.open({ writes: !dryRun });
+      const kept = options.snapshot === undefined ? null : await findKeptState(options.snapshot, application);
+      if (kept !== null && 'database' in kept) return await takeDatabaseBack(kept, autoConfirm, application, face);
       const choose = given === null || (asks && 'subvolume' in given && !given.lastGood);
       const what = choose ? await chooseSnapshot(options.subvolume ?? null, application, face) : given;
       if (what === null) return face.exit(1); // left without a choice: nothing changed

@@ -1,7 +1,9 @@
 import { Argument, Command } from 'commander';
 import { SNAPSHOT_OUTCOMES, type SnapshotOutcome } from '../../domain/guard.ts';
+import { listKeptStates, nameOfKept } from '../../operations/kept-states.ts';
 import { createSnapshots, listSnapshots, markSnapshot, removeSnapshot } from '../../operations/snapshot.ts';
 import type { Face } from '../face.ts';
+import { keptStateAsJson, keptStatesForPeople } from '../render/kept-states.ts';
 import { snapshotAsJson, snapshotsAsJson, snapshotsForPeople } from '../render/snapshot.ts';
 import { printable } from '../render/table.ts';
 
@@ -26,14 +28,18 @@ const create = (face: Face): Command =>
 
 const list = (face: Face): Command =>
   new Command('list')
-    .description('Snapshots and kept states of the pools, newest first: recorded or made by hand.')
-    .argument('[subvolume]', 'of this one only')
+    .description('Snapshots and kept states of the pools, recorded or made by hand, and what else restores kept.')
+    .argument('[subvolume]', 'of this one only, or of this service')
     .addHelpText('after', '\nExamples:\n  holdfast snapshot list media\n  holdfast snapshot list --json')
     .action(async (subvolume: string | undefined) => {
       await using application = await face.open();
       const found = await listSnapshots(subvolume === undefined ? {} : { subvolume }, application, face.signal);
-      face.print(snapshotsForPeople(found, application.clock.now()));
-      face.printJson(snapshotsAsJson(found));
+      const shown = new Set(found.map(({ path }) => path));
+      const kept = (await listKeptStates(subvolume, application)).filter(({ state }) => !shown.has(nameOfKept(state)));
+      const none = found.length === 0 && kept.length > 0;
+      const parts = [none ? '' : snapshotsForPeople(found, application.clock.now()), keptStatesForPeople(kept)];
+      face.print(parts.filter((part) => part !== '').join('\n\n'));
+      face.printJson({ ...snapshotsAsJson(found), kept: kept.map(keptStateAsJson) });
     });
 
 const mark = (face: Face): Command =>
@@ -52,12 +58,15 @@ const mark = (face: Face): Command =>
 const remove = (face: Face): Command =>
   new Command('remove')
     .description("Removes one snapshot or kept state, by its whole name; with --yes also a part of a service's point.")
-    .argument('<snapshot>', 'the name of a snapshot or of a kept state')
-    .addHelpText('after', '\nExamples:\n  holdfast snapshot remove media-manual-20261121-143000')
+    .argument('<snapshot>', 'the name of a snapshot, of a kept state or database, or the path of a kept state')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  holdfast snapshot remove media-manual-20261121-143000\n  holdfast snapshot remove mealie_recovery_backup_20261121_152336',
+    )
     .action(async (name: string) => {
       await using application = await face.open({ writes: true });
-      const { yes: evenOfPoint } = face.globals();
-      const removed = await removeSnapshot({ name, evenOfPoint }, application, face.signal);
+      const { yes } = face.globals();
+      const removed = await removeSnapshot({ name, yes }, application, face.signal);
       face.print(`removed ${printable(removed.path)}`);
       face.printJson({ removed: { snapshot_name: removed.name, path: removed.path } });
     });

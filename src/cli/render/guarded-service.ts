@@ -2,10 +2,12 @@ import { formatDuration } from '../../domain/duration.ts';
 import type { GuardServiceReport } from '../../operations/guard-service.ts';
 import type { ServiceRollback, ServiceRollbackPlan } from '../../operations/rollback-service.ts';
 import type { ServicePoint, TreeCopy } from '../../operations/service-record.ts';
+import { goesOn } from '../../operations/serving.ts';
 import { coloured } from './colour.ts';
 import { totalsForPeople } from './diff.ts';
 import { OUTCOMES } from './guard.ts';
 import { timeForPeople } from './point.ts';
+import { keptAsJson } from './restore.ts';
 import { printable } from './table.ts';
 import { validationAsJson, validationForPeople } from './validation.ts';
 
@@ -64,7 +66,7 @@ function pointForPeople({ id, repository, trees, images }: ServicePoint): readon
 
 export const serviceRollbackAsJson = (report: ServiceRollback): object => ({
   ...{ outcome: report.outcome, point: report.point },
-  kept: report.kept.map(({ original, path, until }) => ({ original, path, until: until?.toString() ?? null })),
+  kept: report.kept.map(keptAsJson),
   written: report.written,
   safetyPoint: report.safetyPoint,
   problem: report.problem,
@@ -76,8 +78,8 @@ export const serviceRollbackAsJson = (report: ServiceRollback): object => ({
 export const serviceRollbackForPeople = (report: ServiceRollback): string =>
   [
     ...report.kept.map(
-      ({ original, path, until }) =>
-        `${printable(original)} is back; the state before is ${until === null ? 'the database ' : ''}${printable(path)}`,
+      ({ original, path, kind }) =>
+        `${printable(original)} is back; the state before is ${kind === 'database' ? 'the database ' : ''}${printable(path)}`,
     ),
     ...(report.validation === null ? [] : validationForPeople(report.validation)),
     ...report.warnings.map(printable),
@@ -101,8 +103,9 @@ export const servicePlanAsJson = ({ point, plan, units, images, written }: Servi
 });
 
 /** What stops, what is replaced and where the present state goes, and which images run again. */
-export function servicePreview({ point, plan, units, images, written, madeAt }: ServiceRollbackPlan): string {
-  const stops = new Set(plan.units);
+export function servicePreview(found: ServiceRollbackPlan): string {
+  const { point, plan, units, images, written, madeAt, serving } = found;
+  const stops = new Set(plan.units.filter((unit) => !goesOn(unit, serving)));
   return [
     `takes ${printable(point.service)} back to ${point.id} of ${timeForPeople(madeAt)}`,
     ...units

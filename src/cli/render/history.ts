@@ -2,6 +2,7 @@ import { counted } from '../../domain/counted.ts';
 import { formatDuration } from '../../domain/duration.ts';
 import { formatBytes } from '../../domain/size.ts';
 import type { History } from '../../operations/history.ts';
+import { nameOfKept } from '../../operations/kept-states.ts';
 import type { Recovery, Snapshot } from '../../ports/catalog.ts';
 import { coloured, strong } from './colour.ts';
 import { timeForPeople } from './point.ts';
@@ -16,7 +17,7 @@ export const recoveryAsJson = (recovery: Recovery): object => ({
   reason: recovery.reason,
   duration_seconds: Math.round(recovery.durationMs) / 1000,
   outcome: recovery.outcome,
-  kept: recovery.kept.map(({ path, until }) => ({ path, until: until.toString() })),
+  kept: recovery.kept.map((state) => ({ path: nameOfKept(state), until: state.until.toString() })),
 });
 
 export const historyAsJson = ({ snapshots, recoveries, figures, ends, replaced }: History): object => ({

@@ -2,8 +2,10 @@ import { counted } from '../../domain/counted.ts';
 import { formatDuration } from '../../domain/duration.ts';
 import type { Decision } from '../../domain/pruning.ts';
 import { formatBytes } from '../../domain/size.ts';
+import { nameOfKept } from '../../operations/kept-states.ts';
 import type { PruneReport } from '../../operations/prune.ts';
 import type { PlannedPrune, PrunePlan } from '../../operations/prune-plan.ts';
+import type { KeptState } from '../../ports/catalog.ts';
 import { failureAsJson, failureForPeople } from './backup.ts';
 import { bad, coloured, doubtful, good, strong } from './colour.ts';
 import { timeForPeople } from './point.ts';
@@ -27,8 +29,12 @@ const serviceAsJson = ({ repository, service, plan, decisions, refused, question
   decisions: decisions.map(decisionAsJson),
 });
 
+const placeAsJson = (state: KeptState): object =>
+  'path' in state
+    ? { host: state.host, path: state.path }
+    : { service: state.service, source: state.source, database: state.database };
 const keptStatesAsJson = ({ keptStates }: PrunePlan): object[] =>
-  keptStates.map(({ host, path, until }) => ({ host, path, until: until.toString() }));
+  keptStates.map((state) => ({ ...placeAsJson(state), until: state.until.toString() }));
 
 export const plannedPruneAsJson = (plan: PrunePlan): object => ({
   dryRun: true,
@@ -52,7 +58,7 @@ export const pruneAsJson = ({
   durationMs,
   services: services.map(serviceAsJson),
   removed: removed.map(({ id, service, repository }) => ({ id, service, repository })),
-  removedStates: removedStates.map(({ host, path }) => ({ host, path })),
+  removedStates: removedStates.map(placeAsJson),
   passedOver: passedOver.map(({ point, reason }) => ({ point: point.id, repository: point.repository, reason })),
   failures: failures.map(failureAsJson),
 });
@@ -91,19 +97,23 @@ function serviceForPeople({ repository, service, plan, decisions, refused, quest
 export function plannedPruneForPeople({ services, keptStates, failures }: PrunePlan): string {
   const lines = [
     ...services.map(serviceForPeople),
-    ...keptStates.map(({ path, until }) => `${bad('remove')}  ${printable(path)}, kept until ${timeForPeople(until)}`),
+    ...keptStates.map(
+      (state) => `${bad('remove')}  ${printable(nameOfKept(state))}, kept until ${timeForPeople(state.until)}`,
+    ),
     ...failures.map(failureForPeople),
   ];
   return lines.length === 0 ? 'No points to decide about.' : lines.join('\n');
 }
 
-export function pruneForPeople({ outcome, durationMs, services, removed, passedOver, failures }: PruneReport): string {
+export function pruneForPeople(report: PruneReport): string {
+  const { outcome, durationMs, services, removed, removedStates, passedOver, failures } = report;
   const kept = services.reduce((sum, { decisions }) => sum + decisions.length, 0) - removed.length;
   const freed = removed.reduce((sum, { totalSize }) => sum + totalSize, 0);
   const gone =
     removed.length === 0 ? 'nothing to remove' : `${counted(removed.length, 'point')} removed (${formatBytes(freed)})`;
   return [
     ...removed.map((point) => `removed  ${point.id}  ${printable(point.service)} in ${printable(point.repository)}`),
+    ...removedStates.map((state) => `removed  ${printable(nameOfKept(state))}, a state that was kept`),
     ...passedOver.map(({ point, reason }) => `${doubtful('kept')}  ${point.id}: ${printable(reason)}`),
     ...services.flatMap(({ service, refused }) =>
       refused === null ? [] : [`${bad('refused')}: ${printable(service)}: ${printable(refused)}`],

@@ -1,10 +1,16 @@
 import { counted } from '../../domain/counted.ts';
 import { formatDuration } from '../../domain/duration.ts';
 import { formatBytes } from '../../domain/size.ts';
+import type { KeptAside } from '../../operations/in-place-kept.ts';
 import type { RestoreReport } from '../../operations/restore-request.ts';
 import { coloured, doubtful } from './colour.ts';
 import { timeForPeople } from './point.ts';
 import { printable, table } from './table.ts';
+
+export const keptAsJson = ({ path, original, kind, until }: KeptAside): object => ({
+  ...{ path, original, kind },
+  until: until.toString(),
+});
 
 export function restoreAsJson(report: RestoreReport): object {
   const { run, outcome, dryRun, service, point, target, items, missing, replaced, skipped, kept, durationMs } = report;
@@ -19,7 +25,7 @@ export function restoreAsJson(report: RestoreReport): object {
     missing,
     replaced,
     skipped,
-    kept: kept.map(({ path, original, until }) => ({ path, original, until: until?.toString() ?? null })),
+    kept: kept.map(keptAsJson),
     safetyPoint: report.safetyPoint,
     steps: report.steps,
     warnings: report.warnings,
@@ -55,12 +61,10 @@ export function restoreForPeople(report: RestoreReport): string {
     ...(replaced + skipped > 0
       ? [`${counted(replaced, 'file was', 'files were')} replaced, ${skipped} left as they were`]
       : []),
-    ...kept.map(({ path, original, until }) => {
-      const before = `${printable(original)}: its state before is kept as`;
-      return until === null
-        ? `${before} the database ${printable(path)}; drop it when it is of no use`
-        : `${before} ${printable(path)} until ${timeForPeople(until)}`;
-    }),
+    ...kept.map(
+      ({ path, original, kind, until }) =>
+        `${printable(original)}: its state before is kept as ${kind === 'database' ? 'the database ' : ''}${printable(path)} until ${timeForPeople(until)}`,
+    ),
     ...(report.safetyPoint === null ? [] : [`The state before is kept as safety point ${report.safetyPoint}`]),
     `${coloured(outcome)}: restored ${from} in ${formatDuration(report.durationMs / 1000)}`,
   ].join('\n');

@@ -14,11 +14,32 @@ const rowSchema = z.tuple([
       z.object({ Type: z.string(), Name: z.string().default(''), Source: z.string().default(''), RW: z.boolean() }),
     )
     .nullable(),
+  z
+    .object({
+      Ports: z.record(z.string(), z.array(z.object({ HostPort: z.string() })).nullable()).nullish(),
+      Networks: z
+        .record(z.string(), z.object({ IPAddress: z.string().nullish(), Aliases: z.array(z.string()).nullish() }))
+        .nullish(),
+    })
+    .nullable(),
 ]);
 
 function mountOf({ Type, Name, Source, RW }: NonNullable<z.infer<typeof rowSchema>[5]>[number]): ContainerMount {
   if (Type === 'volume') return { kind: 'volume', source: Name, writable: RW };
   return { kind: Type === 'bind' ? 'bind' : 'other', source: Source, writable: RW };
+}
+
+function reachedAt(name: string, network: z.infer<typeof rowSchema>[6]): NonNullable<Container['reached']> {
+  const { Networks, Ports } = network ?? {};
+  const aliases = Object.values(Networks ?? {}).flatMap(({ IPAddress, Aliases }) => [
+    IPAddress ?? '',
+    ...(Aliases ?? []),
+  ]);
+  const ports = Object.values(Ports ?? {}).flatMap((bound) => (bound ?? []).map(({ HostPort }) => Number(HostPort)));
+  return {
+    names: [...new Set([name, ...aliases.filter((alias) => alias !== '')])],
+    ports: [...new Set(ports)],
+  };
 }
 
 /** @param own ids of the container that this program runs in
@@ -30,8 +51,9 @@ export function parseContainers(stdout: string, own: ReadonlySet<string>): reado
       .filter((line) => line.trim() !== '')
       .map((line) => {
         const fields = rowSchema.parse(line.split('\t').map((field): unknown => JSON.parse(field)));
-        const [id, name, running, createdAt, labels, mounts] = fields;
-        const common = { id, name: name.replace(/^\//, ''), running, createdAt, labels: labels ?? {} };
+        const [id, slashed, running, createdAt, labels, mounts, network] = fields;
+        const name = slashed.replace(/^\//, '');
+        const common = { id, name, running, createdAt, labels: labels ?? {}, reached: reachedAt(name, network) };
         return { ...common, mounts: (mounts ?? []).map(mountOf), own: own.has(id) };
       });
   } catch (cause) {

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { webAddressSetting } from '../../../domain/settings.ts';
+import type { ServerAddress } from '../../../ports/source.ts';
 import { choiceSettings, chosenOneWay, ONE_CHOICE, serverSettings } from '../server/config.ts';
 
 const { container, host, port, user, password } = serverSettings;
@@ -33,6 +34,14 @@ export function addressOf({ couchdb: { url, host, port } }: CouchdbSettings): UR
   if (url !== undefined) return new URL(url);
   const name = host ?? '127.0.0.1';
   return new URL(`http://${name.includes(':') ? `[${name}]` : name}:${port ?? DEFAULT_PORT}`);
+}
+
+/** The server as units are looked through for it. */
+export function serverAddress(settings: CouchdbSettings): ServerAddress {
+  const { container } = settings.couchdb;
+  if (container !== undefined) return { container };
+  const { hostname, port, protocol } = addressOf(settings);
+  return { host: hostname.replaceAll(/[[\]]/g, ''), port: Number(port) || (protocol === 'https:' ? 443 : 80) };
 }
 
 /** All of them unless some are named: an account that may list them is needed for that. */

@@ -1,5 +1,5 @@
 import { HoldfastError } from '../../../domain/errors.ts';
-import type { Databases } from '../../../ports/source.ts';
+import type { Databases, ServerAddress } from '../../../ports/source.ts';
 import { databaseOfItem } from '../server/names.ts';
 import type { Client } from './client.ts';
 import { type Filled, fillDatabase } from './fill.ts';
@@ -12,11 +12,11 @@ const NAME = /^[a-z_][a-z0-9_$()+/-]*$/;
 const BESIDE = 'Restore it beside the present one: --database NAME, or to a folder: --to DIR';
 
 /** How items go back into a running server: under a name that is free. CouchDB gives no database another name, so none
- *  takes the place of another. @param container that it runs in */
+ *  takes the place of another. */
 export function databasesOf(
   source: string,
   open: (signal: AbortSignal) => Promise<Client>,
-  container: string | null = null,
+  server: ServerAddress,
 ): Databases {
   const filled = new Map<string, Filled>();
   const noSwap = (): Promise<never> =>
@@ -31,7 +31,7 @@ export function databasesOf(
     return (await stateOf(database, client)) !== null;
   };
   return {
-    container,
+    server,
     databaseOf: (item) => databaseOfItem('couchdb', item),
     async exists(database, signal) {
       await using client = await open(signal);
@@ -67,6 +67,8 @@ export function databasesOf(
     confirmExchange: noSwap,
     swapIn: noSwap,
     swapBack: noSwap,
+    readyAgain: noSwap,
+    discard: noSwap,
     async drop(database, signal) {
       await using client = await open(signal);
       await client.ask({ method: 'DELETE', path: pathOf(database) }, [404]);

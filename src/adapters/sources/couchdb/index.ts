@@ -5,7 +5,7 @@ import { itemNameOf } from '../server/names.ts';
 import { reachServer } from '../server/reach.ts';
 import { streamItem } from '../server/stream-item.ts';
 import { type Client, clientOf } from './client.ts';
-import { type CouchdbSettings, namedDatabases } from './config.ts';
+import { type CouchdbSettings, namedDatabases, serverAddress } from './config.ts';
 import { databasesOf } from './databases.ts';
 import { dumpDatabase, type ToDump } from './dump.ts';
 import { look } from './server.ts';
@@ -42,7 +42,7 @@ export function source(name: string, settings: CouchdbSettings, host: Host, tool
         [Symbol.asyncDispose]: async () => undefined,
       };
     },
-    databases: databasesOf(name, open, settings.couchdb.container),
+    databases: databasesOf(name, open, serverAddress(settings)),
     placements: async () => [],
     snapshotRoots: async () => [],
     holdsDatabases: async () => true,

@@ -17,7 +17,7 @@ const LOOK_LIMIT_MS = 60_000;
 
 /** One OpenLDAP server: the entries below a suffix, and its schema and settings (cn=config). */
 export function source(name: string, settings: LdapSettings, host: Host, tools: SourceTools): Source {
-  const { config, suffix } = settings.ldap;
+  const { config, container, suffix } = settings.ldap;
   const itemOf = (item: string, reached: Reached, tool: CapturedStream['tool']): CapturedStream => {
     const what = item === KIND ? { suffix } : 'configuration';
     const command = reached.command('slapcat', args.dump(config, what));
@@ -40,7 +40,7 @@ export function source(name: string, settings: LdapSettings, host: Host, tools: 
       return { items, [Symbol.asyncDispose]: async () => undefined };
     },
     databases: null,
-    readFrom: settings.ldap.container,
+    readFrom: container === undefined ? undefined : { container },
     async placements(_roots, signal) {
       const reached = await reachServer(name, settings.ldap, host, tools);
       const files = { entries: `${KIND}.ldif`, configuration: `${CONFIGURATION}.ldif` };

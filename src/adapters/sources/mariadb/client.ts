@@ -1,5 +1,7 @@
 import { HoldfastError } from '../../../domain/errors.ts';
 import type { Command, Host } from '../../../ports/host.ts';
+import type { ServerAddress } from '../../../ports/source.ts';
+import { addressOf } from '../server/address.ts';
 import type { Reached } from '../server/reach.ts';
 import * as args from './args.ts';
 import type { MariadbSettings } from './config.ts';
@@ -25,6 +27,12 @@ export interface Program {
   readonly version: string;
   /** MySQL's own, and no MariaDB's. */
   readonly oracle: boolean;
+}
+
+/** Where Debian's and the makers' own programs look for a server when nothing is said; a port alone is of the network. */
+export function serverAddress({ mariadb: settings }: MariadbSettings): ServerAddress {
+  const sockets = ['/run/mysqld/mysqld.sock', '/tmp/mysql.sock', '/var/lib/mysql/mysql.sock'];
+  return addressOf(settings, { port: 3306, sockets: settings.port === undefined ? sockets : [] });
 }
 
 const SQL_LIMIT_MS = 120_000;

@@ -1,7 +1,7 @@
 import { HoldfastError } from '../../../domain/errors.ts';
 import type { Facts } from '../../../domain/facts.ts';
 import type { Bytes } from '../../../ports/bytes.ts';
-import type { Databases } from '../../../ports/source.ts';
+import type { Databases, ServerAddress } from '../../../ports/source.ts';
 import { databaseOfItem } from '../server/names.ts';
 import * as args from './args.ts';
 import type { Client } from './client.ts';
@@ -9,24 +9,24 @@ import { loadScript, renamed } from './load.ts';
 import { isOurs, listTables } from './look.ts';
 import { databaseExists } from './objects.ts';
 import { databaseNamedIn } from './read-script.ts';
-import { confirmExchange, takeBack, takePlace } from './swap.ts';
+import { confirmExchange, discard, readyAgain, takeBack, takePlace } from './swap.ts';
 
 /** A dump says of which database it is within so many bytes. */
 const HEADER_BYTES = 8192;
 const COUNT_LIMIT_MS = 24 * 3600_000;
 
-/** How items go back into a running server. @param container that it runs in */
+/** How items go back into a running server. */
 export function databasesOf(
   source: string,
   open: (signal: AbortSignal) => Promise<Client>,
-  container: string | null = null,
+  server: ServerAddress,
 ): Databases {
   /** What was filled, and the database that its rows are counted as: keys of facts have its name. */
   const originals = new Map<string, string>();
   const exists = async (database: string, signal: AbortSignal): Promise<boolean> =>
     await databaseExists(database, await open(signal), signal);
   return {
-    container,
+    server,
     databaseOf: (item) => databaseOfItem('mariadb', item),
     exists,
     async fill(database, bytes, signal) {
@@ -55,6 +55,8 @@ export function databasesOf(
       await takeBack({ database, staged, kept }, await open(signal), signal),
     drop: async (database, signal) =>
       void (await (await open(signal)).lines(`DROP DATABASE IF EXISTS ${args.quoted(database)}`, signal)),
+    readyAgain: async (kept, signal) => await readyAgain(kept, await open(signal), signal),
+    discard: async (kept, signal) => await discard(kept, await open(signal), signal),
   };
 }
 

@@ -3,7 +3,7 @@ import type { CapturedStream, Source, SourceTools } from '../../../ports/source.
 import { itemNameOf } from '../server/names.ts';
 import { reachServer } from '../server/reach.ts';
 import { streamItem } from '../server/stream-item.ts';
-import { type Client, clientOf } from './client.ts';
+import { type Client, clientOf, serverAddress } from './client.ts';
 import { type MariadbSettings, namedDatabases } from './config.ts';
 import { databasesOf } from './databases.ts';
 import { dumpDatabase } from './dump.ts';
@@ -39,7 +39,7 @@ export function source(name: string, settings: MariadbSettings, host: Host, tool
         [Symbol.asyncDispose]: async () => undefined,
       };
     },
-    databases: databasesOf(name, open, settings.mariadb.container),
+    databases: databasesOf(name, open, serverAddress(settings)),
     placements: async () => [],
     snapshotRoots: async () => [],
     holdsDatabases: async () => true,

@@ -1,3 +1,4 @@
+import { HoldfastError } from '../../../domain/errors.ts';
 import { literal, quoted } from './args.ts';
 import type { Client } from './client.ts';
 
@@ -16,6 +17,9 @@ export interface Objects {
 /** Tables of our own, in which an exchange keeps what it needs to go on: until the tables moved, and afterwards. */
 export const BEGUN = 'holdfast_exchange_begun';
 export const DONE = 'holdfast_exchanged';
+/** What DONE is called in a database that was set aside once and is to take its place again. */
+export const EARLIER = 'holdfast_exchanged_earlier';
+const OWN: ReadonlySet<string> = new Set([BEGUN, DONE, EARLIER]);
 
 export const fromHex = (hex: string): string => Buffer.from(hex, 'hex').toString('utf8');
 
@@ -38,7 +42,7 @@ export async function objectsOf(database: string, client: Client, signal: AbortS
   const of = (...types: readonly string[]): readonly string[] =>
     all.flatMap((one) => (types.includes(one.type) ? [one.name] : []));
   return {
-    tables: of('BASE TABLE', 'SYSTEM VERSIONED', 'SEQUENCE').filter((table) => table !== BEGUN && table !== DONE),
+    tables: of('BASE TABLE', 'SYSTEM VERSIONED', 'SEQUENCE').filter((table) => !OWN.has(table)),
     sequences: of('SEQUENCE'),
     views: of('VIEW'),
     triggers: of('TRIGGER'),
@@ -49,10 +53,31 @@ export async function objectsOf(database: string, client: Client, signal: AbortS
 
 const ROUTINES: ReadonlySet<string> = new Set(['PROCEDURE', 'FUNCTION', 'PACKAGE', 'PACKAGE BODY']);
 
+/** Whether there is a database of this name, as the server compares names.
+ *  @throws Usage for what no database can be called */
 export async function databaseExists(database: string, client: Client, signal: AbortSignal): Promise<boolean> {
-  const sql = `SELECT 1 FROM information_schema.SCHEMATA WHERE BINARY SCHEMA_NAME = BINARY ${literal(database)}`;
-  return (await client.lines(sql, signal)).length > 0;
+  // MariaDB Knowledge Base, "Identifier Names"
+  if (database === '' || [...database].length > LONGEST_NAME || /[ \0]$|[\u{10000}-\u{10ffff}]/u.test(database))
+    throw new HoldfastError('Usage', `MariaDB has no database of the name "${database}".`, database, {
+      hint: `Choose another: 1 to ${LONGEST_NAME} characters, none of them beyond U+FFFF, and no space at its end`,
+    });
+  const name = literal(database);
+  const sql = `SELECT IF(BINARY ${name} = BINARY LOWER(${name}), '', 'small') FROM DUAL WHERE @@lower_case_table_names = 1;
+    SELECT 'there' FROM information_schema.SCHEMATA WHERE BINARY SCHEMA_NAME = BINARY ${name}
+    OR @@lower_case_table_names = 2 AND LOWER(SCHEMA_NAME) = LOWER(${name})`;
+  const found = (await client.lines(sql, signal)).flat();
+  if (!found.includes('small')) return found.includes('there');
+  throw new HoldfastError(
+    'Usage',
+    `The server keeps names in small letters, and ${database} has large ones.`,
+    database,
+    {
+      hint: 'Write the name as SHOW DATABASES does (lower_case_table_names)',
+    },
+  );
 }
+
+const LONGEST_NAME = 64;
 
 /** Drops what is no table. What is gone already is no error. */
 export async function dropCode(

@@ -1,7 +1,7 @@
 import { literal, quoted } from './args.ts';
 import type { Client } from './client.ts';
 import { type Definitions, definitionsOf, PARTS } from './definitions.ts';
-import { BEGUN, DONE, databaseExists, objectsOf } from './objects.ts';
+import { BEGUN, DONE, databaseExists, EARLIER, objectsOf } from './objects.ts';
 
 /** A database's own part of what an exchange needs. */
 export interface Saved extends Definitions {
@@ -21,12 +21,9 @@ export interface Before {
 
 const SIDES = ['present', 'coming'] as const;
 
-export async function hasTable(
-  database: string,
-  table: typeof BEGUN | typeof DONE,
-  client: Client,
-  signal: AbortSignal,
-): Promise<boolean> {
+type Own = typeof BEGUN | typeof DONE | typeof EARLIER;
+
+export async function hasTable(database: string, table: Own, client: Client, signal: AbortSignal): Promise<boolean> {
   const sql = `SELECT 1 FROM information_schema.TABLES WHERE BINARY TABLE_SCHEMA = BINARY ${literal(database)}
     AND TABLE_NAME = '${table}'`;
   return (await client.lines(sql, signal)).length > 0;
@@ -35,7 +32,7 @@ export async function hasTable(
 /** Null when nothing was saved, or not all of it. */
 export async function savedIn(
   database: string,
-  table: typeof BEGUN | typeof DONE,
+  table: Own,
   client: Client,
   signal: AbortSignal,
 ): Promise<Before | null> {
@@ -86,7 +83,9 @@ async function lookAt(database: string, client: Client, signal: AbortSignal): Pr
   if (earlier !== null) return earlier;
   const objects = await objectsOf(database, client, signal);
   const definitions = await definitionsOf(database, objects, client, signal);
-  return { name: database, defaults: await defaultsOf(database, client, signal), ...definitions };
+  // One that comes back after days has all but its events, which were not made in it.
+  const events = (await savedIn(database, EARLIER, client, signal))?.present?.events ?? definitions.events;
+  return { name: database, defaults: await defaultsOf(database, client, signal), ...definitions, events };
 }
 
 /** Names of character sets are words. */

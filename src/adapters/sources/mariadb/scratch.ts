@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { HoldfastError } from '../../../domain/errors.ts';
 import type { Item } from '../../../domain/manifest.ts';
 import type { OpenScratch, Scratch, ScratchAccount, ScratchPlace } from '../../../ports/scratch.ts';
+import { NOWHERE } from '../server/address.ts';
 import type { Reached } from '../server/reach.ts';
 import { folderWith, notInstalled } from '../server/scratch-programs.ts';
 import { type ScratchServer, startScratchServer } from '../server/scratch-server.ts';
@@ -114,7 +115,7 @@ function scratchOf(
   { version, client, server, items, folder }: Parts,
 ): Omit<Scratch, typeof Symbol.asyncDispose> {
   const open = async (): Promise<Client> => client;
-  const databases = databasesOf(source, open);
+  const databases = databasesOf(source, open, NOWHERE);
   /** What items became, by their names. */
   const restored = new Map<string, string>();
   const dumpedBy = (items[0]?.tool?.version ?? '').split('.').map(Number);

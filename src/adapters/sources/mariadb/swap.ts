@@ -1,8 +1,9 @@
 import { HoldfastError } from '../../../domain/errors.ts';
-import { literal } from './args.ts';
+import { inUse } from '../server/kept.ts';
+import { literal, quoted } from './args.ts';
 import type { Client } from './client.ts';
 import { exchange, finishExchange, forgetExchange } from './exchange.ts';
-import { BEGUN, DONE, databaseExists, fromHex, objectsOf } from './objects.ts';
+import { BEGUN, DONE, databaseExists, EARLIER, fromHex, objectsOf } from './objects.ts';
 import { hasTable } from './saved.ts';
 
 interface Names {
@@ -103,4 +104,23 @@ export async function takeBack({ database, staged, kept }: Names, client: Client
   }
   if ((await there(database)) || (await there(kept)))
     await exchange({ ...back, from: (await there(kept)) ? kept : null }, client, signal);
+}
+
+/** By the table of an exchange is told how far one got, so that of an earlier one gets another name. */
+export async function readyAgain(kept: string, client: Client, signal: AbortSignal): Promise<void> {
+  if (!(await hasTable(kept, DONE, client, signal))) return;
+  const own = (table: string): string => `${quoted(kept)}.${table}`;
+  await client.lines(`DROP TABLE IF EXISTS ${own(EARLIER)};\nRENAME TABLE ${own(DONE)} TO ${own(EARLIER)}`, signal);
+}
+
+/** One that no exchange set aside is somebody else's, whatever it is called. */
+export async function discard(kept: string, client: Client, signal: AbortSignal): Promise<void> {
+  if (!(await databaseExists(kept, client, signal))) return;
+  if (!(await hasTable(kept, DONE, client, signal)) && !(await hasTable(kept, EARLIER, client, signal)))
+    throw new HoldfastError('Refused', `The database ${kept} was not set aside by a restore.`, kept, {
+      hint: 'Drop it by hand when it is of no use',
+    });
+  const talks = `SELECT ID FROM information_schema.PROCESSLIST WHERE BINARY DB = BINARY ${literal(kept)}`;
+  if ((await client.lines(talks, signal)).length > 0) throw inUse(kept);
+  await client.lines(`DROP DATABASE IF EXISTS ${quoted(kept)}`, signal);
 }

@@ -22,8 +22,8 @@ export const dumpGlobals = (passwords: boolean): string[] => [
   ...(passwords ? [] : ['--no-role-passwords']),
 ];
 
-/** What an archive on stdin holds as data, as SQL on stdout. */
-export const readData: readonly string[] = ['--section=data', '--file=-'];
+/** What an archive on stdin holds as data, as SQL. @param file `-` for stdout */
+export const readData = (file: string): string[] => ['--section=data', `--file=${file}`];
 
 /** What an archive on stdin says of its database and of what is in it, as SQL on stdout. */
 export const readDefinitions: readonly string[] = ['--create', '--schema-only', '--file=-'];

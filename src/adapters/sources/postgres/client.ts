@@ -1,5 +1,7 @@
 import { HoldfastError } from '../../../domain/errors.ts';
 import type { Command, Session } from '../../../ports/host.ts';
+import type { ServerAddress } from '../../../ports/source.ts';
+import { addressOf } from '../server/address.ts';
 import type { Reached } from '../server/reach.ts';
 import * as args from './args.ts';
 import type { PostgresSettings } from './config.ts';
@@ -17,6 +19,16 @@ export interface Client {
   /** What went wrong, in words that say what to do: a server that is away, a wrong password. */
   explain(error: unknown, database: string | null): unknown;
 }
+
+/** libpq takes a host that begins with a slash for the folder of a socket, and knows these (Debian's, then its own). */
+export function serverAddress({ postgres: { host, socket, ...settings } }: PostgresSettings): ServerAddress {
+  const socketFile = (folder: string): string => `${folder.replace(/\/+$/, '')}/.s.PGSQL.${settings.port ?? PORT}`;
+  const sockets = ['/var/run/postgresql', '/tmp'].map(socketFile);
+  const place = host?.startsWith('/') ? { socket: host } : { ...(host && { host }), ...(socket && { socket }) };
+  return addressOf({ ...settings, ...place }, { port: PORT, sockets, socketFile });
+}
+
+const PORT = 5432;
 
 /** Seconds until a server that does not answer is given up. */
 const CONNECT_LIMIT = '30';

@@ -80,7 +80,7 @@ export function scanData(): DataScan {
 const END_OF_ROWS = Buffer.from([BACKSLASH, DOT]);
 
 /** `COPY public."My Table" (id) FROM stdin;` is of `public.My Table`. */
-function copiedTable(statement: string): string {
+export function copiedTable(statement: string): string {
   const name = '("(?:[^"]|"")*"|[^\\s".(]+)';
   const [, schema = '', table = ''] = new RegExp(`^COPY ${name}\\.${name}[ (]`).exec(statement) ?? [];
   const plain = (identifier: string): string =>

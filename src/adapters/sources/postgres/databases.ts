@@ -1,24 +1,34 @@
 import { HoldfastError } from '../../../domain/errors.ts';
 import type { Bytes } from '../../../ports/bytes.ts';
-import type { Databases } from '../../../ports/source.ts';
+import type { Databases, ServerAddress } from '../../../ports/source.ts';
 import { databaseOfItem } from '../server/names.ts';
 import * as args from './args.ts';
 import { askServer, type Client } from './client.ts';
 import { namedAs, parseDefinitions } from './definitions.ts';
 import { countDatabase } from './facts.ts';
 import { missingRolesOf } from './roles.ts';
-import { confirmExchange, takeBack, takePlace } from './swap.ts';
+import { confirmExchange, discard, takeBack, takePlace } from './swap.ts';
 import { type Ask, literal, quoted } from './words.ts';
 
 const GLOBALS = 'postgres_globals';
 
-/** How items go back into a running server. @param container that it runs in */
-export function databasesOf(open: () => Promise<Client>, container: string | null = null): Databases {
+/** How items go back into a running server. */
+export function databasesOf(open: () => Promise<Client>, server: ServerAddress): Databases {
   const ask: Ask = async (sql, signal, except) => await askServer(await open(), [], sql, signal, except);
-  const exists = async (database: string, signal: AbortSignal): Promise<boolean> =>
-    (await ask(`select 1 from pg_catalog.pg_database where datname = ${literal(database)}`, signal)).length > 0;
+  const exists = async (database: string, signal: AbortSignal): Promise<boolean> => {
+    const name = literal(database);
+    const longest = `pg_catalog.current_setting('max_identifier_length')`;
+    const sql = `select ${longest} where pg_catalog.octet_length(${name}) not between 1 and ${longest}::int
+      union all select 'there' from pg_catalog.pg_database where datname = ${name}`.replaceAll(/\s+/g, ' ');
+    const [found] = await ask(sql, signal);
+    if (found === undefined || found === 'there') return found === 'there';
+    // the server would cut it and say nothing
+    throw new HoldfastError('Usage', `A database's name has 1 to ${found} bytes here: "${database}".`, database, {
+      hint: 'Choose another name',
+    });
+  };
   return {
-    container,
+    server,
     databaseOf: (item) => (item === GLOBALS ? null : databaseOfItem('postgres', item)),
     exists,
     async fill(database, bytes, signal) {
@@ -50,6 +60,8 @@ export function databasesOf(open: () => Promise<Client>, container: string | nul
     swapBack: (database, staged, kept, signal) => takeBack({ database, staged, kept }, ask, signal),
     drop: async (database, signal) =>
       void (await ask(`drop database if exists ${quoted(database)} with (force)`, signal)),
+    readyAgain: async (_kept, signal) => signal.throwIfAborted(),
+    discard: (kept, signal) => discard(kept, ask, signal),
   };
 }
 

@@ -5,6 +5,7 @@ import { compareFacts, type Facts } from '../../../domain/facts.ts';
 import type { Bytes } from '../../../ports/bytes.ts';
 import type { Finding, ItemFormat } from '../../../ports/source.ts';
 import { readPipeline } from '../../../process/run.ts';
+import { HEADER_BYTES, plainArchive, scanArchive } from './archive-scanner.ts';
 import * as args from './args.ts';
 import { scanData } from './data-scanner.ts';
 import { readGlobals } from './globals.ts';
@@ -40,7 +41,7 @@ async function read(bytes: Bytes, signal: AbortSignal): Promise<Read> {
   const { first, all } = await begun(bytes);
   if (first.subarray(0, MAGIC.length).toString('latin1') !== MAGIC)
     return { reader: 'script', found: await readGlobals(all) };
-  return { reader: 'pg_restore', found: await readArchive(all, signal) };
+  return { reader: 'pg_restore', found: await readArchive(first, all, signal) };
 }
 
 /** Looks at the first bytes, and gives all of them. */
@@ -48,7 +49,7 @@ async function begun(bytes: Bytes): Promise<{ readonly first: Buffer; readonly a
   const iterator = bytes[Symbol.asyncIterator]();
   const chunks: Uint8Array[] = [];
   let length = 0;
-  while (length < MAGIC.length) {
+  while (length < HEADER_BYTES) {
     const { value, done } = await iterator.next();
     if (done === true) break;
     chunks.push(value);
@@ -69,19 +70,25 @@ async function begun(bytes: Bytes): Promise<{ readonly first: Buffer; readonly a
   return { first: Buffer.concat(chunks), all: all() };
 }
 
-/** Reads every block of data, packed or not. @throws what `bytes` throws; ToolMissing when this pg_restore cannot tell */
-async function readArchive(bytes: Bytes, signal: AbortSignal): Promise<Facts | string> {
-  const scan = scanData();
+/** Lets pg_restore read every block of data, packed or not, and counts rows: in the archive itself where it is not packed,
+ *  else in what is printed. @throws what `bytes` throws; ToolMissing when this pg_restore cannot tell */
+async function readArchive(first: Buffer, bytes: Bytes, signal: AbortSignal): Promise<Facts | string> {
+  const header = plainArchive(first);
+  const scan = header === null ? scanData() : scanArchive(header);
   let broken: { readonly error: unknown } | null = null;
   async function* watched(): Bytes {
     try {
-      yield* bytes;
+      for await (const chunk of bytes) {
+        if (header !== null) scan.take(chunk);
+        yield chunk;
+      }
     } catch (error) {
       broken = { error };
       throw error;
     }
   }
-  const restore = { program: 'pg_restore', args: args.readData, environment: withoutWrapper() };
+  const words = args.readData(header === null ? '-' : '/dev/null');
+  const restore = { program: 'pg_restore', args: words, environment: withoutWrapper() };
   try {
     for await (const chunk of readPipeline([restore], { signal, input: watched() })) scan.take(chunk);
   } catch (error) {

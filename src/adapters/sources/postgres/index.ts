@@ -3,7 +3,7 @@ import type { CapturedStream, Source, SourceTools } from '../../../ports/source.
 import { itemNameOf } from '../server/names.ts';
 import { type Reached, reachServer } from '../server/reach.ts';
 import { streamItem } from '../server/stream-item.ts';
-import { type Client, clientOf } from './client.ts';
+import { type Client, clientOf, serverAddress } from './client.ts';
 import type { PostgresSettings } from './config.ts';
 import { databasesOf } from './databases.ts';
 import { COUNTING_LIMIT_MS, dumpDatabase } from './dump.ts';
@@ -63,7 +63,7 @@ export function source(
       const items = itemsOf(await look(settings, client, signal), client);
       return { items, [Symbol.asyncDispose]: async () => undefined };
     },
-    databases: databasesOf(open, settings.postgres.container),
+    databases: databasesOf(open, serverAddress(settings)),
     placements: async () => [],
     snapshotRoots: async () => [],
     holdsDatabases: async () => true,

@@ -3,6 +3,7 @@ import { HoldfastError } from '../../../domain/errors.ts';
 import type { Item } from '../../../domain/manifest.ts';
 import type { Bytes } from '../../../ports/bytes.ts';
 import type { OpenScratch, Scratch, ScratchAccount, ScratchPlace } from '../../../ports/scratch.ts';
+import { NOWHERE } from '../server/address.ts';
 import type { Reached } from '../server/reach.ts';
 import { type ScratchServer, startScratchServer } from '../server/scratch-server.ts';
 import { askServer, type Client, clientOf } from './client.ts';
@@ -128,7 +129,7 @@ function scratchOf(
   source: string,
   { installed, client, server, place, account }: Parts,
 ): Omit<Scratch, typeof Symbol.asyncDispose> {
-  const databases = databasesOf(async () => client);
+  const databases = databasesOf(async () => client, NOWHERE);
   /** What items became, by their names. */
   const restored = new Map<string, string>();
   const judged = async <Value>(work: () => Promise<Value>, signal: AbortSignal): Promise<Value> => {

@@ -1,4 +1,5 @@
 import { HoldfastError } from '../../../domain/errors.ts';
+import { inUse } from '../server/kept.ts';
 import { type Ask, literal, quoted } from './words.ts';
 
 interface Names {
@@ -99,4 +100,12 @@ export async function takeBack({ database, staged, kept }: Names, ask: Ask, sign
   const restored = there.has(database) ? [[database, staged] as const] : [];
   const back = there.has(kept) ? [[kept, database] as const] : [];
   if (restored.length + back.length > 0) await renameAll([...restored, ...back], ask, signal);
+}
+
+/** Without force: whoever talks with a database that was set aside needs it. */
+export async function discard(kept: string, ask: Ask, signal: AbortSignal): Promise<void> {
+  const talks = `select pid from pg_catalog.pg_stat_activity where datname = ${literal(kept)}`;
+  const [talk] = await ask(talks, signal, [kept]);
+  if (talk !== undefined) throw inUse(kept);
+  await ask(`drop database if exists ${quoted(kept)}`, signal, [kept]);
 }

@@ -2,6 +2,7 @@ import { HoldfastError } from '../../../domain/errors.ts';
 import type { Host } from '../../../ports/host.ts';
 import type { Source, SourceTools } from '../../../ports/source.ts';
 import { engineClient } from '../../../process/engine-client.ts';
+import { addressOf } from '../server/address.ts';
 import { reachServer } from '../server/reach.ts';
 import { streamItem } from '../server/stream-item.ts';
 import { type Client, clientOf } from './client.ts';
@@ -34,7 +35,7 @@ export function source(name: string, settings: RedisSettings, host: Host, tools:
       return { items, [Symbol.asyncDispose]: async () => undefined };
     },
     databases: null,
-    readFrom: settings.redis.container,
+    readFrom: addressOf(settings.redis, { port: 6379, sockets: [] }),
     placements: async (_roots, signal) => [await placeOf(name, file, settings, await open(), host, engine, signal)],
     snapshotRoots: async () => [],
     holdsDatabases: async () => true,

@@ -15,7 +15,7 @@ export const show = (units: readonly string[]): string[] => [
   ...units,
 ];
 export const start = (units: readonly string[]): string[] => [...QUIET, 'start', '--', ...units];
-export const stop = (unit: string): string[] => [...QUIET, 'stop', '--', unit];
+export const stop = (units: readonly string[]): string[] => [...QUIET, 'stop', '--', ...units];
 export const resetFailed = (units: readonly string[]): string[] => [...QUIET, 'reset-failed', '--', ...units];
 
 /** Where Linux shows control groups: version 2, the hybrid layout, and systemd's own hierarchy of version 1. */

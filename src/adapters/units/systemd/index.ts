@@ -75,12 +75,17 @@ export function systemdUnit(reference: Reference, host: Host): Unit {
     reference,
     running,
     state: async (signal) => stateOf(await show(signal)),
-    async stop(signal) {
+    async stop(signal, spared = new Set()) {
+      const together = spared.size === 0 ? [] : await running(signal);
+      const goesOn = together.some((member) => spared.has(member));
+      const stopping = goesOn ? together.filter((member) => !spared.has(member)) : [reference.unit];
       await show(signal);
-      const ended = await systemctl(args.stop(reference.unit), signal, STOP_LIMIT_MS);
-      const after = await show(signal);
-      if (ended.exitCode === 0 && ['inactive', 'failed'].includes(stateOf(after))) return;
-      const words = `${name} could not be stopped: it is ${after.ActiveState} (${after.SubState}).`;
+      if (stopping.length === 0) return;
+      const ended = await systemctl(args.stop(stopping), signal, STOP_LIMIT_MS);
+      const up = (await showAll(stopping, signal)).find((shown) => !['inactive', 'failed'].includes(stateOf(shown)));
+      if (ended.exitCode === 0 && up === undefined) return;
+      const { Id, ActiveState, SubState } = up ?? (await show(signal));
+      const words = `${Id} could not be stopped: it is ${ActiveState} (${SubState}).`;
       throw new HoldfastError('UnitFailed', words, name, {
         hint: `Look at its log: ${logOf(reference)}`,
         cause: new Error(ended.stderrTail),

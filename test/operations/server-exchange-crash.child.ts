@@ -1,0 +1,84 @@
+// Run by server-exchange-crash.test.ts: node server-exchange-crash.child.ts FOLDER mariadb|redis SOCKET before|after NUMBER.
+// Restores a database in place and kills itself before or after one write of the journal; ends with 0 when there is no
+// such write any more.
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { localHost } from '../../src/adapters/hosts/local/index.ts';
+import { source as mariadb } from '../../src/adapters/sources/mariadb/index.ts';
+import { source as redis } from '../../src/adapters/sources/redis/index.ts';
+import type { JournalEntry } from '../../src/journal/entry.ts';
+import { restore } from '../../src/operations/restore.ts';
+import type { SourceTools } from '../../src/ports/source.ts';
+import { fileUnit } from './file-unit.ts';
+import { fixture, signal } from './restore-fixture.ts';
+import { redisUnit } from './server-unit.ts';
+
+const [folder = '', kind = '', socket = '', moment = '', number = ''] = process.argv.slice(2);
+let writes = 0;
+/** A write and both its moments: nothing of it is stored yet, and it is durable while what it tells is not done. */
+function around(when: 'before' | 'after'): void {
+  if (when === moment && writes++ === Number(number)) process.kill(process.pid, 'SIGKILL');
+}
+const deadly = (entry: JournalEntry): JournalEntry => ({
+  id: entry.id,
+  async step(step, take) {
+    around('before');
+    await entry.step(step, async () => {
+      around('after');
+      await take();
+    });
+  },
+  async forwardOnly(remaining) {
+    around('before');
+    await entry.forwardOnly(remaining);
+    around('after');
+  },
+  async done() {
+    around('before');
+    await entry.done();
+    around('after');
+  },
+  [Symbol.asyncDispose]: () => entry[Symbol.asyncDispose](),
+});
+
+const tools: SourceTools = {
+  secret: () => Promise.reject(new Error('no password is configured')),
+  container: () => Promise.reject(new Error('no container is configured')),
+  engineEnvironment: {},
+};
+const made = await fixture(folder);
+const journal = await made.context.journal();
+const context = {
+  ...made.context,
+  journal: async () => ({
+    ...journal,
+    begin: async (intent: Parameters<typeof journal.begin>[0]) => deadly(await journal.begin(intent)),
+  }),
+};
+const isRedis = kind === 'redis';
+if (isRedis) mkdirSync(join(folder, 'redis'));
+const own = redisUnit(folder);
+const unit = isRedis ? own : fileUnit(folder);
+made.units.set(unit.name, unit);
+made.addSource(
+  isRedis
+    ? redis('cache', { redis: { socket: own.socket } }, localHost(), tools)
+    : mariadb('maria', { mariadb: { socket, database: 'wiki' } }, localHost(), tools),
+);
+const service = made.services.get('mealie');
+if (service) made.services.set('mealie', { ...service, units: [{ systemd: unit.name }] });
+
+const fill = (text: string): void => {
+  if (isRedis) return void execFileSync('redis-cli', ['-s', own.socket, 'set', 'text', text]);
+  const sql = `drop database if exists wiki; create database wiki; use wiki; create table notes (text varchar(9)); create table log (w varchar(9));
+    create trigger noted after insert on notes for each row insert into log values ('${text}'); insert into notes values ('${text}');
+    create view newest as select max(text) as text from notes; create event later on schedule every 1 year starts '2037-01-01' do delete from log`;
+  execFileSync('mariadb', ['--no-defaults', `--socket=${socket}`, '--user=root'], { input: sql });
+};
+await unit.start(null, signal);
+fill('then');
+await made.backUp();
+fill('now');
+writeFileSync(join(folder, 'unit-runs'), '');
+await restore({ what: 'mealie', target: { kind: 'in-place', withoutSafety: true } }, context, signal);
