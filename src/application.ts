@@ -3,6 +3,7 @@ import { homedir, hostname } from 'node:os';
 import { join } from 'node:path';
 import { CONTAINERS, HOSTS, SOURCES, UNITS } from './adapters/registry.ts';
 import { openCatalog } from './catalog/open.ts';
+import { keepReserve } from './catalog/reserve.ts';
 import { setAsideWhenDamaged } from './catalog/set-aside.ts';
 import { makeStateFolder, originOf, stateFolder } from './catalog/state.ts';
 import type { Application, Face, GlobalOptions, OpenRequest } from './cli/face.ts';
@@ -85,6 +86,7 @@ function configurationOf(
 async function originIn(folder: string, needed: boolean): Promise<string> {
   try {
     await makeStateFolder(folder);
+    await keepReserve(folder);
     return await originOf(folder);
   } catch (error) {
     if (needed) throw error;
@@ -215,6 +217,7 @@ export async function openApplication(
 
   /** A crash left steps open: a command that writes puts them right first, one that reads only says so. */
   async function lookAtJournal(): Promise<void> {
+    if (taken === null && !request.writes) return; // a location is read, with or without a state
     const own = join(folder, 'journal.db');
     if (!existsSync(own) || openEntries(own, owners).every(({ state }) => state === 'running')) return;
     if (!request.writes) return face.note('A run that was cut short left open steps: holdfast doctor');

@@ -1,4 +1,4 @@
-import { link, mkdir, open, readFile, rm, stat } from 'node:fs/promises';
+import { access, constants, link, mkdir, open, readFile, rm, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { HoldfastError } from '../domain/errors.ts';
@@ -32,6 +32,7 @@ export async function makeStateFolder(folder: string): Promise<void> {
   try {
     const made = await makeFolders(folder, 0o700, { mkdir, stat });
     for (const each of made.toReversed()) await syncFolder(dirname(each));
+    await access(folder, constants.W_OK); // SQLite says no more than that it cannot
   } catch (error) {
     throw stateError(error, 'state folder', folder);
   }

@@ -20,6 +20,9 @@ const CODES: Readonly<Record<number, readonly [ErrorCode, string]>> = {
   26: ['StateDamaged', 'is no database: its file was overwritten or cut'],
 };
 
+/** SQLITE_IOERR_SHMSIZE: the index of the log finds no room. */
+const NO_ROOM_FOR_INDEX = 4874;
+
 /** Errors of the file system, errno(3), met before SQLite is asked. */
 const ERRNO: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   ENOENT: ['StateUnusable', 'cannot be made: its folder does not exist'],
@@ -38,7 +41,8 @@ const ERRNO: Readonly<Record<string, readonly [ErrorCode, string]>> = {
 export function stateError(error: unknown, what: keyof typeof HINTS, path: string): unknown {
   if (!(error instanceof Error)) return error;
   const { errcode, code: errno } = error as { errcode?: number; code?: string };
-  const [code, words] = (errcode === undefined ? ERRNO[errno ?? ''] : CODES[errcode & 0xff]) ?? [];
+  const primary = errcode === NO_ROOM_FOR_INDEX ? 13 : (errcode ?? 0) & 0xff;
+  const [code, words] = (errcode === undefined ? ERRNO[errno ?? ''] : CODES[primary]) ?? [];
   if (code === undefined) return error;
   const hint = code === 'StateDamaged' ? HINTS[what] : {};
   return new HoldfastError(code, `The ${what} ${path} ${words} (${error.message}).`, path, { cause: error, ...hint });
