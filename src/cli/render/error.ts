@@ -8,10 +8,19 @@ function asHoldfastError(error: unknown): HoldfastError {
   if (cause instanceof HoldfastError) return cause;
   const message = cause instanceof Error ? cause.message : String(cause);
   if (cause instanceof Error && 'syscall' in cause && 'path' in cause) {
+    if (cause.syscall === 'mkdtemp') return noTemporaryFolder(String(cause.path), cause);
     const code = saysFull(cause) ? 'NoSpace' : 'PathUnusable'; // errno(3): no defect of ours
     return new HoldfastError(code, `${cause.path}: ${message}.`, String(cause.path), { cause });
   }
   return new HoldfastError('Internal', `Something unexpected happened: ${message}`, 'holdfast', { cause });
+}
+
+function noTemporaryFolder(path: string, cause: Error): HoldfastError {
+  const folder = path.slice(0, path.lastIndexOf('/'));
+  const hint = 'TMPDIR names the folder; without it that is /tmp';
+  const code = saysFull(cause) ? 'NoSpace' : 'PathUnusable';
+  const words = `No temporary folder can be made in ${folder}: ${cause.message.replace(/,? mkdtemp.*$/, '')}.`;
+  return new HoldfastError(code, words, folder, { cause, hint });
 }
 
 const lines = (text: string): string => text.split('\n').map(printable).join('\n');

@@ -38,7 +38,8 @@ export async function confirmKey(settings: ArchiveSettings, tools: Tools, signal
     if (cause.code !== 'WrongPassword') throw cause;
     const what = encryption === 'age' ? 'identities do' : 'passphrase does';
     const words = `The configured ${what} not open what the repository ${name} in ${path} was made with.`;
-    const hint = `Give it that key again; another key needs another repository, in another folder`;
+    const hint =
+      'Put that key back (holdfast config show says which secret is read); a new key needs a new repository, in another folder';
     throw new HoldfastError('WrongPassword', words, path, { cause, hint });
   }
 }
