@@ -61,7 +61,7 @@ export function expectTidy(house: House): void {
     .filter((name) => /(^|\/)\.(draft|removed|holdfast-restore)|\.new$|\.holdfast-locks\/./.test(name));
   expect(left).toEqual([]);
   const state = readdirSync(house.path('state')).filter(
-    (name) => !/^(origin|configuration\.cache|(catalog|journal)\.db(-wal|-shm)?)$/.test(name),
+    (name) => !/^(origin|reserve|configuration\.cache|(catalog|journal)\.db(-wal|-shm)?)$/.test(name),
   );
   expect(state).toEqual([]);
 }
