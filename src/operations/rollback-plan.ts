@@ -162,6 +162,6 @@ async function replacementOf(
 async function freeKeptName(wanted: string, snapshotter: Snapshotter, signal: AbortSignal): Promise<string> {
   for (let count = 1; ; count++) {
     const name = numbered(wanted, count);
-    if (!(await snapshotter.examine(name, signal)).exists) return name;
+    if (!(await snapshotter.holds(name, signal))) return name;
   }
 }

@@ -72,6 +72,8 @@ export interface Snapshotter {
   /** Of any name in the pool's folder, also a kept state or a provisional copy; null: of the pool's folder itself.
    *  @throws Unsupported for null where `whole` is false */
   examine(name: string | null, signal: AbortSignal): Promise<SubvolumeState>;
+  /** Whether anything has this name in the pool's folder. */
+  holds(name: string, signal: AbortSignal): Promise<boolean>;
   /** Asked when something is made that needs it: a rollback takes no more than it leaves. */
   room(signal: AbortSignal): Promise<Room>;
   /** Makes a read-only snapshot of this name in the pool's snapshots folder, which is made when it is missing.

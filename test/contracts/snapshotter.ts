@@ -67,6 +67,10 @@ export function snapshotterContract(name: string, fixture: () => Promise<Snapsho
       expect(await codeOf(rows(snapshotter.diff(SNAPSHOT, null, signal)))).toBe('SnapshotMissing');
       expect(await codeOf(snapshotter.rename('medias', KEPT, signal))).toBe('SubvolumeMissing');
       expect(await snapshotter.examine('medias', signal)).toMatchObject({ exists: false, identity: null });
+      expect([await snapshotter.holds('medias', signal), await snapshotter.holds('media', signal)]).toEqual([
+        false,
+        true,
+      ]);
       expect(await snapshotter.list(signal)).toEqual([]);
       expect(await snapshotter.subvolumes(signal)).toEqual(['media']);
     });

@@ -124,6 +124,10 @@ export function memorySnapshotter(options: MemorySnapshotterOptions): MemorySnap
       enter('subvolumes', signal);
       return names();
     },
+    holds: async (name, signal) => {
+      enter('holds', signal, name);
+      return top.has(name);
+    },
     examine: async (name, signal): Promise<SubvolumeState> => {
       enter('examine', signal, name);
       if (name === null) {

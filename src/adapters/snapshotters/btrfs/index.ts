@@ -5,6 +5,7 @@ import { makeSnapshotsFolder } from '../pool/folder.ts';
 import {
   checkProvisional,
   exchangeIn,
+  holds,
   inPool,
   inSnapshots,
   ownerOf,
@@ -48,6 +49,7 @@ export function btrfsSnapshotter(pool: Pool): Snapshotter {
     capabilities: { instant: true, whole: true, atomic: pool.exchange !== null, generations: true, readOnly: true },
     subvolumes: (signal) => subvolumes(pool, signal),
     examine: (name, signal) => examine(pool, name, signal),
+    holds: (name, signal) => holds(pool, name, signal),
     room: (signal) => roomIn(pool, signal),
     list: (signal) => list(pool, signal),
     find: (name, signal) => find(pool, name, signal),

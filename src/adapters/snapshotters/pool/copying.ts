@@ -9,6 +9,7 @@ import {
   byName,
   checkProvisional,
   exchangeIn,
+  holds,
   inPool,
   inSnapshots,
   isSubvolumeName,
@@ -136,6 +137,7 @@ export function copyingSnapshotter(pool: Pool, { kind, reflink }: Copying): Snap
     ...{ pool: pool.name, path: pool.path, snapshotsPath: pool.snapshotsPath, kind },
     capabilities: { instant: false, whole: false, atomic: pool.exchange !== null, generations: false, readOnly: false },
     ...{ subvolumes, examine, list },
+    holds: (name, signal) => holds(pool, name, signal),
     find: async (name, signal) => (await list(signal)).find((one) => one.name === name) ?? null,
     room: (signal) => roomIn(host, pool.path, signal),
     snapshot: async (subvolume, name, signal) => {

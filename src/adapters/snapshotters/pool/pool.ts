@@ -62,6 +62,9 @@ export const subvolumeMissing = (pool: Pool, name: string, why = 'does not exist
 export const snapshotMissing = (pool: Pool, name: string): HoldfastError =>
   new HoldfastError('SnapshotMissing', `There is no snapshot ${name} in ${pool.snapshotsPath}.`, name);
 
+export const holds = async (pool: Pool, name: string, signal: AbortSignal): Promise<boolean> =>
+  (await pool.host.files.status(inPool(pool, name), signal)) !== null;
+
 /** @throws TargetExists */
 export async function refuseTaken(pool: Pool, path: string, signal: AbortSignal): Promise<void> {
   if ((await pool.host.files.status(path, signal)) === null) return;
