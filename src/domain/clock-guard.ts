@@ -17,5 +17,6 @@ export function clockProblem(
   const point = future ?? ahead;
   if (point === undefined) return null;
   const way = `when that one was made by a wrong clock: holdfast hold ${point.id}`;
-  return `it says ${now}, and point ${point.location} is of ${point.timestamp} (${way})`;
+  const says = now.round({ smallestUnit: 'second', roundingMode: 'floor' });
+  return `it says ${says}, and point ${point.location} is of ${point.timestamp} (${way})`;
 }

@@ -84,7 +84,9 @@ async function* removeAll(
 const keyOf = ({ id, location }: PointSummary): string => `${id} ${location}`;
 
 function refuse({ service, refused }: PlannedPrune): void {
-  if (refused !== null) throw new HoldfastError('Refused', `${service} is not pruned: ${refused}.`, service);
+  if (refused === null) return;
+  const hint = 'Nothing was removed. What would become of each point: holdfast prune --dry-run';
+  throw new HoldfastError('Refused', `${service} is not pruned: ${refused}.`, service, { hint });
 }
 
 /** Null when it was removed, else why not: somebody reads it, or held it since the service was listed. */

@@ -45,6 +45,10 @@ export function remarkOf({ held, foreign, type }: PointSummary): string {
   return words.filter((word) => word !== '').join(', ');
 }
 
+/** A row of a list is one line; `show` says the whole. */
+const LONGEST_REMARK = 72;
+const cut = (text: string): string => (text.length <= LONGEST_REMARK ? text : `${text.slice(0, LONGEST_REMARK - 1)}…`);
+
 export function pointsForPeople(points: readonly PointSummary[], now: Temporal.Instant): string {
   const columns = [
     { title: 'POINT' },
@@ -67,7 +71,7 @@ export function pointsForPeople(points: readonly PointSummary[], now: Temporal.I
     formatBytes(point.totalSize),
     coloured(point.outcome),
     coloured(point.evidence),
-    faint(printable(remarkOf(point))),
+    faint(cut(printable(remarkOf(point)))),
   ]);
   return table(columns, rows);
 }

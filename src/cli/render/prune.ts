@@ -115,9 +115,6 @@ export function pruneForPeople(report: PruneReport): string {
     ...removed.map((point) => `removed  ${point.id}  ${printable(point.service)} in ${printable(point.repository)}`),
     ...removedStates.map((state) => `removed  ${printable(nameOfKept(state))}, a state that was kept`),
     ...passedOver.map(({ point, reason }) => `${doubtful('kept')}  ${point.id}: ${printable(reason)}`),
-    ...services.flatMap(({ service, refused }) =>
-      refused === null ? [] : [`${bad('refused')}: ${printable(service)}: ${printable(refused)}`],
-    ),
     ...failures.map(failureForPeople),
     `${coloured(outcome)}: ${gone}, ${kept} kept, in ${formatDuration(durationMs / 1000)}`,
   ].join('\n');
