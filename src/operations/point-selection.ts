@@ -155,7 +155,8 @@ function noneUsable(
   failures: readonly unknown[],
 ): Error {
   const when = at === undefined ? '' : ` at or before ${at}`;
-  const why = (point: PointSummary): string => whyUnusable(point) ?? passedOver.get(point) ?? 'later';
+  const late = at === undefined ? 'in the future of this clock' : 'later';
+  const why = (point: PointSummary): string => whyUnusable(point) ?? passedOver.get(point) ?? late;
   const others = points
     .slice(0, 5)
     .map((point) => `  ${point.id}  ${point.timestamp}  ${point.repository}  ${why(point)}`);

@@ -91,6 +91,14 @@ test('where nothing can be taken, each point has its repository and its own reas
   await expect(idOf(made, 'mealie', day(8))).rejects.toMatchObject({ message: expect.stringMatching(/ {2}later$/) });
 });
 
+test('a clock that was set back is named where no point is old enough for it', async () => {
+  using made = await fixture();
+  withFile(made);
+  await made.backUp({ timestamp: `${Temporal.Now.instant().add({ hours: 1 }).round('second')}` });
+  const message = expect.stringMatching(/ {2}in the future of this clock$/);
+  await expect(idOf(made, 'mealie')).rejects.toMatchObject({ code: 'PointNotFound', message });
+});
+
 test('--at takes the newest point at or before a time', async () => {
   using made = await fixture();
   withFile(made);
