@@ -1,7 +1,7 @@
-import { HoldfastError } from '../../../domain/errors.ts';
 import type { Host } from '../../../ports/host.ts';
 import type { CapturedStream, Source, SourceTools } from '../../../ports/source.ts';
 import { itemNameOf } from '../server/names.ts';
+import { noSql } from '../server/no-sql.ts';
 import { reachServer } from '../server/reach.ts';
 import { streamItem } from '../server/stream-item.ts';
 import { type Client, clientOf } from './client.ts';
@@ -46,9 +46,6 @@ export function source(name: string, settings: CouchdbSettings, host: Host, tool
     placements: async () => [],
     snapshotRoots: async () => [],
     holdsDatabases: async () => true,
-    query: () => {
-      const words = `${name} is a CouchDB, which no SQL can ask.`;
-      return Promise.reject(new HoldfastError('Unsupported', words, name, { hint: 'Use a check by http or command' }));
-    },
+    query: () => Promise.reject(noSql(name, 'a CouchDB', 'http or command')),
   };
 }

@@ -1,7 +1,7 @@
 import { counted } from '../../../domain/counted.ts';
 import { HoldfastError } from '../../../domain/errors.ts';
-import type { Bytes } from '../../../ports/bytes.ts';
 import type { Command, Host } from '../../../ports/host.ts';
+import { writeText } from '../../../process/write-text.ts';
 import type { Outside } from '../server/outside.ts';
 import type { Reached } from '../server/reach.ts';
 import * as args from './args.ts';
@@ -49,7 +49,7 @@ export async function buildEntries(
     throw elsewhere(suffix, `The configuration of the point has ${suffix} in ${own.path}, the present one in ${data}.`);
   const [folder, settings] = [`${target}.config`, `${target}.ldif`];
   for (const made of [target, folder]) await outer.files.makeFolder(made, 0o700, signal);
-  await write(settings, movedTo(place.inside(target), suffix, ldif), outer, signal);
+  await writeText(settings, movedTo(place.inside(target), suffix, ldif), outer, signal);
   await slapadd(place.inside(folder), 'configuration', place.inside(settings), builder, signal);
   await slapadd(place.inside(folder), { suffix }, place.inside(dump), builder, signal);
   const made = reached.command('slapcat', args.dump(place.inside(folder), { suffix }));
@@ -88,13 +88,6 @@ function dumpOf(name: string, dumps: Dumps): string {
 
 const placed = async (path: string, { files }: Host, signal: AbortSignal): Promise<string> =>
   (await files.status(path, signal)) === null ? path : await files.realPath(path, signal);
-
-async function write(path: string, text: string, host: Host, signal: AbortSignal): Promise<void> {
-  const input = (async function* (): Bytes {
-    yield Buffer.from(text);
-  })();
-  await host.feed([{ program: 'dd', args: [`of=${path}`, 'status=none'] }], { signal, input });
-}
 
 async function slapadd(
   config: string,

@@ -1,7 +1,7 @@
-import { HoldfastError } from '../../../domain/errors.ts';
 import type { Host } from '../../../ports/host.ts';
 import type { CapturedStream, Source, SourceTools } from '../../../ports/source.ts';
 import { engineClient } from '../../../process/engine-client.ts';
+import { noSql } from '../server/no-sql.ts';
 import { type Reached, reachServer } from '../server/reach.ts';
 import { streamItem } from '../server/stream-item.ts';
 import * as args from './args.ts';
@@ -49,10 +49,7 @@ export function source(name: string, settings: LdapSettings, host: Host, tools: 
     },
     snapshotRoots: async () => [],
     holdsDatabases: async () => true,
-    query: () => {
-      const words = `${name} is a directory, which no SQL can ask.`;
-      return Promise.reject(new HoldfastError('Unsupported', words, name, { hint: 'Use a check by command or tcp' }));
-    },
+    query: () => Promise.reject(noSql(name, 'a directory', 'command or tcp')),
   };
 }
 

@@ -2,8 +2,10 @@ import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { HoldfastError } from '../../../domain/errors.ts';
 import type { Facts } from '../../../domain/facts.ts';
-import type { Bytes } from '../../../ports/bytes.ts';
 import type { OpenScratch, ScratchAccount, ScratchPlace } from '../../../ports/scratch.ts';
+import { writeText } from '../../../process/write-text.ts';
+import { noSql } from '../server/no-sql.ts';
+import { giveFolder, writeScratchFile } from '../server/scratch-file.ts';
 import { folderWith, notInstalled } from '../server/scratch-programs.ts';
 import { type ScratchServer, startScratchServer } from '../server/scratch-server.ts';
 import { scanLdif } from './ldif-scanner.ts';
@@ -38,7 +40,8 @@ export const openScratch: OpenScratch = async (source, items, place, signal) => 
     tool: { name: 'OpenLDAP', version: parts.version },
     url: () => (server === null ? null : `ldapi://${encodeURIComponent(`${folder}/s`)}`),
     async restore(item, bytes, aborted) {
-      await write(item.name, bytes(), parts, aborted);
+      const dump = { path: fileOf(item.name, parts), item: item.name, bytes: bytes() };
+      await writeScratchFile(dump, parts.account, place, aborted);
       there.add(item.name);
       // both at the last of them: the entries need the schema, whichever comes first
       if (there.size < wanted.size) return [];
@@ -56,10 +59,7 @@ export const openScratch: OpenScratch = async (source, items, place, signal) => 
         throw server?.reasonOf(error) ?? error;
       }
     },
-    query: () => {
-      const words = `${source} is a directory, which no SQL can ask.`;
-      return Promise.reject(new HoldfastError('Unsupported', words, source, { hint: 'Use a check by command' }));
-    },
+    query: () => Promise.reject(noSql(source, 'a directory', 'command')),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
 };
@@ -69,8 +69,7 @@ async function partsOf(place: ScratchPlace, signal: AbortSignal): Promise<Parts>
   const programs = await folderWith(PROGRAMS, [], host, signal);
   if (programs === null) throw notInstalled('The server of OpenLDAP');
   const account = await place.account(ACCOUNTS, signal);
-  if (account !== null)
-    await host.run({ program: 'chown', args: ['--', `${account.uid}:${account.gid}`, folder] }, { signal });
+  await giveFolder(account, place, signal);
   await host.run(as(account, { program: 'mkdir', args: ['--mode=0700', '--', `${folder}/slapd.d`] }), { signal });
   const options = { signal, accept: [0, 1], limitMs: LOOK_LIMIT_MS };
   const { stdout, stderrTail } = await host.run({ program: `${programs}/slapd`, args: ['-VV'] }, options);
@@ -80,18 +79,6 @@ async function partsOf(place: ScratchPlace, signal: AbortSignal): Promise<Parts>
 
 const fileOf = (item: string, { place }: Parts): string => `${place.folder}/${item}.ldif`;
 
-async function write(item: string, bytes: Bytes, parts: Parts, signal: AbortSignal): Promise<void> {
-  const { account, place } = parts;
-  const args = [`of=${fileOf(item, parts)}`, 'bs=1M', 'status=none'];
-  let ended = false;
-  async function* whole(): Bytes {
-    yield* bytes;
-    ended = true;
-  }
-  await place.host.feed([place.as(account, { program: 'dd', args })], { signal, input: whole() });
-  if (!ended) throw new HoldfastError('Damaged', `Not all of ${item} was taken, so its hash was not compared.`, item);
-}
-
 /** @returns the attributes that it is without */
 async function makeConfiguration(parts: Parts, signal: AbortSignal): Promise<readonly string[]> {
   const { place, account } = parts;
@@ -99,15 +86,9 @@ async function makeConfiguration(parts: Parts, signal: AbortSignal): Promise<rea
   const { ldif, folders, left } = rewriteConfiguration(text, place.folder);
   const folder = { program: 'mkdir', args: ['--mode=0700', '--', ...folders] };
   if (folders.length > 0) await place.host.run(place.as(account, folder), { signal });
-  await write(
-    'scratch',
-    (async function* () {
-      yield Buffer.from(ldif);
-    })(),
-    parts,
-    signal,
-  );
-  await slapadd(['-n', '0', '-l', fileOf('scratch', parts)], parts, signal);
+  const settings = fileOf('scratch', parts);
+  await writeText(settings, ldif, place.host, signal, (command) => place.as(account, command));
+  await slapadd(['-n', '0', '-l', settings], parts, signal);
   return left;
 }
 

@@ -4,6 +4,7 @@ import type { Item } from '../../../domain/manifest.ts';
 import type { OpenScratch, Scratch, ScratchAccount, ScratchPlace } from '../../../ports/scratch.ts';
 import { NOWHERE } from '../server/address.ts';
 import type { Reached } from '../server/reach.ts';
+import { giveFolder } from '../server/scratch-file.ts';
 import { folderWith, notInstalled } from '../server/scratch-programs.ts';
 import { type ScratchServer, startScratchServer } from '../server/scratch-server.ts';
 import { type Client, clientOf } from './client.ts';
@@ -57,11 +58,11 @@ async function programsOf({ host }: ScratchPlace, signal: AbortSignal): Promise<
 async function makeData(
   programs: Programs,
   account: ScratchAccount | null,
-  { folder, host, as }: ScratchPlace,
+  place: ScratchPlace,
   signal: AbortSignal,
 ): Promise<void> {
-  if (account !== null)
-    await host.run({ program: 'chown', args: ['--', `${account.uid}:${account.gid}`, folder] }, { signal });
+  const { folder, host, as } = place;
+  await giveFolder(account, place, signal);
   await host.run(as(account, { program: 'mkdir', args: ['--', `${folder}/tmp`] }), { signal });
   const words = ['--no-defaults', `--datadir=${folder}/data`, `--tmpdir=${folder}/tmp`, '--skip-test-db'];
   const more = ['--auth-root-authentication-method=normal', '--innodb-flush-method=nosync', '--skip-name-resolve'];

@@ -5,6 +5,7 @@ import type { Bytes } from '../../../ports/bytes.ts';
 import type { OpenScratch, Scratch, ScratchAccount, ScratchPlace } from '../../../ports/scratch.ts';
 import { NOWHERE } from '../server/address.ts';
 import type { Reached } from '../server/reach.ts';
+import { giveFolder } from '../server/scratch-file.ts';
 import { type ScratchServer, startScratchServer } from '../server/scratch-server.ts';
 import { askServer, type Client, clientOf } from './client.ts';
 import { databasesOf } from './databases.ts';
@@ -73,8 +74,7 @@ async function start(
 ): Promise<ScratchServer> {
   const { host, folder } = place;
   const data = `${folder}/data`;
-  if (account !== null)
-    await host.run({ program: 'chown', args: ['--', `${account.uid}:${account.gid}`, folder] }, { signal });
+  await giveFolder(account, place, signal);
   const words = ['--username', SUPERUSER, '--auth-local=trust', '--auth-host=reject', '--no-sync'];
   const more = ['--encoding=UTF8', '--locale=C', '--pgdata', data];
   const init = { program: `${programs}/initdb`, args: [...words, ...more], workingFolder: folder };

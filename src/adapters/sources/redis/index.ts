@@ -1,8 +1,8 @@
-import { HoldfastError } from '../../../domain/errors.ts';
 import type { Host } from '../../../ports/host.ts';
 import type { Source, SourceTools } from '../../../ports/source.ts';
 import { engineClient } from '../../../process/engine-client.ts';
 import { addressOf } from '../server/address.ts';
+import { noSql } from '../server/no-sql.ts';
 import { reachServer } from '../server/reach.ts';
 import { streamItem } from '../server/stream-item.ts';
 import { type Client, clientOf } from './client.ts';
@@ -39,9 +39,6 @@ export function source(name: string, settings: RedisSettings, host: Host, tools:
     placements: async (_roots, signal) => [await placeOf(name, file, settings, await open(), host, engine, signal)],
     snapshotRoots: async () => [],
     holdsDatabases: async () => true,
-    query: () => {
-      const words = `${name} is a Redis, which no SQL can ask.`;
-      return Promise.reject(new HoldfastError('Unsupported', words, name, { hint: 'Use a check by command or tcp' }));
-    },
+    query: () => Promise.reject(noSql(name, 'a Redis', 'command or tcp')),
   };
 }

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { HoldfastError } from '../../../domain/errors.ts';
-import type { Bytes } from '../../../ports/bytes.ts';
 import type { OpenScratch, ScratchAccount, ScratchPlace } from '../../../ports/scratch.ts';
+import { noSql } from '../server/no-sql.ts';
+import { giveFolder, writeScratchFile } from '../server/scratch-file.ts';
 import { folderWith, notInstalled } from '../server/scratch-programs.ts';
 import { type ScratchServer, startScratchServer } from '../server/scratch-server.ts';
 import { format } from './format.ts';
@@ -27,16 +28,15 @@ export const openScratch: OpenScratch = async (source, _items, place, signal) =>
   if (programs === null) throw notInstalled('The server of Redis');
   const version = await host.version(`${programs}/redis-server`, signal);
   const account = await place.account(ACCOUNTS, signal);
-  if (account !== null)
-    await host.run({ program: 'chown', args: ['--', `${account.uid}:${account.gid}`, folder] }, { signal });
+  await giveFolder(account, place, signal);
   const parts: Parts = { programs, version, account, place };
   const opened = new AsyncDisposableStack();
   let server: ScratchServer | null = null;
   return {
     tool: { name: 'Redis', version },
     url: () => (server === null ? null : `unix://${folder}/s`),
-    async restore(_item, bytes, aborted) {
-      await write(bytes(), parts, aborted);
+    async restore(item, bytes, aborted) {
+      await writeScratchFile({ path: `${folder}/${RDB}`, item: item.name, bytes: bytes() }, account, place, aborted);
       server = opened.use(await load(parts, aborted));
       return [];
     },
@@ -51,24 +51,10 @@ export const openScratch: OpenScratch = async (source, _items, place, signal) =>
         throw server?.reasonOf(error) ?? error;
       }
     },
-    query: () => {
-      const words = `${source} is a Redis, which no SQL can ask.`;
-      return Promise.reject(new HoldfastError('Unsupported', words, source, { hint: 'Use a check by command' }));
-    },
+    query: () => Promise.reject(noSql(source, 'a Redis', 'command')),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
 };
-
-async function write(bytes: Bytes, { account, place }: Parts, signal: AbortSignal): Promise<void> {
-  const args = [`of=${place.folder}/${RDB}`, 'bs=1M', 'status=none'];
-  let ended = false;
-  async function* whole(): Bytes {
-    yield* bytes;
-    ended = true;
-  }
-  await place.host.feed([place.as(account, { program: 'dd', args })], { signal, input: whole() });
-  if (!ended) throw new HoldfastError('Damaged', 'Not all of the RDB was taken, so its hash was not compared.', RDB);
-}
 
 async function cli(
   words: readonly string[],

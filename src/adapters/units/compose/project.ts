@@ -3,6 +3,7 @@ import { parse, stringify } from 'yaml';
 import { HoldfastError } from '../../../domain/errors.ts';
 import type { Finished, Host } from '../../../ports/host.ts';
 import { type EngineEnvironment, engineProblem } from '../../../process/container-engine.ts';
+import { writeText } from '../../../process/write-text.ts';
 
 const LIMIT_MS = 10 * 60_000;
 const LOOK_LIMIT_MS = 60_000;
@@ -89,10 +90,7 @@ export function composeProject(name: string, file: string, host: Host, environme
     const path = (await host.run({ program: 'mktemp', args: ['--tmpdir', 'holdfast-XXXXXXXX.yaml'] }, { signal }))
       .stdout;
     const written = path.trim();
-    const input = (async function* () {
-      yield new TextEncoder().encode(text);
-    })();
-    await host.feed([{ program: 'dd', args: [`of=${written}`, 'status=none'] }], { signal, input });
+    await writeText(written, text, host, signal);
     return {
       path: written,
       [Symbol.asyncDispose]: () => host.files.remove(written, AbortSignal.timeout(LOOK_LIMIT_MS)),
