@@ -5,4 +5,7 @@ export function isBelow(name: string, folder: string): boolean {
   return outer === '' || inner === outer || inner.startsWith(`${outer}/`);
 }
 
+/** The folder that an absolute path lies in. */
+export const parentOf = (path: string): string => path.slice(0, path.lastIndexOf('/')) || '/';
+
 export const trimSlashes = (name: string): string => name.replace(/^\/+|\/+$/g, '');

@@ -12,6 +12,18 @@ export interface Check {
   readonly durationMs: number;
 }
 
+/** A check as reports have it, which scripts rely on: these fields and no more. */
+export const checkFields = ({ name, outcome, detail, durationMs }: Check): Check => ({
+  ...{ name, outcome, detail, durationMs },
+});
+
+/** What a report says of its own making. */
+export interface ReportMade {
+  readonly at: Temporal.Instant;
+  /** Of Holdfast. */
+  readonly version: string;
+}
+
 /** What the checks of one point found. */
 export interface PointVerdict {
   readonly point: PointSummary;

@@ -2,13 +2,8 @@ import type { DrilledItem, DrillVerdict } from '../domain/drill.ts';
 import { formatDuration } from '../domain/duration.ts';
 import { compareFacts, type Facts } from '../domain/facts.ts';
 import type { Tool } from '../domain/manifest.ts';
-import type { Check } from '../domain/verdict.ts';
+import { type Check, checkFields, type ReportMade } from '../domain/verdict.ts';
 import type { ReportFields } from '../ports/repository.ts';
-
-export interface DrillReportMade {
-  readonly at: Temporal.Instant;
-  readonly version: string;
-}
 
 /** `dr-drill-report.json`: what `drill --json` prints of one point (interface, section 4), and what the catalog is rebuilt
  *  from. */
@@ -46,9 +41,7 @@ export interface DrillFields extends ReportFields {
   readonly isolated: boolean;
 }
 
-const checkFields = ({ name, outcome, detail, durationMs }: Check): Check => ({ name, outcome, detail, durationMs });
-
-export const drillReportJson = (verdict: DrillVerdict, { at, version }: DrillReportMade): DrillReportJson => ({
+export const drillReportJson = (verdict: DrillVerdict, { at, version }: ReportMade): DrillReportJson => ({
   ...drillFields(verdict),
   at: `${at}`,
   holdfast: version,
@@ -106,7 +99,7 @@ const section = (title: string, rows: readonly (readonly string[])[]): readonly 
   rows.length === 0 ? [] : ['', title, ...columns(rows)];
 
 /** `dr-drill-report.txt`, for people. */
-export function drillReportText(verdict: DrillVerdict, { at, version }: DrillReportMade): string {
+export function drillReportText(verdict: DrillVerdict, { at, version }: ReportMade): string {
   const { point, items, phases, checks, notChecked, evidence, evidenceAt, rtoMs, isolated } = verdict;
   const itemRows = items.map((item) => [item.outcome, item.name, seconds(item.durationMs), item.detail]);
   const tools = items.map((item) => [

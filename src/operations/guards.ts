@@ -18,10 +18,13 @@ export interface PoolDetail {
 
 const LOOK_AGAIN_MS = 500;
 
-const worksOn = ({ detail }: OpenEntry, pool: string, subvolumes: readonly string[]): boolean => {
-  const other = detail as Partial<PoolDetail> | null;
-  return other?.pool === pool && (other.subvolumes ?? []).some((name) => subvolumes.includes(name));
-};
+/** What an entry that may be no guard's says of a pool; empty where it says nothing. */
+const detailOf = ({ detail }: OpenEntry): Partial<PoolDetail> => (detail as Partial<PoolDetail> | null) ?? {};
+
+function worksOn(entry: OpenEntry, pool: string, subvolumes: readonly string[]): boolean {
+  const other = detailOf(entry);
+  return other.pool === pool && (other.subvolumes ?? []).some((name) => subvolumes.includes(name));
+}
 
 /** Waits until the commands of other guards on these subvolumes have ended: an exchange would pull the data from beneath
  *  them. @throws StateBusy when the limit is over */
@@ -64,11 +67,10 @@ export async function refuseNameOfOther(
   name: string,
   { journal }: Pick<GuardContext, 'journal'>,
 ): Promise<void> {
-  const names = ({ detail }: OpenEntry): boolean => {
-    const other = detail as Partial<PoolDetail> | null;
-    return other?.pool === pool && other.snapshot === name;
-  };
-  const other = begunBefore(own, (await journal()).open()).find(names);
+  const other = begunBefore(own, (await journal()).open()).find((entry) => {
+    const detail = detailOf(entry);
+    return detail.pool === pool && detail.snapshot === name;
+  });
   if (other === undefined) return;
   const words = `The snapshot ${name} is made by another guard (process ${other.owner.pid}).`;
   throw new HoldfastError('TargetExists', words, name);

@@ -1,8 +1,8 @@
 import { HoldfastError } from '../domain/errors.ts';
-import { isBelow } from '../domain/tree-path.ts';
-import type { HostFiles } from '../ports/host.ts';
+import { isBelow, parentOf } from '../domain/tree-path.ts';
 import type { Context } from './context.ts';
-import { type InPlacePlan, parentOf } from './in-place-plan.ts';
+import { nearestExisting } from './existing-path.ts';
+import type { InPlacePlan } from './in-place-plan.ts';
 import { refuseServersFiles } from './in-place-servers.ts';
 import { userIdOf } from './restore-extract.ts';
 import { refuseFullDisk } from './restore-space.ts';
@@ -25,17 +25,10 @@ export async function refuseInPlace(
   await refuseHolders(plan, live, signal, new Set(own.flat()));
   const { files } = plan.host;
   for (const folder of new Set(plan.exchanges.map((exchange) => exchange.stage))) {
-    const existing = await nearestFolder(parentOf(folder), files, signal);
+    const existing = await nearestExisting(parentOf(folder), files, signal); // that of a volume that is gone will be made
     const choices = new Set(plan.exchanges.filter((exchange) => exchange.stage === folder).map(({ choice }) => choice));
     await refuseFullDisk([...choices], { existing }, files, signal);
   }
-}
-
-/** That of a volume that is gone will be made. */
-async function nearestFolder(path: string, files: HostFiles, signal: AbortSignal): Promise<string> {
-  let folder = path;
-  while ((await files.status(folder, signal)) === null) folder = parentOf(folder);
-  return folder;
 }
 
 /** A server reads its files when it starts, and writes them when it stops: one that nobody stops would write over what

@@ -1,6 +1,6 @@
 import type { ServiceDefinition } from '../domain/definitions.ts';
 import { HoldfastError } from '../domain/errors.ts';
-import { isBelow } from '../domain/tree-path.ts';
+import { isBelow, parentOf } from '../domain/tree-path.ts';
 import { unitReferencesOf } from '../domain/unit-reference.ts';
 import type { Step } from '../journal/step.ts';
 import type { Host, PathStatus } from '../ports/host.ts';
@@ -235,8 +235,6 @@ async function topmostMissing(path: string, { files }: Host, signal: AbortSignal
   }
   return missing;
 }
-
-export const parentOf = (path: string): string => path.slice(0, path.lastIndexOf('/')) || '/';
 
 /** Says of each exchange whether it lies in another one: in the outermost. One that lies in a path of the same item is
  *  dropped, since the item's tar has it there; so is one in a path that a snapshot holds, which has it of the same

@@ -1,9 +1,9 @@
 import { printName } from '../domain/tree-name.ts';
-import { trimSlashes } from '../domain/tree-path.ts';
+import { parentOf, trimSlashes } from '../domain/tree-path.ts';
 import type { JournalEntry } from '../journal/entry.ts';
 import type { Host } from '../ports/host.ts';
 import type { Context } from './context.ts';
-import { type Exchange, type InPlacePlan, parentOf } from './in-place-plan.ts';
+import type { Exchange, InPlacePlan } from './in-place-plan.ts';
 import type { SelectedPoint } from './point-selection.ts';
 import type { Choice } from './restore-choice.ts';
 import { extract, userIdOf } from './restore-extract.ts';

@@ -1,7 +1,7 @@
+import { parentOf } from '../domain/tree-path.ts';
 import type { JournalEntry } from '../journal/entry.ts';
 import type { Host } from '../ports/host.ts';
 import { exchanged } from './in-place-kept.ts';
-import { parentOf } from './in-place-plan.ts';
 import type { Staged } from './in-place-stage.ts';
 
 /** Where a present state went. */

@@ -1,8 +1,8 @@
 import { HoldfastError } from '../domain/errors.ts';
 import { isBelow } from '../domain/tree-path.ts';
-import type { HostFiles } from '../ports/host.ts';
 import type { Occupancy, Occupant, OwnMount } from '../ports/occupancy.ts';
 import type { Unit } from '../ports/unit.ts';
+import { nearestExisting } from './existing-path.ts';
 import type { GuardContext } from './guard-context.ts';
 
 /** Names at most so many of what stands in the way. */
@@ -73,7 +73,7 @@ export async function refuseOwnPaths(
   const [folder, parent] = [await files.status(path, signal), await files.status(path.replace(/\/[^/]+$/, ''), signal)];
   const ownDevice = folder !== null && folder.device !== parent?.device; // a BTRFS subvolume has a device of its own
   for (const wanted of ownPaths) {
-    const real = await existing(wanted, files, signal);
+    const real = await files.realPath(await nearestExisting(wanted, files, signal), signal);
     const onDevice = ownDevice && (await files.status(real, signal))?.device === folder.device;
     if (!onDevice && ![path, ...own.map(({ point }) => point)].some((each) => isBelow(real, each))) continue;
     const words = `${wanted} lies on ${path}: Holdfast's own state, catalog or repository would be taken back with it.`;
@@ -81,12 +81,6 @@ export async function refuseOwnPaths(
       hint: 'Put it elsewhere: STATE_DIRECTORY, `catalog`, or the path of the repository',
     });
   }
-}
-
-/** The real path, or that of the nearest folder above that is there. */
-async function existing(path: string, files: HostFiles, signal: AbortSignal): Promise<string> {
-  for (let at = path; ; at = at.replace(/\/[^/]*$/, '') || '/')
-    if (at === '/' || (await files.status(at, signal)) !== null) return files.realPath(at, signal);
 }
 
 /** The units that still use what was set aside, by name, and everybody else who does. */

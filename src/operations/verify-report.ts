@@ -1,10 +1,8 @@
-import type { Check, PointVerdict, VerifyLevel } from '../domain/verdict.ts';
+import { type Check, checkFields, type PointVerdict, type ReportMade, type VerifyLevel } from '../domain/verdict.ts';
 import type { ReportFields } from '../ports/repository.ts';
 
-interface Made {
+interface Made extends ReportMade {
   readonly level: VerifyLevel;
-  readonly at: Temporal.Instant;
-  readonly version: string;
 }
 
 /** `verification-report.json`: what `verify --json` prints of one point (interface, section 4), and what the catalog is
@@ -23,12 +21,7 @@ export interface VerifyReportJson extends ReportFields {
 export function verifyReportJson({ point, outcome, checks, ...proof }: PointVerdict, made: Made): VerifyReportJson {
   return {
     outcome,
-    checks: checks.map(({ name, outcome: found, detail, durationMs }) => ({
-      name,
-      outcome: found,
-      detail,
-      durationMs,
-    })),
+    checks: checks.map(checkFields),
     point: point.id,
     service: point.service,
     level: made.level,

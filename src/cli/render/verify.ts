@@ -1,16 +1,14 @@
 import { counted } from '../../domain/counted.ts';
 import { formatDuration } from '../../domain/duration.ts';
-import type { Check, PointVerdict } from '../../domain/verdict.ts';
+import { checkFields, type PointVerdict } from '../../domain/verdict.ts';
 import type { VerifyReport } from '../../operations/verify.ts';
 import { coloured, doubtful, strong } from './colour.ts';
 import { timeForPeople } from './point.ts';
 import { printable, table } from './table.ts';
 
-const checkAsJson = ({ name, outcome, detail, durationMs }: Check): object => ({ name, outcome, detail, durationMs });
-
 const verdictAsJson = ({ point, outcome, checks, evidence, evidenceAt }: PointVerdict): object => ({
   outcome,
-  checks: checks.map(checkAsJson),
+  checks: checks.map(checkFields),
   point: point.id,
   service: point.service,
   repository: point.repository,
