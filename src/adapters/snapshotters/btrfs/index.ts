@@ -21,7 +21,7 @@ import * as args from './args.ts';
 import { diff } from './diff.ts';
 import { moveNested } from './nested.ts';
 import { parseShow } from './parse.ts';
-import { examine, find, isSubvolume, list, lookAt, roomIn, subvolumes } from './subvolumes.ts';
+import { examine, find, isSubvolume, list, lookAt, placeOf, roomIn, subvolumes } from './subvolumes.ts';
 
 /** Instant snapshots of BTRFS subvolumes that lie directly in the pool's folder. */
 export function btrfsSnapshotter(pool: Pool): Snapshotter {
@@ -37,11 +37,9 @@ export function btrfsSnapshotter(pool: Pool): Snapshotter {
 
   /** The path of a snapshot, else of a kept state. @throws SnapshotMissing */
   async function snapshotAt(name: string, signal: AbortSignal): Promise<string> {
-    const path = inSnapshots(pool, name);
-    if (await isSubvolume(pool, path, signal)) return path;
-    const kept = inPool(pool, name);
-    if (isKeptState(name) && (await isSubvolume(pool, kept, signal))) return kept;
-    throw snapshotMissing(pool, name);
+    const place = await placeOf(pool, name, signal);
+    if (place === null) throw snapshotMissing(pool, name);
+    return place.path;
   }
 
   return {

@@ -153,26 +153,33 @@ export async function list(pool: Pool, signal: AbortSignal): Promise<readonly St
   return (await withOwners(pool, stored, present, signal)).toSorted(newestFirst);
 }
 
+/** Where a snapshot of this name lies, else a kept state; null when there is neither. */
+export async function placeOf(
+  pool: Pool,
+  name: string,
+  signal: AbortSignal,
+): Promise<Pick<StoredSnapshot, 'path' | 'kind'> | null> {
+  const snapshot = inSnapshots(pool, name);
+  if (await isSubvolume(pool, snapshot, signal)) return { path: snapshot, kind: 'snapshot' };
+  const kept = inPool(pool, name);
+  if (isKeptState(name) && (await isSubvolume(pool, kept, signal))) return { path: kept, kind: 'kept-state' };
+  return null;
+}
+
 /** No program where the name tells whose it is and when it was made, and one instead of those that {@link list} needs
  *  where it does not. */
 export async function find(pool: Pool, name: string, signal: AbortSignal): Promise<StoredSnapshot | null> {
-  if (isProvisional(name)) return null;
-  const places = [
-    { path: inSnapshots(pool, name), kind: 'snapshot' as const },
-    ...(isKeptState(name) ? [{ path: inPool(pool, name), kind: 'kept-state' as const }] : []),
-  ];
-  for (const { path, kind } of places) {
-    if (!(await isSubvolume(pool, path, signal))) continue;
-    const present = await subvolumes(pool, signal);
-    const [subvolume, madeAt] = [subvolumeOf(name, [...pool.declared, ...present]), timeInName(name, pool.zone)];
-    const known = { name, path, kind, exclusiveBytes: null };
-    if (subvolume !== null && madeAt !== null)
-      return { ...known, subvolume, madeAt, readOnly: await isReadOnly(pool, path, signal) };
-    const { madeAt: shownAt, readOnly } = parseShow(await tell(pool.host, args.show(path), path, signal));
-    const stored = { ...known, ...byName(pool, name, present, shownAt), readOnly };
-    return (await withOwners(pool, [stored], present, signal))[0] ?? null;
-  }
-  return null;
+  const place = isProvisional(name) ? null : await placeOf(pool, name, signal);
+  if (place === null) return null;
+  const { path } = place;
+  const present = await subvolumes(pool, signal);
+  const [subvolume, madeAt] = [subvolumeOf(name, [...pool.declared, ...present]), timeInName(name, pool.zone)];
+  const known = { name, ...place, exclusiveBytes: null };
+  if (subvolume !== null && madeAt !== null)
+    return { ...known, subvolume, madeAt, readOnly: await isReadOnly(pool, path, signal) };
+  const { madeAt: shownAt, readOnly } = parseShow(await tell(pool.host, args.show(path), path, signal));
+  const stored = { ...known, ...byName(pool, name, present, shownAt), readOnly };
+  return (await withOwners(pool, [stored], present, signal))[0] ?? null;
 }
 
 /** On this machine by access(2), which refuses even root: a program less. */
