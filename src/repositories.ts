@@ -53,7 +53,11 @@ export async function repositoryAt(location: string, keys: LocationKeys, tools: 
 async function layoutAt(path: string): Promise<ArchiveSettings['layout']> {
   const names = new Set(
     await readdir(path).catch((cause: unknown) => {
-      throw new HoldfastError('RepositoryNotFound', `There is no folder ${path} that can be read.`, path, { cause });
+      const hint = 'Mount its disk, or look whether the path is right';
+      throw new HoldfastError('RepositoryNotFound', `There is no folder ${path} that can be read.`, path, {
+        cause,
+        hint,
+      });
     }),
   );
   return [...names].some((name) => name.endsWith('.json') && names.has(name.slice(0, -5))) ? 'single' : 'folder';

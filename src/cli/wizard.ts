@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { HoldfastError } from '../domain/errors.ts';
+import { didYouMean } from '../domain/nearest.ts';
 import type { PointSummary, RecoveryPoint } from '../domain/recovery-point.ts';
 import { formatBytes } from '../domain/size.ts';
 import type { Context } from '../operations/context.ts';
@@ -59,7 +60,10 @@ async function choosePoint(
   if (exact[0] !== undefined) return exact[0];
   const services = [...new Set(points.map(({ service }) => service))].toSorted();
   if (services.length === 0 || (what !== undefined && !services.includes(what))) {
-    const words = what === undefined ? 'There is no recovery point to restore.' : `Nothing is called "${what}".`;
+    const words =
+      what === undefined
+        ? 'There is no recovery point to restore.'
+        : `Nothing is called "${what}".${didYouMean(what, services)}`;
     throw failures[0] ?? new HoldfastError('PointNotFound', words, what ?? 'restore');
   }
   const now = context.clock.now();

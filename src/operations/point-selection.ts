@@ -1,4 +1,5 @@
 import { HoldfastError, messageOf } from '../domain/errors.ts';
+import { didYouMean } from '../domain/nearest.ts';
 import { parsePointInTime } from '../domain/point-in-time.ts';
 import type { PointSummary, RecoveryPoint } from '../domain/recovery-point.ts';
 import type { Repository } from '../ports/repository.ts';
@@ -47,7 +48,7 @@ export async function selectPoint(
     throw noneUsable(query, named, passedOver, failures);
   }
   const [found] = pointsOf(query.what, points);
-  if (found === undefined) throw unknownPoint(query, failures);
+  if (found === undefined) throw unknownPoint(query, points, context, failures);
   if (query.at !== undefined) {
     throw new HoldfastError('Usage', `--at takes a service, and ${query.what} is a recovery point.`, query.what);
   }
@@ -166,7 +167,14 @@ function noneUsable(
 }
 
 /** A repository that could not be asked is the likelier reason than a wrong name. */
-function unknownPoint({ what }: PointQuery, failures: readonly unknown[]): unknown {
+function unknownPoint(
+  { what }: PointQuery,
+  points: readonly PointSummary[],
+  { services }: Pick<Context, 'services'>,
+  failures: readonly unknown[],
+): unknown {
   if (failures.length > 0) return failures[0];
-  return new HoldfastError('PointNotFound', `No service or recovery point is called "${what}".`, what);
+  const known = new Set([...services.keys(), ...points.map(({ service }) => service)]);
+  const words = `No service or recovery point is called "${what}".${didYouMean(what, known)}`;
+  return new HoldfastError('PointNotFound', words, what);
 }

@@ -112,6 +112,14 @@ test('--at takes the newest point at or before a time', async () => {
   await expect(idOf(made, ninth.id, day(10))).rejects.toMatchObject({ code: 'Usage' });
 });
 
+test('a name that is nearly a service’s is told', async () => {
+  using made = await fixture();
+  withFile(made);
+  await made.backUp({ timestamp: day(9) });
+  const message = 'No service or recovery point is called "meelie". Did you mean "mealie"?';
+  await expect(idOf(made, 'meelie')).rejects.toMatchObject({ code: 'PointNotFound', message });
+});
+
 test('a point is named by its location, its id or a beginning that no other has', async () => {
   using made = await fixture();
   withFile(made);

@@ -125,7 +125,10 @@ async function demonstrate(folder: string, face: Face): Promise<readonly DemoSte
     const bad = points.flatMap(({ phases }) => phases.filter((phase) => phase.outcome !== 'passed'));
     if (outcome !== 'passed') throw notIdentical(bad.map(({ detail }) => detail).join(', '));
     const facts = points.flatMap(({ items }) => items.flatMap(({ expected }) => Object.keys(expected)));
-    return [`another copy was made: ${facts.length} facts are those that were counted with the backup`, null];
+    return [
+      `restored once more, on a scratch instance: all ${facts.length} facts are as the backup counted them`,
+      null,
+    ];
   });
   await step('compare', async () => {
     const different = differences(before, await picture(join(restored, service.files)));

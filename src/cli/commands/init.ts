@@ -37,12 +37,16 @@ export const initCommand = (face: Face): Command =>
       const repository = isRoot() ? '/var/backups/holdfast' : join(ownHome(), 'holdfast-backups');
       const text = proposal(findings, repository);
       const services = findings.services.length;
+      const usable = findings.services.filter(({ sources }) => sources.some(({ problem }) => problem === null)).length;
       const path = output === '-' || face.globals().dryRun ? null : resolve(output);
       if (path === null) face.print(text);
       else {
         await writeNew(path, text);
-        const found = counted(services, 'service');
-        face.print(`Wrote ${path}: ${found}. Read it, then: holdfast ${optionFor(path)}config check`);
+        const more = services - usable;
+        const others = more === 0 ? '' : `, and ${more} as a comment that says what is in the way`;
+        face.print(
+          `Wrote ${path}: ${counted(usable, 'service')}${others}. Read it, then: holdfast ${optionFor(path)}config check`,
+        );
       }
       face.printJson({ path, services, configuration: text });
     });

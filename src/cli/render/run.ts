@@ -38,9 +38,11 @@ export const plannedRunAsJson = ({ plan, backup, verify, prune }: RunPlan): obje
   prune: plannedPruneAsJson(prune),
 });
 
-export const plannedRunForPeople = ({ backup, verify, prune }: RunPlan): string =>
-  [
-    plannedBackupForPeople(backup),
-    `Would prove each new point as ${verify}. Where one is, this becomes of the older ones:`,
-    plannedPruneForPeople(prune),
-  ].join('\n\n');
+export function plannedRunForPeople({ backup, verify, prune }: RunPlan): string {
+  const older = prune.services.length + prune.keptStates.length + prune.failures.length > 0;
+  const proof = `Would prove each new point as ${verify}.`;
+  const after = older
+    ? [`${proof} Where one is, this becomes of the older ones:`, plannedPruneForPeople(prune)]
+    : [proof];
+  return [plannedBackupForPeople(backup), ...after].join('\n\n');
+}

@@ -1,3 +1,4 @@
+import { counted } from '../../../domain/counted.ts';
 import { HoldfastError, messageOf } from '../../../domain/errors.ts';
 import { compareFacts, type Facts } from '../../../domain/facts.ts';
 import type { Bytes } from '../../../ports/bytes.ts';
@@ -23,10 +24,10 @@ export function treeFormat(kind: string): ItemFormat {
           throw error;
         }
       }
-      let counted: Facts = {};
+      let found: Facts = {};
       try {
         const scanned = countTree(passed(), (facts) => {
-          counted = facts;
+          found = facts;
         });
         for await (const _ of scanned); // only its end matters
       } catch (error) {
@@ -34,22 +35,26 @@ export function treeFormat(kind: string): ItemFormat {
         if (foreign !== null || !(error instanceof HoldfastError)) throw error;
         return [{ name: 'structure', outcome: 'failed', detail: messageOf(error) }];
       }
-      return findings(recorded, counted);
+      return findings(recorded, found);
     },
     facts: (path, roots, signal) => countFolder(path, roots, signal),
   };
 }
 
-function findings(recorded: Facts, counted: Facts): readonly Finding[] {
-  const { files = 0, directories = 0, links = 0, others = 0, bytes = 0 } = counted;
-  const differences = compareFacts(recorded, counted);
+function findings(recorded: Facts, found: Facts): readonly Finding[] {
+  const { files = 0, directories = 0, links = 0, others = 0, bytes = 0 } = found;
+  const differences = compareFacts(recorded, found);
   const different = differences.map(({ fact, expected, actual }) => `${fact}: ${expected} expected, ${actual} found`);
   return [
-    { name: 'structure', outcome: 'passed', detail: `${files + directories + links + others} members, whole` },
+    {
+      name: 'structure',
+      outcome: 'passed',
+      detail: `${counted(files + directories + links + others, 'member')}, whole`,
+    },
     {
       name: 'facts',
       outcome: differences.length > 0 ? 'failed' : 'passed',
-      detail: different.join('; ') || `${files} files, ${bytes} bytes`,
+      detail: different.join('; ') || `${counted(files, 'file')}, ${bytes} bytes`,
     },
   ];
 }
