@@ -15,7 +15,7 @@ import { collect } from './contracts/captured-items.ts';
 import { type SourceFixture, sourceContract } from './contracts/source.ts';
 import { type PostgresServer, postgresAvailable, postgresServer } from './services/postgres.ts';
 import { contentsOf, HOSTILE } from './sources/postgres-contents.ts';
-import { bytesOf, changing, contextIn, temporaryFolder, writeBytes } from './sources/support.ts';
+import { bytesOf, changing, contextIn, cutShort, temporaryFolder, writeBytes } from './sources/support.ts';
 
 const execute = promisify(execFile);
 const never = (): AbortSignal => new AbortController().signal;
@@ -193,16 +193,7 @@ of two lines" nologin`,
     await using folder = await temporaryFolder();
     await using capture = await source.capture(contextIn(folder.path), never());
     const [item = fail()] = capture.items;
-    let bytes = 0;
-    const reading = async (): Promise<void> => {
-      for await (const chunk of bytesOf(item, never())) {
-        if (bytes === 0) await own.kill();
-        bytes += chunk.length;
-      }
-    };
-    await expect(reading()).rejects.toMatchObject({ code: expect.stringMatching(/^Source(Missing|Failed)$/) });
-    expect(bytes).toBeGreaterThan(0);
-    expect(() => item.completed()).toThrow('not read to its end');
+    await cutShort(item, never(), () => own.kill());
     const again = source.capture(contextIn(folder.path), never());
     await expect(again).rejects.toMatchObject({ code: 'SourceMissing', hint: expect.stringContaining('server runs') });
   }, 60_000);

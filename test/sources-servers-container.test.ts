@@ -10,7 +10,7 @@ import type { Facts } from '../src/domain/facts.ts';
 import { Secret } from '../src/domain/secret.ts';
 import type { ItemFormat, Source, SourceTools } from '../src/ports/source.ts';
 import { available } from './services/available.ts';
-import { type DockerEngine, dockerAvailable, dockerEngine, until } from './services/docker.ts';
+import { type DockerEngine, dockerAvailable, dockerEngine, startContainer, until } from './services/docker.ts';
 import { directory, SUFFIX } from './services/ldap.ts';
 import { importPrograms } from './services/programs-image.ts';
 import { HOSTILE } from './sources/ldap-contents.ts';
@@ -65,7 +65,7 @@ describe.runIf(dockerAvailable() && needed.every(available))('needs a Docker Eng
   test('a Redis in a container is dumped by its own redis-cli, and nothing of it stays inside', async () => {
     await using folder = await temporaryFolder();
     const server = ['redis-server', '--save', '', '--requirepass', PASSWORD, '--repl-diskless-sync-delay', '0'];
-    await engine.docker('run', '--detach', '--network', 'none', '--name', 'cache', 'redis', ...server);
+    await startContainer(engine, 'cache', 'redis', ...server);
     const cli = (...words: readonly string[]): Promise<string> =>
       engine.docker('exec', '--env', `REDISCLI_AUTH=${PASSWORD}`, 'cache', 'redis-cli', ...words);
     await until(async () => (await cli('ping').catch(() => '')) === 'PONG', 'redis');
@@ -86,7 +86,7 @@ describe.runIf(dockerAvailable() && needed.every(available))('needs a Docker Eng
     await using made = await directory(HOSTILE);
     const volumes = ['--volume', `${made.folder}:${made.folder}`];
     const server = ['slapd', '-F', made.config, '-h', 'ldapi://%2Frun%2Fldapi', '-d', '0'];
-    await engine.docker('run', '--detach', '--network', 'none', '--name', 'people', ...volumes, 'openldap', ...server);
+    await startContainer(engine, 'people', ...volumes, 'openldap', ...server);
     await until(async () => (await inside('people')).includes('ldapi'), 'slapd');
     const before = await inside('people');
     const settings = { ldap: { container: 'people', config: made.config, suffix: SUFFIX } };

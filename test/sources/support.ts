@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
+import { expect } from 'vitest';
 import type { Bytes } from '../../src/ports/bytes.ts';
 import type { Command, Host } from '../../src/ports/host.ts';
 import type { CaptureContext, CapturedStream, CapturedTree, TreeNaming } from '../../src/ports/source.ts';
@@ -53,6 +54,29 @@ export const changing = (host: Host, change: (command: Command) => Command): Hos
   feed: (commands, options) => host.feed(commands.map(change), options),
   session: (command, options) => host.session(change(command), options),
 });
+
+/** Reads an item whose server dies once more than so many bytes have come, which must fail, however much came.
+ *  @returns how many bytes came */
+export async function cutShort(
+  item: CapturedStream | CapturedTree,
+  signal: AbortSignal,
+  kill: () => Promise<void>,
+  after = 0,
+): Promise<number> {
+  let [came, killed] = [0, false];
+  const reading = async (): Promise<void> => {
+    for await (const chunk of bytesOf(item, signal)) {
+      came += chunk.length;
+      if (killed || came <= after) continue;
+      killed = true;
+      await kill();
+    }
+  };
+  await expect(reading()).rejects.toMatchObject({ code: expect.stringMatching(/^Source(Missing|Failed)$/) });
+  expect(came).toBeGreaterThan(after);
+  expect(() => item.completed()).toThrow('not read to its end');
+  return came;
+}
 
 export interface Program extends AsyncDisposable {
   readonly child: ChildProcess;
