@@ -4,7 +4,7 @@ import { parseMountPoints, parseStatus } from '../src/adapters/hosts/docker/pars
 import { localHost } from '../src/adapters/hosts/local/index.ts';
 import { type HostFixture, hostContract } from './contracts/host.ts';
 import { hostFilesContract } from './contracts/host-files.ts';
-import { type DockerEngine, dockerEngine } from './services/docker.ts';
+import { type DockerEngine, dockerEngine, startContainer } from './services/docker.ts';
 import { importDebian, systemdAvailable } from './services/systemd.ts';
 
 const never = (): AbortSignal => new AbortController().signal;
@@ -26,7 +26,7 @@ describe.runIf(systemdAvailable())('needs a Docker Engine', () => {
   beforeAll(async () => {
     engine = await dockerEngine();
     await importDebian(engine);
-    await engine.docker('run', '--detach', '--init', '--network', 'none', '--name', 'host', 'debian', 'sleep', '6000');
+    await startContainer(engine, 'host', '--init', 'debian', 'sleep', '6000');
   }, 300_000);
   afterAll(async () => {
     await engine?.[Symbol.asyncDispose]();

@@ -9,6 +9,7 @@ import { parseMounts, placeOf } from '../src/adapters/hosts/local/mounts.ts';
 import { type HostFixture, hostContract } from './contracts/host.ts';
 import { hostFilesContract } from './contracts/host-files.ts';
 import { available } from './services/available.ts';
+import { LET_GO } from './services/loop-disk.ts';
 
 async function localFixture(): Promise<HostFixture> {
   const folder = await realpath(await mkdtemp(join(tmpdir(), 'holdfast-host-')));
@@ -134,7 +135,7 @@ describe.runIf(isRoot)('needs root', () => {
   test('a process that sees the path under another name, as in a container, holds it', async () => {
     await using made = await localFixture();
     const script = `mkdir -p data inside; touch data/notes.db
-      unshare --mount sh -c 'mount --bind data inside; cd /; exec sleep 600 3<"$OLDPWD/inside/notes.db"' </dev/null >/dev/null 2>&1 &
+      unshare --mount sh -c '${LET_GO}; mount --bind data inside; cd /; exec sleep 600 3<"$OLDPWD/inside/notes.db"' </dev/null >/dev/null 2>&1 &
       echo $!`;
     const started = { program: 'sh', args: ['-c', script], workingFolder: made.folder };
     const pid = (await made.host.run(started, { signal: never() })).stdout.trim();

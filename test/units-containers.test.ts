@@ -9,7 +9,15 @@ import { containerUnit } from '../src/adapters/units/container/index.ts';
 import type { Unit } from '../src/ports/unit.ts';
 import { type ImagesFixture, type UnitFixture, unitContract } from './contracts/unit.ts';
 import { available } from './services/available.ts';
-import { type DockerEngine, dockerAvailable, dockerEngine, importBusybox, pidOf, until } from './services/docker.ts';
+import {
+  type DockerEngine,
+  dockerAvailable,
+  dockerEngine,
+  importBusybox,
+  pidOf,
+  startContainer,
+  until,
+} from './services/docker.ts';
 
 const never = (): AbortSignal => new AbortController().signal;
 
@@ -58,8 +66,7 @@ describe.runIf(dockerAvailable() && available('docker-compose'))('needs a Docker
       .split('\n')
       .filter((name) => name !== '')
       .toSorted();
-  const run = (name: string, ...words: readonly string[]): Promise<string> =>
-    engine.docker('run', '--detach', '--network', 'none', '--name', name, ...words);
+  const run = (name: string, ...words: readonly string[]): Promise<void> => startContainer(engine, name, ...words);
   const remove = async (...names: readonly string[]): Promise<void> =>
     void (await engine.docker('rm', '--force', ...names));
   /** Ends at once with TERM, as a program does that handles it: a first process has no default. */
@@ -82,7 +89,7 @@ describe.runIf(dockerAvailable() && available('docker-compose'))('needs a Docker
 
   async function containerFixture(): Promise<UnitFixture> {
     const start = async (): Promise<void> =>
-      void (await run('web', '--health-cmd', 'true', '--health-interval', '1s', 'app', ...SLEEP.slice(1)));
+      await run('web', '--health-cmd', 'true', '--health-interval', '1s', 'app', ...SLEEP.slice(1));
     await start();
     const healthy = async (): Promise<boolean> =>
       (await engine.docker('inspect', '--format', '{{.State.Health.Status}}', 'web')) === 'healthy';
@@ -184,7 +191,7 @@ describe.runIf(dockerAvailable() && available('docker-compose'))('needs a Docker
       `version: '3'\nservices:\n  extra: { ${sleeps} }\n`,
     );
     await compose(file, 'up', '--detach');
-    await compose(file, 'stop', 'job');
+    await engine.docker('stop', `${name}_job_1`); // Compose takes a second or two for each word that it is told
     return file;
   }
   const compose = async (file: string, ...words: readonly string[]): Promise<void> => {
@@ -198,10 +205,11 @@ describe.runIf(dockerAvailable() && available('docker-compose'))('needs a Docker
   };
   const composeOf = (file: string): Unit =>
     composeUnit({ kind: 'compose', host: 'local', file }, host, engine.environment);
-  const down = (file: string) => async (): Promise<void> => {
-    await compose(file, 'down', '--timeout', '1');
-    await rm(join(file, '..'), { recursive: true });
-  };
+  async function clear(name: string): Promise<void> {
+    const all = await engine.docker('ps', '--all', '--quiet', '--filter', `label=com.docker.compose.project=${name}`);
+    await remove(...all.split('\n'));
+    await rm(join(folder, name), { recursive: true });
+  }
 
   let shared: string | null = null;
   /** One project for all tests of the suite, since Compose needs seconds to make and to remove one. */
@@ -217,7 +225,7 @@ describe.runIf(dockerAvailable() && available('docker-compose'))('needs a Docker
       ...{ down: ['fixture_job_1'], health: 'undeclared' },
       images: imagesOf(async () => {
         await compose(file, 'up', '--detach');
-        await compose(file, 'stop', 'job');
+        await engine.docker('stop', 'fixture_job_1');
       }, true),
       seen: () => running('--filter', 'name=fixture'),
       [Symbol.asyncDispose]: async () => {},
@@ -226,9 +234,8 @@ describe.runIf(dockerAvailable() && available('docker-compose'))('needs a Docker
   unitContract('compose', composeFixture);
 
   test('a project is stopped with what others need last, and started with it first', async () => {
-    const file = await project('ordered');
+    const { unit } = await composeFixture();
     const since = `${Math.floor(Date.now() / 1000)}`;
-    const unit = composeOf(file);
     const members = await unit.running(never());
     await unit.stop(never());
     await unit.start(members, never());
@@ -237,9 +244,8 @@ describe.runIf(dockerAvailable() && available('docker-compose'))('needs a Docker
       ...['--format', '{{.Action}} {{.Actor.Attributes.name}}'],
     );
     const lines = events.split('\n');
-    expect(lines.indexOf('die ordered_web_1')).toBeLessThan(lines.indexOf('die ordered_db_1'));
-    expect(lines.lastIndexOf('start ordered_db_1')).toBeLessThan(lines.lastIndexOf('start ordered_web_1'));
-    await down(file)();
+    expect(lines.indexOf('die fixture_web_1')).toBeLessThan(lines.indexOf('die fixture_db_1'));
+    expect(lines.lastIndexOf('start fixture_db_1')).toBeLessThan(lines.lastIndexOf('start fixture_web_1'));
   });
 
   test('what compose down removed is made again, and only what ran is started, or all of the project', async () => {
@@ -262,7 +268,7 @@ describe.runIf(dockerAvailable() && available('docker-compose'))('needs a Docker
     await compose(file, 'down', '--timeout', '1');
     await unit.start(['removed-db-1'], never()); // as Compose 2 would have called it
     expect(await running('--filter', 'name=removed')).toEqual(['removed_db_1']);
-    await down(file)();
+    await clear('removed');
   });
 
   test('a compose file that names another image by now does not keep the old one from running again', async () => {
@@ -282,7 +288,7 @@ describe.runIf(dockerAvailable() && available('docker-compose'))('needs a Docker
     await unit.start(members, never());
     expect(await running('--filter', 'name=edited')).toEqual(['edited_db_1', 'edited_extra_1', 'edited_web_1']);
     await expect(unit.releaseImages('edited', never())).resolves.toBeUndefined();
-    await down(file)();
+    await clear('edited');
   });
 
   test('what compose down removed runs of its images of then again', async () => {
@@ -295,7 +301,7 @@ describe.runIf(dockerAvailable() && available('docker-compose'))('needs a Docker
     await unit.takeImagesBack('gone', before, never());
     await unit.start(members, never());
     expect(await unit.images(never())).toEqual(before);
-    await down(file)();
+    await clear('gone');
   });
 
   test('a compose file that Compose cannot read is told with its reason', async () => {

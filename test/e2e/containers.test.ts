@@ -2,7 +2,15 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type DockerEngine, dockerAvailable, dockerEngine, importBusybox, until } from '../services/docker.ts';
+import {
+  type DockerEngine,
+  dockerAvailable,
+  dockerEngine,
+  importBusybox,
+  startContainer,
+  until,
+} from '../services/docker.ts';
+import { PROGRAM } from '../services/program.ts';
 import { aMachine, type Machine } from './holdfast.ts';
 
 const sh = (script: string, ...args: readonly string[]): string =>
@@ -46,7 +54,7 @@ describe.runIf(dockerAvailable())('containers', () => {
       await engine.docker('volume', 'create', name);
       folders.set(name, await engine.docker('volume', 'inspect', '--format', '{{.Mountpoint}}', name));
     }
-    const machine = aMachine();
+    const machine = aMachine(engine.environment);
     machine.configure(`repositories:
   volumes: { engine: archive, path: ./backups, layout: single, filename: 'claude-backup-%Y%m%d-%H%M%S.tar.gz', compression: { format: gzip, level: 6 }, adopt: true }
 services:
@@ -56,43 +64,12 @@ services:
 plans:
   nightly: { services: [runner], repositories: [volumes], timezone: UTC, retention: { within: 7d, leeway: 1m } }
 ${yaml}`);
-    const environment = { ...machine.environment, ...engine.environment };
-    const inEngine: Machine = {
-      ...machine,
-      environment,
-      run: (args, options = {}) =>
-        machine.run(args, { ...options, environment: { ...engine.environment, ...options.environment } }),
-      start: (args, options = {}) =>
-        machine.start(args, { ...options, environment: { ...engine.environment, ...options.environment } }),
-      passes: (...args) => {
-        const ended = inEngine.run(args);
-        expect(ended, ended.stderr).toMatchObject({ exitCode: 0 });
-        return ended.stdout;
-      },
-      json: (exitCode, ...args) => {
-        const ended = inEngine.run([...args, '--json']);
-        expect(ended, ended.stderr + ended.stdout).toMatchObject({ exitCode });
-        return JSON.parse(ended.stdout);
-      },
-    };
-    inEngine.passes('repository', 'init', 'volumes');
-    return { machine: inEngine, data, cache, at: (volume) => folders.get(volume) ?? '' };
+    machine.passes('repository', 'init', 'volumes');
+    return { machine, data, cache, at: (volume) => folders.get(volume) ?? '' };
   }
 
   const container = async (name: string, options: readonly string[], script = LOOP): Promise<string> => {
-    await engine.docker(
-      'run',
-      '--detach',
-      '--network',
-      'none',
-      '--name',
-      name,
-      ...options,
-      'busybox',
-      'sh',
-      '-c',
-      script,
-    );
+    await startContainer(engine, name, ...options, 'busybox', 'sh', '-c', script);
     return name;
   };
   const stateOf = (name: string): Promise<string> =>
@@ -255,10 +232,8 @@ ${yaml}`);
       socket,
       machine.folder,
     );
-    const main = join(import.meta.dirname, '../../src/main.ts');
-    const nobody = ['--reuid=nobody', '--regid=nogroup', '--clear-groups', process.execPath, main, 'backup'];
-    const environment = { ...machine.environment, ...engine.environment };
-    const ended = spawnSync('setpriv', nobody, { env: environment, cwd: machine.folder, encoding: 'utf8' });
+    const nobody = ['--reuid=nobody', '--regid=nogroup', '--clear-groups', ...PROGRAM, 'backup'];
+    const ended = spawnSync('setpriv', nobody, { env: machine.environment, cwd: machine.folder, encoding: 'utf8' });
     expect(ended.status).toBe(1);
     expect(ended.stderr + ended.stdout).toContain(
       `may not use the socket of docker, ${socket}: it belongs to the group games`,

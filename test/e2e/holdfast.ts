@@ -1,10 +1,9 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { expect, onTestFinished } from 'vitest';
-
-const MAIN = resolve(import.meta.dirname, '../../src/main.ts');
+import { PROGRAM } from '../services/program.ts';
 
 export interface Ended {
   readonly exitCode: number | null;
@@ -21,6 +20,8 @@ export interface RunOptions {
   readonly withoutTerminal?: boolean;
 }
 
+const [node, bundle] = PROGRAM;
+
 /** A command that runs: its signals, and how it ends. */
 export interface Running {
   kill(signal: NodeJS.Signals): void;
@@ -30,7 +31,7 @@ export interface Running {
 }
 
 /** A machine of its own for the program: a folder with a configuration, a HOME and a state folder that no other test
- *  has. The program runs from its sources as a child without a terminal. */
+ *  has. The program runs as a child without a terminal. */
 export interface Machine {
   readonly folder: string;
   /** `holdfast.yaml`, given by HOLDFAST_CONFIG. */
@@ -53,7 +54,8 @@ export interface Machine {
 // biome-ignore lint/suspicious/noExplicitAny: what a program printed is looked at by the assertions alone
 export type Json = any;
 
-export function aMachine(): Machine {
+/** @param more of the environment: where an engine is */
+export function aMachine(more: Readonly<Record<string, string>> = {}): Machine {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'holdfast-e2e-')));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const path = (...names: readonly string[]): string => join(folder, ...names);
@@ -63,7 +65,7 @@ export function aMachine(): Machine {
     HOME: path('home'),
     STATE_DIRECTORY: path('state'),
     HOLDFAST_CONFIG: configuration,
-    NODE_COMPILE_CACHE: join(tmpdir(), 'holdfast-e2e-compiled'), // halves what a start takes
+    ...more,
   };
   mkdirSync(environment.HOME);
 
@@ -73,7 +75,7 @@ export function aMachine(): Machine {
     return path(name);
   };
   function run(args: readonly string[], options: RunOptions = {}): Ended {
-    const { status, stdout, stderr, error } = spawnSync(process.execPath, [MAIN, ...args], {
+    const { status, stdout, stderr, error } = spawnSync(node, [bundle, ...args], {
       env: { ...environment, ...options.environment },
       cwd: options.cwd ?? folder,
       input: options.input ?? '',
@@ -84,7 +86,7 @@ export function aMachine(): Machine {
     return { exitCode: status, stdout, stderr };
   }
   function start(args: readonly string[], options: RunOptions = {}): Running {
-    const child = spawn(process.execPath, [MAIN, ...args], {
+    const child = spawn(node, [bundle, ...args], {
       env: { ...environment, ...options.environment },
       cwd: options.cwd ?? folder,
       stdio: ['ignore', 'pipe', 'pipe'],

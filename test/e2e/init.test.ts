@@ -4,11 +4,18 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { available } from '../services/available.ts';
-import { type DockerEngine, dockerAvailable, dockerEngine, importBusybox, until } from '../services/docker.ts';
+import {
+  composeFile,
+  type DockerEngine,
+  dockerAvailable,
+  dockerEngine,
+  importBusybox,
+  until,
+} from '../services/docker.ts';
 import { directory, SUFFIX, startDirectory } from '../services/ldap.ts';
 import { mariadbAvailable, mariadbServer } from '../services/mariadb.ts';
 import { postgresAvailable, postgresServer } from '../services/postgres.ts';
-import { importPostgres, postgresImageAvailable } from '../services/postgres-image.ts';
+import { importPostgres, postgresImageAvailable, postgresInCompose } from '../services/postgres-image.ts';
 import { redisServer } from '../services/redis.ts';
 import { aMachine, type Json, type Machine, tool } from './holdfast.ts';
 
@@ -19,16 +26,11 @@ function servicesAbout(proposed: Json, places: readonly string[]): Readonly<Reco
 }
 
 /** Backs up these services of a proposal, and proves it; the repository of the proposal is not this test's to fill. */
-function backedUp(machine: Machine, services: object, environment: Readonly<Record<string, string>> = {}): Json {
+function backedUp(machine: Machine, services: object): Json {
   machine.configure(stringify({ repositories: { local: { engine: 'archive', path: './disk' } }, services }));
-  const run = (...args: readonly string[]): Json => {
-    const ended = machine.run([...args, '--json'], { environment });
-    expect(ended.exitCode, `${args.join(' ')}\n${ended.stderr}${ended.stdout}`).toBe(0);
-    return JSON.parse(ended.stdout);
-  };
-  run('repository', 'init', 'local');
-  const report = run('backup');
-  run('verify');
+  machine.passes('repository', 'init', 'local');
+  const report = machine.json(0, 'backup');
+  machine.passes('verify');
   return report;
 }
 
@@ -104,16 +106,9 @@ describe.runIf(dockerAvailable() && postgresImageAvailable() && available('docke
   /** A database that starts as an image of PostgreSQL does, a page that it keeps beside it, and a job. */
   const COMPOSE = `version: '3.7'
 services:
-  db:
-    image: postgres
-    user: postgres
-    network_mode: none
+  db: ${postgresInCompose('keeper')}
     environment: { POSTGRES_USER: keeper, POSTGRES_PASSWORD: "never to be seen" }
     volumes: [ "./pgdata:/var/lib/postgresql/data:rw" ]
-    tmpfs: [ "/run/postgresql:mode=777", "/work:mode=777" ]
-    command: >
-      sh -c 'initdb -D /work/data -U keeper -A trust --no-sync -E UTF8 --locale=C >/dev/null &&
-      exec postgres -D /work/data -c fsync=off -c listen_addresses= -c unix_socket_directories=/run/postgresql'
   app:
     image: busybox
     network_mode: none
@@ -124,35 +119,24 @@ volumes: { pages: {} }
 `;
 
   test('a Compose project is proposed as a service of its volumes, files and databases, without a password', async () => {
-    const machine = aMachine();
-    const { environment } = engine;
+    const machine = aMachine(engine.environment);
     const folder = machine.path('wiki');
     for (const name of ['pgdata', 'uploads']) mkdirSync(join(folder, name), { recursive: true });
     writeFileSync(join(folder, 'docker-compose.yml'), COMPOSE);
     writeFileSync(join(folder, 'uploads/picture'), 'picture\n');
     writeFileSync(join(folder, 'pgdata/PG_VERSION'), '15\n');
     tool('sqlite3', join(folder, 'notes.sqlite'), 'create table notes (x); insert into notes values (1)');
-    const compose = (...args: readonly string[]): string =>
-      tool(
-        'env',
-        `DOCKER_HOST=${environment.DOCKER_HOST}`,
-        'docker-compose',
-        '-f',
-        join(folder, 'docker-compose.yml'),
-        ...args,
-      );
-    compose('up', '--detach');
+    const compose = (...words: readonly string[]): Promise<void> =>
+      composeFile(engine, join(folder, 'docker-compose.yml'), ...words);
+    await compose('up', '--detach');
     try {
       const psql = ['exec', 'wiki_db_1', 'psql', '-U', 'keeper', '-d', 'postgres', '-Atc'];
       const asked = (sql: string): Promise<string> => engine.docker(...psql, sql).catch(() => '');
       await until(async () => (await asked('select 1')) === '1', 'the server in the container');
       await asked('create table t as select 1');
-      const ended = machine.run(['init', '--json', '--output', 'proposed.yaml'], { environment });
-      expect(ended.exitCode, ended.stderr).toBe(0);
-      const { configuration } = JSON.parse(ended.stdout);
+      const { configuration } = machine.json(0, 'init', '--output', 'proposed.yaml');
       expect(configuration).not.toContain('never to be seen');
-      const check = ['--config', machine.path('proposed.yaml'), 'config', 'check'];
-      expect(machine.run(check, { environment })).toMatchObject({ exitCode: 0 });
+      machine.passes('--config', machine.path('proposed.yaml'), 'config', 'check');
       const services = servicesAbout(parse(configuration), [folder]);
       expect(services).toEqual({
         wiki: {
@@ -166,7 +150,7 @@ volumes: { pages: {} }
           },
         },
       });
-      const { points } = backedUp(machine, services, environment);
+      const { points } = backedUp(machine, services);
       expect(points[0].items.map(({ name, outcome }: Json) => [name, outcome])).toEqual(
         ['postgres_globals', 'postgres_postgres', 'volume_pages', 'files_files', 'sqlite_db-2'].map((name) => [
           name,
@@ -178,7 +162,7 @@ volumes: { pages: {} }
       expect(listed).not.toContain('PG_VERSION');
       expect(await engine.docker('ps', '--format', '{{.Names}}')).toContain('wiki_app_1');
     } finally {
-      compose('down', '--timeout', '1');
+      await compose('down', '--timeout', '1');
     }
   }, 120_000);
 });

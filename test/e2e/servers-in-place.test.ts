@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { available } from '../services/available.ts';
-import { type DockerEngine, dockerAvailable, dockerEngine, until } from '../services/docker.ts';
+import { type DockerEngine, dockerAvailable, dockerEngine, startContainer, until } from '../services/docker.ts';
 import { directory, SUFFIX } from '../services/ldap.ts';
 import { importPrograms } from '../services/programs-image.ts';
 import { HOSTILE as ENTRIES } from '../sources/ldap-contents.ts';
@@ -40,50 +40,20 @@ describe.runIf(dockerAvailable() && needed.every(available))('a server that must
   async function running(folder: string, inside: string, options: readonly string[], ...server: readonly string[]) {
     const name = `server${++made}`;
     const volume = ['--volume', `${folder}:${inside}`];
-    await engine.docker(
-      'run',
-      '--detach',
-      '--network',
-      'none',
-      '--name',
-      name,
-      ...options,
-      ...volume,
-      'servers',
-      ...server,
-    );
+    await startContainer(engine, name, ...options, ...volume, 'servers', ...server);
     return name;
   }
 
   function machineWith(source: object, container: string | null, stoppedForBackups = false): Machine {
-    const machine = aMachine();
+    const machine = aMachine(engine.environment);
     const units = container === null ? '' : `units: [{ container: ${container} }], `;
     machine.configure(`repositories: { disk: { engine: archive, path: ./disk } }
 guard: { settle: 1s, steady: 1s }
 services:
   one: { ${units}stopDuring: { backup: ${stoppedForBackups}, restore: true }, sources: { own: ${JSON.stringify(source)} } }`);
     machine.passes('repository', 'init', 'disk');
-    return { ...machine, ...withEngine(machine) };
+    return machine;
   }
-  /** Holdfast finds the engine of the test. */
-  const withEngine = (machine: Machine): Pick<Machine, 'run' | 'passes' | 'json'> => {
-    const run: Machine['run'] = (args, options = {}) =>
-      machine.run(args, { ...options, environment: { ...engine.environment, ...options.environment } });
-    const passes: Machine['passes'] = (...args) => {
-      const { exitCode, stdout, stderr } = run(args);
-      expect(exitCode, stderr).toBe(0);
-      return stdout;
-    };
-    return {
-      run,
-      passes,
-      json: (exitCode, ...args) => {
-        const ended = run([...args, '--json']);
-        expect(ended.exitCode, ended.stderr + ended.stdout).toBe(exitCode);
-        return JSON.parse(ended.stdout);
-      },
-    };
-  };
 
   async function folderOf(): Promise<string> {
     const folder = await mkdtemp(join(tmpdir(), 'holdfast-served-'));

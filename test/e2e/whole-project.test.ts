@@ -2,21 +2,14 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { available } from '../services/available.ts';
-import { type DockerEngine, dockerEngine, importBusybox, until } from '../services/docker.ts';
-import { importPostgres, postgresImageAvailable } from '../services/postgres-image.ts';
-import { aMachine, type Json, type Machine, tool } from './holdfast.ts';
+import { composeFile, type DockerEngine, dockerEngine, importBusybox, until } from '../services/docker.ts';
+import { importPostgres, postgresImageAvailable, postgresInCompose } from '../services/postgres-image.ts';
+import { aMachine, type Json, type Machine } from './holdfast.ts';
 
 /** A database, and an application with its files. */
 const COMPOSE = `version: '3.7'
 services:
-  db:
-    image: postgres
-    user: postgres
-    network_mode: none
-    tmpfs: [ "/run/postgresql:mode=777", "/work:mode=777" ]
-    command: >
-      sh -c 'initdb -D /work/data -U postgres -A trust --no-sync -E UTF8 --locale=C >/dev/null &&
-      exec postgres -D /work/data -c fsync=off -c listen_addresses= -c unix_socket_directories=/run/postgresql'
+  db: ${postgresInCompose('postgres')}
   app:
     image: busybox
     network_mode: none
@@ -30,16 +23,7 @@ async function project(engine: DockerEngine, machine: Machine): Promise<(sql: st
   mkdirSync(join(folder, 'uploads'), { recursive: true });
   writeFileSync(join(folder, 'uploads/picture'), 'then\n');
   writeFileSync(join(folder, 'compose.yaml'), COMPOSE);
-  const compose = (...args: readonly string[]): string =>
-    tool(
-      'env',
-      `DOCKER_HOST=${engine.environment.DOCKER_HOST}`,
-      'docker-compose',
-      '-f',
-      `${folder}/compose.yaml`,
-      ...args,
-    );
-  compose('up', '--detach');
+  await composeFile(engine, join(folder, 'compose.yaml'), 'up', '--detach');
   const psql = ['exec', 'wiki_db_1', 'psql', '-U', 'postgres', '-Atqc'];
   const asked = (sql: string): Promise<string> => engine.docker(...psql, sql).catch((error: Error) => error.message);
   await until(async () => (await asked('select 1')) === '1', 'the server in the container');
@@ -61,25 +45,19 @@ test.runIf(postgresImageAvailable() && available('docker-compose'))(
     await using engine = await dockerEngine();
     await importBusybox(engine);
     await importPostgres(engine);
-    const machine = aMachine();
-    const { environment } = engine;
+    const machine = aMachine(engine.environment);
     const asked = await project(engine, machine);
     const startedAt = (name: string): Promise<string> => engine.docker('inspect', '-f', '{{.State.StartedAt}}', name);
-    function ran(exitCode: number, ...args: readonly string[]): Json {
-      const ended = machine.run(['--json', ...args], { environment });
-      expect(ended.exitCode, ended.stderr + ended.stdout).toBe(exitCode);
-      return JSON.parse(ended.stdout);
-    }
     await asked('create table pages as select generate_series(1, 3) as page');
     const [server, before] = [await startedAt('wiki_db_1'), await startedAt('wiki_app_1')];
-    ran(0, 'repository', 'init', 'disk');
-    expect(ran(0, 'backup').points[0].items.map((item: Json) => item.outcome)).toEqual(['passed', 'passed']);
+    machine.json(0, 'repository', 'init', 'disk');
+    expect(machine.json(0, 'backup').points[0].items.map((item: Json) => item.outcome)).toEqual(['passed', 'passed']);
     const again = await startedAt('wiki_app_1');
     expect(again).not.toBe(before);
 
     const drop = `echo now > wiki/uploads/picture; docker exec wiki_db_1 psql -U postgres -qc 'drop table pages'; exit 7`;
     const guarded = ['guard', '--service', 'wiki', '--operation', 'upgrade', '--auto-rollback', '--command', drop];
-    expect(ran(2, ...guarded)).toMatchObject({ outcome: 'rolled_back', commandExit: 7, rollbackError: null });
+    expect(machine.json(2, ...guarded)).toMatchObject({ outcome: 'rolled_back', commandExit: 7, rollbackError: null });
     expect(await asked('select sum(page) from pages')).toBe('6');
     expect(readFileSync(machine.path('wiki/uploads/picture'), 'utf8')).toBe('then\n');
     expect(await startedAt('wiki_app_1')).not.toBe(again);

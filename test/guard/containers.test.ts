@@ -1,10 +1,17 @@
 import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import type { Json, Machine, Running } from '../e2e/holdfast.ts';
+import type { Json, Running } from '../e2e/holdfast.ts';
 import { available } from '../services/available.ts';
 import { type BtrfsPool, btrfsPool, hasBtrfs } from '../services/btrfs.ts';
-import { type DockerEngine, dockerAvailable, dockerEngine, importBusybox, until } from '../services/docker.ts';
+import {
+  type DockerEngine,
+  dockerAvailable,
+  dockerEngine,
+  importBusybox,
+  startContainer,
+  until,
+} from '../services/docker.ts';
 import { aMachineOn, type PoolMachine } from '../services/pool-machine.ts';
 
 const QUICK = 'guard: { settle: 1s, steady: 1s }\n';
@@ -33,28 +40,17 @@ describe.runIf(hasBtrfs() && dockerAvailable())('a deployment of a container', (
   /** What the program in the container reads: the data that it has mounted, which are not always those at the path. */
   const seenBy = (name: string): Promise<string> => docker('exec', name, 'cat', '/data/version');
 
+  const on = (subvolume: string, definition: string, more = QUICK): PoolMachine =>
+    aMachineOn(pool, subvolume, definition, more, engine.environment);
   /** A container with a subvolume of its name at /data, and a machine that has it as its unit. */
   async function deployed(
     name: string,
     { script = APP, options = [], more = QUICK, units = `{ container: ${name} }`, checks = '' }: Deployment = {},
   ): Promise<PoolMachine> {
-    const made = aMachineOn(pool, name, `{ units: [${units}], checks: [${checks}] }`, more);
+    const made = on(name, `{ units: [${units}], checks: [${checks}] }`, more);
     made.write('version', 'good 1\n');
     const mount = ['--volume', `${join(pool.path, name)}:/data`];
-    await docker(
-      'run',
-      '--detach',
-      '--network',
-      'none',
-      '--name',
-      name,
-      ...mount,
-      ...options,
-      'busybox',
-      'sh',
-      '-c',
-      script,
-    );
+    await startContainer(engine, name, ...mount, ...options, 'busybox', 'sh', '-c', script);
     remove(name);
     return made;
   }
@@ -70,16 +66,8 @@ describe.runIf(hasBtrfs() && dockerAvailable())('a deployment of a container', (
     ...['guard', '--subvolume', name, '--operation', 'deploy', ...options, '--command', line],
   ];
   function guarded(made: PoolMachine, exitCode: number, name: string, line: string, ...options: string[]): Json {
-    const { machine } = made;
-    const ended = machine.run(['--json', ...words(name, line, ...options)], { environment: engine.environment });
-    expect(ended.exitCode, ended.stderr + ended.stdout).toBe(exitCode);
-    return JSON.parse(ended.stdout);
+    return made.machine.json(exitCode, ...words(name, line, ...options));
   }
-  const holdfast = (machine: Machine, exitCode: number, ...args: readonly string[]): Json => {
-    const ended = machine.run([...args, '--json'], { environment: engine.environment });
-    expect(ended.exitCode, ended.stderr + ended.stdout).toBe(exitCode);
-    return JSON.parse(ended.stdout);
-  };
   const version = (name: string): string => readFileSync(join(pool.path, name, 'version'), 'utf8').trim();
   const keptVersions = (name: string): readonly string[] =>
     readdirSync(pool.path)
@@ -119,21 +107,21 @@ describe.runIf(hasBtrfs() && dockerAvailable())('a deployment of a container', (
     const { machine } = made;
     const witness = machine.path('witness');
     const line = change('half', 'bad', `echo $$ > ${witness}~; mv ${witness}~ ${witness}; exec sleep 600`);
-    const running: Running = machine.start(words('half', line, '--auto-rollback'), { environment: engine.environment });
+    const running: Running = machine.start(words('half', line, '--auto-rollback'));
     await until(async () => existsSync(witness), 'the command');
     running.kill('SIGKILL');
     process.kill(Number(readFileSync(witness, 'utf8')), 'SIGKILL');
     await running.ended;
 
-    const looked = machine.run(['history'], { environment: engine.environment });
+    const looked = machine.run(['history']);
     expect(looked.stderr).toContain('cut short');
     const { snapshots } = machine.json(0, 'history');
     expect(snapshots).toMatchObject([{ outcome: 'pending', commandExit: null }]);
-    const told = machine.run(['unlock'], { environment: engine.environment });
+    const told = machine.run(['unlock']);
     const way = /holdfast (rollback --snapshot \S+);/.exec(told.stderr + told.stdout)?.[1] ?? '';
     expect(way, told.stderr + told.stdout).toBe(`rollback --snapshot ${snapshots[0].snapshot_name}`);
     expect([version('half'), await state('half')]).toEqual(['bad', 'running']);
-    holdfast(machine, 0, ...way.split(' '), '--auto-confirm');
+    machine.json(0, ...way.split(' '), '--auto-confirm');
     expect([await seenBy('half'), keptVersions('half')]).toEqual(['good 1', ['bad']]);
   });
 
@@ -164,7 +152,7 @@ describe.runIf(hasBtrfs() && dockerAvailable())('a deployment of a container', (
   });
 
   test('that makes its container for the first time is a success', async () => {
-    const made = aMachineOn(pool, 'first', '{ units: [{ container: first }] }', QUICK);
+    const made = on('first', '{ units: [{ container: first }] }');
     made.write('version', 'good 1\n');
     remove('first');
     const run = `docker run --detach --network none --name first --volume ${pool.path}/first:/data busybox sh -c '${APP}'`;
@@ -221,7 +209,7 @@ describe.runIf(hasBtrfs() && dockerAvailable())('a deployment of a container', (
   const compose = test.runIf(available('docker-compose'));
   compose('of a Compose project that is taken down is made again as it ran', { timeout: 180_000 }, async () => {
     const file = join(pool.beside, 'compose.yaml');
-    const made = aMachineOn(pool, 'shop', `{ units: [{ compose: ${file} }] }`, QUICK);
+    const made = on('shop', `{ units: [{ compose: ${file} }] }`);
     const service = `image: busybox, network_mode: none, volumes: ['${pool.path}/shop:/data'], command: [sh, -c, '${APP}']`;
     writeFileSync(
       file,
@@ -254,7 +242,7 @@ describe.runIf(hasBtrfs() && dockerAvailable())('a deployment of a container', (
     });
     expect([existsSync(witness), made.machine.json(0, 'history').snapshots]).toEqual([false, []]);
     const { snapshot_name: name } = guarded(made, 0, 'shared', change('shared', 'good 2', 'true'));
-    expect(holdfast(made.machine, 1, 'rollback', '--snapshot', name, '--auto-confirm')).toMatchObject({
+    expect(made.machine.json(1, 'rollback', '--snapshot', name, '--auto-confirm')).toMatchObject({
       error: { code: 'TargetBusy', message: expect.stringContaining(pid) },
     });
     expect([version('shared'), await state('shared'), keptVersions('shared')]).toEqual(['good 2', 'running', []]);

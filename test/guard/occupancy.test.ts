@@ -10,7 +10,7 @@ import { guard } from '../../src/operations/guard.ts';
 import { rollback } from '../../src/operations/rollback.ts';
 import { planRollback } from '../../src/operations/rollback-plan.ts';
 import { type BtrfsPool, btrfsPool, hasBtrfs } from '../services/btrfs.ts';
-import { run } from '../services/loop-disk.ts';
+import { LET_GO, run } from '../services/loop-disk.ts';
 import { openAt } from '../services/snapshotter-fixture.ts';
 import { type GuardHouse, guardHouse, signal } from './house.ts';
 
@@ -157,7 +157,7 @@ describe.runIf(hasBtrfs())('on a real BTRFS file system', () => {
     async (_, mount) => {
       await withPool(async (made, disk) => {
         const [point, ready] = [join(disk.beside, 'private'), join(disk.beside, 'ready')];
-        const script = `mount --make-rprivate /; mkdir "$1"; ${mount}; touch "$3"; exec sleep 600`;
+        const script = `own=$4; mount --make-rprivate /; ${LET_GO}; mkdir "$1"; ${mount}; touch "$3"; exec sleep 600`;
         const device = run('findmnt', '-no', 'SOURCE', disk.path);
         const args = ['sh', '-c', script, 'sh', point, join(disk.path, 'media'), ready, device];
         const child = spawn('unshare', ['--mount', 'setsid', ...args]);

@@ -2,10 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { aMachine, type Json, type Machine } from '../e2e/holdfast.ts';
+import { aMachine, type Machine } from '../e2e/holdfast.ts';
 import { available } from '../services/available.ts';
 import { type BtrfsPool, btrfsPool, hasBtrfs } from '../services/btrfs.ts';
-import { type DockerEngine, dockerAvailable, dockerEngine, importBusybox } from '../services/docker.ts';
+import { composeFile, type DockerEngine, dockerAvailable, dockerEngine, importBusybox } from '../services/docker.ts';
 
 /** Runs only on data of its own release, and keeps them open. */
 const APP = 'grep -q "^$RELEASE$" /data/version || exit 9; exec 3< /data/version; trap "exit 0" TERM; sleep 600 & wait';
@@ -50,7 +50,7 @@ describe.runIf(hasBtrfs() && dockerAvailable() && available('docker-compose'))(
 
     /** A Compose project whose data lie in a subvolume, as a service. */
     async function deployed(name: string, more = ''): Promise<Deployment> {
-      const machine = aMachine();
+      const machine = aMachine(engine.environment);
       const data = join(pool.path, name);
       execFileSync('btrfs', ['-q', 'subvolume', 'create', data]);
       writeFileSync(join(data, 'version'), '1\n');
@@ -69,21 +69,10 @@ services:
   app: { sources: { data: { files: [${data}] } }, units: [{ compose: ${file} }] }
 guard: { settle: 2s, steady: 1s${more} }
 `);
-      compose(file, 'up', '--detach');
-      onTestFinished(() => compose(file, 'down', '--timeout', '1'));
+      await composeFile(engine, file, 'up', '--detach');
+      onTestFinished(() => composeFile(engine, file, 'down', '--timeout', '1'));
       const container = `${name}_app_1`;
       return { machine, data, file, container, first: await inspect(container, '{{.Image}}') };
-    }
-    const compose = (file: string, ...words: readonly string[]): void =>
-      void execFileSync('docker-compose', ['--file', file, ...words], {
-        env: { ...process.env, ...engine.environment },
-        stdio: 'ignore',
-      });
-
-    function holdfast({ machine }: Deployment, exitCode: number, ...words: readonly string[]): Json {
-      const ended = machine.run(['--json', ...words], { environment: engine.environment });
-      expect(ended.exitCode, ended.stderr + ended.stdout).toBe(exitCode);
-      return JSON.parse(ended.stdout);
     }
     const guarded = (line: string, ...options: readonly string[]): readonly string[] => [
       ...['guard', '--service', 'app', '--operation', 'deploy', ...options, '--command', line],
@@ -95,7 +84,7 @@ guard: { settle: 2s, steady: 1s${more} }
       const made = await deployed('bad');
       await release('bad:latest', 2);
       // the release wants data of its own, which the upgrade does not make
-      const report = holdfast(made, 2, ...guarded(upgrade(made, 'broken'), '--auto-rollback'));
+      const report = made.machine.json(2, ...guarded(upgrade(made, 'broken'), '--auto-rollback'));
       expect(report).toMatchObject({ outcome: 'rolled_back', commandExit: 0, rolledBack: true });
       expect(report.point).toMatchObject({
         repository: null,
@@ -103,23 +92,23 @@ guard: { settle: 2s, steady: 1s${more} }
       });
       expect(await runs(made)).toBe(`running ${made.first} 1`);
       expect(readFileSync(join(report.rollback.kept[0].path, 'version'), 'utf8')).toBe('broken\n');
-      compose(made.file, 'up', '--detach'); // which finds nothing to do: the name leads to the old image again
+      await composeFile(engine, made.file, 'up', '--detach'); // which finds nothing to do: the name leads to the old image again
       expect(await inspect(made.container, '{{.Image}}')).toBe(made.first);
     });
 
     test('that runs of a new image stays so, and is taken back by hand after a clean-up of the engine', async () => {
       const made = await deployed('good');
       const second = await release('good:latest', 2);
-      const report = holdfast(made, 0, ...guarded(upgrade(made, '2'), '--auto-rollback'));
+      const report = made.machine.json(0, ...guarded(upgrade(made, '2'), '--auto-rollback'));
       expect(report).toMatchObject({ outcome: 'success', rolledBack: false });
       expect(await runs(made)).toBe(`running ${second} 2`);
       await engine.docker('image', 'prune', '--force');
-      const preview = holdfast(made, 0, 'rollback', '--service', 'app', '--dry-run');
+      const preview = made.machine.json(0, 'rollback', '--service', 'app', '--dry-run');
       expect(preview).toMatchObject({
         units: [{ name: `compose ${made.file}`, running: true }],
         images: [{ container: made.container, image: 'good:latest' }],
       });
-      const done = holdfast(made, 0, 'rollback', '--service', 'app', '--auto-confirm');
+      const done = made.machine.json(0, 'rollback', '--service', 'app', '--auto-confirm');
       expect(done).toMatchObject({ outcome: 'success', problem: null });
       expect(await runs(made)).toBe(`running ${made.first} 1`);
     });
@@ -127,15 +116,15 @@ guard: { settle: 2s, steady: 1s${more} }
     test('that compose down took away is made and started again', async () => {
       const made = await deployed('down');
       const line = `docker-compose --file ${made.file} down --timeout 1; echo 2 > ${made.data}/version; exit 1`;
-      expect(holdfast(made, 2, ...guarded(line, '--auto-rollback'))).toMatchObject({ outcome: 'rolled_back' });
+      expect(made.machine.json(2, ...guarded(line, '--auto-rollback'))).toMatchObject({ outcome: 'rolled_back' });
       expect(await runs(made)).toBe(`running ${made.first} 1`);
     });
 
     test('that was down before stays down', async () => {
       const made = await deployed('idle');
-      compose(made.file, 'stop', '--timeout', '1');
+      await composeFile(engine, made.file, 'stop', '--timeout', '1');
       const line = `echo 2 > ${made.data}/version; exit 1`;
-      expect(holdfast(made, 2, ...guarded(line, '--auto-rollback'))).toMatchObject({ outcome: 'rolled_back' });
+      expect(made.machine.json(2, ...guarded(line, '--auto-rollback'))).toMatchObject({ outcome: 'rolled_back' });
       expect(await inspect(made.container, '{{.State.Status}}')).toBe('exited');
       expect(readFileSync(join(made.data, 'version'), 'utf8')).toBe('1\n');
     });
@@ -143,7 +132,7 @@ guard: { settle: 2s, steady: 1s${more} }
     test('keeps the images of its points, and lets go of them with these', async () => {
       const made = await deployed('kept', ', keep: { latest: 1, within: 1s }');
       const before = await kept();
-      const point = (): string => holdfast(made, 0, ...guarded('true')).point.id.toLowerCase();
+      const point = (): string => made.machine.json(0, ...guarded('true')).point.id.toLowerCase();
       const [first, second] = [point(), point()];
       const left = (await kept()).filter((tag) => !before.includes(tag));
       expect(left.map((tag) => tag.slice(0, 26))).toEqual([second]);

@@ -109,6 +109,16 @@ async function ended(daemon: ChildProcess): Promise<void> {
   await closed;
 }
 
+/** A container without a network, which runs on. @param words options, the image and the command */
+export const startContainer = async (engine: DockerEngine, name: string, ...words: readonly string[]): Promise<void> =>
+  void (await engine.docker('run', '--detach', '--network', 'none', '--name', name, ...words));
+
+/** Compose over one file. @throws with what it said */
+export const composeFile = async (engine: DockerEngine, file: string, ...words: readonly string[]): Promise<void> =>
+  void (await execute('docker-compose', ['--file', file, ...words], {
+    env: { ...process.env, ...engine.environment },
+  }));
+
 /** An image `busybox` with the programs of busybox-static in /bin, and nothing else. */
 export async function importBusybox(engine: DockerEngine): Promise<void> {
   const root = await mkdtemp(join(tmpdir(), 'holdfast-busybox-'));

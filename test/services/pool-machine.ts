@@ -34,8 +34,14 @@ ${more}`);
 
 /** A machine that shares its pool with others of a file: one file system is made, and each test has a subvolume.
  *  @param definition of the subvolume, as YAML in one line; `more` goes behind the pools */
-export function aMachineOn(pool: BtrfsPool, subvolume: string, definition = '{}', more = ''): PoolMachine {
-  const machine = aMachine();
+export function aMachineOn(
+  pool: BtrfsPool,
+  subvolume: string,
+  definition = '{}',
+  more = '',
+  environment: Readonly<Record<string, string>> = {},
+): PoolMachine {
+  const machine = aMachine(environment);
   const folder = pool.makeSubvolume(subvolume);
   machine.configure(`pools: { main: { path: ${pool.path}, subvolumes: { ${subvolume}: ${definition} } } }\n${more}`);
   const write = (name: string, content: string): string => {

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import type { DockerEngine } from './docker.ts';
 
 const execute = promisify(execFile);
-const APPLETS = ['sh', 'env', 'sed', 'kill', 'sleep', 'id', 'cat', 'ls', 'mkdir', 'stat', 'readlink'] as const;
+const APPLETS = ['sh', 'env', 'sed', 'kill', 'sleep', 'id', 'cat', 'ls', 'mkdir', 'chown', 'stat', 'readlink'] as const;
 
 export interface Image {
   readonly name: string;
@@ -14,10 +14,15 @@ export interface Image {
   readonly binaries: readonly string[];
   /** Folders of this machine. */
   readonly folders?: readonly string[];
+  /** Symbolic links: where they lie, and where they lead. */
+  readonly links?: Readonly<Record<string, string>>;
+  /** Accounts beside root's, as lines of passwd and group. */
+  readonly account?: { readonly passwd: string; readonly group: string };
 }
 
 /** Makes an image of this machine's own files and of busybox, in place of one from a registry. */
-export async function importPrograms(engine: DockerEngine, { name, binaries, folders = [] }: Image): Promise<void> {
+export async function importPrograms(engine: DockerEngine, image: Image): Promise<void> {
+  const { name, binaries, folders = [], links = {}, account = { passwd: '', group: '' } } = image;
   const root = await mkdtemp(join(tmpdir(), 'holdfast-image-'));
   const put = async (path: string): Promise<void> => {
     await mkdir(dirname(join(root, path)), { recursive: true });
@@ -31,10 +36,15 @@ export async function importPrograms(engine: DockerEngine, { name, binaries, fol
       for (const [, path = ''] of stdout.matchAll(/(\/\S+) \(0x/g)) libraries.add(path);
     }
     for (const path of [...folders, ...binaries, ...libraries]) await put(path);
-    await put('/usr/bin/busybox');
-    for (const applet of APPLETS) await symlink('/usr/bin/busybox', join(root, 'bin', applet));
-    await writeFile(join(root, 'etc/passwd'), 'root:x:0:0::/:/bin/sh\n');
-    await writeFile(join(root, 'etc/group'), 'root:x:0:\n');
+    const busybox = (await execute('sh', ['-c', 'command -v busybox'])).stdout.trim();
+    await put(busybox);
+    for (const applet of APPLETS) await symlink(busybox, join(root, 'bin', applet));
+    for (const [path, target] of Object.entries(links)) {
+      await mkdir(dirname(join(root, path)), { recursive: true });
+      await symlink(target, join(root, path));
+    }
+    await writeFile(join(root, 'etc/passwd'), `root:x:0:0::/:/bin/sh\n${account.passwd}`);
+    await writeFile(join(root, 'etc/group'), `root:x:0:\n${account.group}`);
     await engine.importImage(name, root);
   } finally {
     await rm(root, { recursive: true, force: true });
