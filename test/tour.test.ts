@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { shapeOf, walk } from '../dev/tour/walk.ts';
 import { available } from './services/available.ts';
+import { PROGRAM } from './services/program.ts';
 
 const root = join(import.meta.dirname, '..');
 const TOOLS = ['sqlite3', 'age-keygen', 'gpg', 'zstd', 'sha256sum'];
-/** Some forty commands, each a start of the program from its sources. */
+/** Some forty commands, each a start of the program. */
 const LIMIT_MS = 600_000;
 
 /** Where dev/tour.ts walked. */
@@ -20,7 +21,7 @@ describe.runIf(TOOLS.every(available))(`needs ${TOOLS.join(', ')}`, () => {
     async (name, { expect, onTestFinished }) => {
       const folder = realpathSync(mkdtempSync(join(tmpdir(), 'holdfast-tour-')));
       onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-      const printed = await walk(readFileSync(join(root, 'dev/tour', name), 'utf8'), folder);
+      const printed = await walk(readFileSync(join(root, 'dev/tour', name), 'utf8'), folder, PROGRAM);
       const published = readFileSync(join(root, 'docs', name), 'utf8');
       expect(shapeOf(printed, folder).split('\n')).toEqual(shapeOf(published, PRINTED_IN).split('\n'));
     },

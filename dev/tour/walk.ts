@@ -5,7 +5,8 @@ import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 
-const MAIN = resolve(import.meta.dirname, '../../src/main.ts');
+/** Holdfast from its sources. */
+const SOURCES = [process.execPath, resolve(import.meta.dirname, '../../src/main.ts')] as const;
 /** Milliseconds for one command on a busy machine. */
 const LIMIT_MS = 120_000;
 /** The machine's name is nobody's business, and the columns stay where they are. */
@@ -13,12 +14,14 @@ const MACHINE = 'nas';
 
 const perform = promisify(execFile);
 
+type Program = readonly [node: string, main: string];
+
 /** A folder to walk in: `holdfast` on the PATH, a home and a state of its own, times in UTC, no colours. */
-async function environmentIn(folder: string): Promise<NodeJS.ProcessEnv> {
+async function environmentIn(folder: string, [node, main]: Program): Promise<NodeJS.ProcessEnv> {
   const own = join(folder, '.own');
   for (const name of ['bin', 'home']) await mkdir(join(own, name), { recursive: true });
   const program = join(own, 'bin/holdfast');
-  await writeFile(program, `#!/bin/sh\nexec '${process.execPath}' '${MAIN}' "$@"\n`);
+  await writeFile(program, `#!/bin/sh\nexec '${node}' '${main}' "$@"\n`);
   await chmod(program, 0o755);
   return {
     PATH: `${join(own, 'bin')}:${process.env.PATH}`,
@@ -35,8 +38,8 @@ async function environmentIn(folder: string): Promise<NodeJS.ProcessEnv> {
  *  a command wrote to stdout and stderr, as it came. `> ` goes on with the line before. `{{folder}}` is the folder
  *  walked in and `{{inside}}` its name in a tar, `{{newest}}` and `{{oldest}}` are points of the configured repositories.
  *  @throws Error for a command that does not end with 0 */
-export async function walk(document: string, folder: string): Promise<string> {
-  const env = await environmentIn(folder);
+export async function walk(document: string, folder: string, program: Program = SOURCES): Promise<string> {
+  const env = await environmentIn(folder, program);
   const shell = (line: string) =>
     perform('bash', ['-c', `exec 2>&1\n${line}`], { cwd: folder, env, timeout: LIMIT_MS });
   async function point(which: 0 | -1): Promise<string> {

@@ -1,12 +1,13 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { Argument, Command, Option } from 'commander';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { complete, type Grammar, type NameSources } from '../../src/cli/completion.ts';
 import { completionScript, SHELLS } from '../../src/cli/completion-script.ts';
 import { available } from '../services/available.ts';
+import { PROGRAM } from '../services/program.ts';
 
 const restore = new Command('restore')
   .argument('[what]')
@@ -87,9 +88,9 @@ describe('in the shells themselves', () => {
   let folder = '';
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'completion-'));
-    const main = resolve(import.meta.dirname, '../../src/main.ts');
+    const [node, bundle] = PROGRAM;
     mkdirSync(join(folder, 'bin'));
-    writeFileSync(join(folder, 'bin', 'holdfast'), `#!/bin/sh\nexec '${process.execPath}' '${main}' "$@"\n`);
+    writeFileSync(join(folder, 'bin', 'holdfast'), `#!/bin/sh\nexec '${node}' '${bundle}' "$@"\n`);
     chmodSync(join(folder, 'bin', 'holdfast'), 0o755);
     mkdirSync(join(folder, 'some folder'));
     const services =

@@ -436,6 +436,6 @@ export function hostContract(name: string, fixture: () => Promise<HostFixture>):
       return highest;
     }
     const little = await peak(128 * MEGABYTE);
-    expect((await peak(1024 * MEGABYTE)) - little).toBeLessThan(100 * MEGABYTE);
+    expect((await peak(512 * MEGABYTE)) - little).toBeLessThan(100 * MEGABYTE);
   });
 }

@@ -1,18 +1,17 @@
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { readdirSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { available } from '../services/available.ts';
+import { PROGRAM } from '../services/program.ts';
 import { aMachine, aServiceOn, type Ended, type Machine } from './holdfast.ts';
 
-const MAIN = resolve(import.meta.dirname, '../../src/main.ts');
 const PLAN = 'plans: { nightly: { services: "*", repositories: [disk], retention: { latest: 1 } } }\n';
 
 /** Runs the program with its streams as `redirection` of bash says; answers with its own exit code, not the pipe's. */
 function redirected(machine: Machine, redirection: string, ...args: readonly string[]): Ended {
   const line = `"$0" "$@" ${redirection}; exit "\${PIPESTATUS[0]}"`;
-  const ended = spawnSync('bash', ['-c', line, process.execPath, MAIN, ...args], {
+  const ended = spawnSync('bash', ['-c', line, ...PROGRAM, ...args], {
     env: machine.environment,
     cwd: machine.folder,
     encoding: 'utf8',

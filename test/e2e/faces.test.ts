@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import packageJson from '../../package.json' with { type: 'json' };
 import { available } from '../services/available.ts';
+import { PROGRAM } from '../services/program.ts';
 import { aMachine, aServiceOn, isSame, type Json, tool } from './holdfast.ts';
 
 const { version } = packageJson;
@@ -97,12 +98,12 @@ describe.runIf(available('sqlite3'))('the face of a command', () => {
     const machine = aMachine();
     aServiceOn(machine);
     machine.passes('backup');
-    const main = join(import.meta.dirname, '../../src/main.ts');
+    const [node, bundle] = PROGRAM;
     const onTerminal = (...set: string[]): string => {
       const own = Object.entries({ ...machine.environment, TERM: 'xterm-256color' }).map(
         ([name, value]) => `${name}=${value}`,
       );
-      return tool('env', '-i', ...own, ...set, 'script', '-qec', `'${process.execPath}' '${main}' list`, '/dev/null');
+      return tool('env', '-i', ...own, ...set, 'script', '-qec', `'${node}' '${bundle}' list`, '/dev/null');
     };
     expect(onTerminal()).toContain('\u001b[32mpassed');
     expect(onTerminal('NO_COLOR=1')).toMatch(/passed/);

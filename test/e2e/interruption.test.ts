@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
+import { PROGRAM } from '../services/program.ts';
 import { aMachine, type Machine, type Running, tool } from './holdfast.ts';
 import { errorShape } from './shapes.ts';
 
@@ -11,7 +12,7 @@ vi.setConfig({ testTimeout: 240_000 });
 function withLargeFile(layout: 'folder' | 'single'): Machine {
   const machine = aMachine();
   machine.write('data/.keep', '');
-  tool('sh', '-c', 'head -c 200000000 /dev/urandom > "$1"', 'sh', machine.path('data/large'));
+  tool('sh', '-c', 'head -c 100000000 /dev/urandom > "$1"', 'sh', machine.path('data/large'));
   machine.configure(`repositories:
   disk: { engine: archive, path: ./disk, layout: ${layout} }
 services:
@@ -121,11 +122,10 @@ services: { files: { sources: { data: { files: [./data] } } } }
 `);
   machine.passes('repository', 'init', 'disk');
   machine.passes('backup');
-  const main = join(import.meta.dirname, '../../src/main.ts');
   const command = '"$1" "$2" ls files 2>"$3" | head -n 1';
   const environment = ['env', ...Object.entries(machine.environment).map(([name, value]) => `${name}=${value}`)];
   const [env = '', ...set] = environment;
-  const line = tool(env, ...set, 'sh', '-c', command, 'sh', process.execPath, main, machine.path('stderr'));
+  const line = tool(env, ...set, 'sh', '-c', command, 'sh', ...PROGRAM, machine.path('stderr'));
   expect(line).toMatch(/^drwx.*data\n$/);
   expect(readFileSync(machine.path('stderr'), 'utf8')).toBe('');
 });

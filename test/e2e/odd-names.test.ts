@@ -1,11 +1,10 @@
 import { spawnSync } from 'node:child_process';
-import { resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { available } from '../services/available.ts';
+import { PROGRAM } from '../services/program.ts';
 import { aMachine, isSame, type Machine, tool } from './holdfast.ts';
 
-const MAIN = resolve(import.meta.dirname, '../../src/main.ts');
-const HOLDFAST = `'${process.execPath}' '${MAIN}'`;
+const HOLDFAST = PROGRAM.map((word) => `'${word}'`).join(' ');
 
 /** Runs a line of a shell's own language, in which names may be bytes of any kind. */
 function inShell({ folder, environment }: Machine, shell: string, line: string) {

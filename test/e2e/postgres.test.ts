@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -7,6 +6,7 @@ import { canMount, temporaryDisk } from '../services/loop-disk.ts';
 import { type PostgresServer, postgresAvailable, postgresServer } from '../services/postgres.ts';
 import { contentsOf, HOSTILE } from '../sources/postgres-contents.ts';
 import { aMachine, type Json, type Machine, tool } from './holdfast.ts';
+import { pointFolderIn, storeRehashed } from './rehashed.ts';
 
 describe.runIf(postgresAvailable())('PostgreSQL', () => {
   let server: PostgresServer;
@@ -39,11 +39,6 @@ services:
   }
 
   const itemOf = (name: string): string => `postgres_${name.replaceAll(' ', '%20').replaceAll("'", '%27')}`;
-
-  const pointFolder = (machine: Machine): string => {
-    const [folder = ''] = readdirSync(machine.path('disk/wiki')).filter((name) => /^\d/.test(name));
-    return machine.path('disk/wiki', folder);
-  };
 
   test('a database comes back under another name, row by row, with its owners, grants and settings', async () => {
     const name = await database(`${HOSTILE} create table secret (x int); alter table secret owner to keeper;
@@ -147,24 +142,6 @@ services:
     120_000,
   );
 
-  /** Damages a stored item and writes its new size and hash wherever they stand, as a tool does that knows no better. */
-  function rehashed(machine: Machine, file: string, bytes: Buffer): void {
-    const folder = pointFolder(machine);
-    const before = createHash('sha256')
-      .update(readFileSync(join(folder, file)))
-      .digest('hex');
-    const after = createHash('sha256').update(bytes).digest('hex');
-    writeFileSync(join(folder, file), bytes);
-    const manifest = JSON.parse(readFileSync(join(folder, 'backup-manifest.json'), 'utf8')) as Json;
-    for (const item of manifest.items)
-      if (item.file === file) Object.assign(item, { size: bytes.length, sha256: after });
-    const text = `${JSON.stringify(manifest, null, 2)}\n`;
-    writeFileSync(join(folder, 'backup-manifest.json'), text);
-    const sums = readFileSync(join(folder, 'SHA256SUMS'), 'utf8').replace(before, after);
-    const own = createHash('sha256').update(text).digest('hex');
-    writeFileSync(join(folder, 'SHA256SUMS'), sums.replace(/^[0-9a-f]{64}( [ *]backup-manifest\.json)$/m, `${own}$1`));
-  }
-
   const DAMAGES: Readonly<Record<string, (bytes: Buffer) => Buffer>> = {
     truncated: (bytes) => bytes.subarray(0, bytes.length >> 1),
     'cut at its end': (bytes) => bytes.subarray(0, -1),
@@ -188,14 +165,14 @@ services:
     const name = await database('create table t as select g, md5(g::text) from generate_series(1, 20000) g');
     const machine = machineWith({ database: name, globals: true });
     machine.passes('backup');
-    const folder = pointFolder(machine);
+    const folder = pointFolderIn(machine.path('disk/wiki'));
     const kept = new Map(readdirSync(folder).map((file) => [file, readFileSync(join(folder, file))]));
     for (const { kind, how, file, damage, hashes } of cells) {
       for (const [one, bytes] of kept) writeFileSync(join(folder, one), bytes);
       const stored = [...kept.keys()].find((one) => file.test(one)) ?? '';
       const bytes = damage(kept.get(stored) ?? Buffer.alloc(0));
       if (hashes === 'as they were') writeFileSync(join(folder, stored), bytes);
-      else rehashed(machine, stored, bytes);
+      else storeRehashed(folder, stored, bytes);
       expect(machine.run(['verify', 'wiki']).exitCode, `${kind} ${how}, hashes ${hashes}`).toBe(1);
     }
     for (const [one, bytes] of kept) writeFileSync(join(folder, one), bytes);

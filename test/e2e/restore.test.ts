@@ -1,13 +1,14 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { imageOf } from '../operations/restore-fixture.ts';
 import { available } from '../services/available.ts';
+import { PROGRAM } from '../services/program.ts';
 import { aMachine } from './holdfast.ts';
 
-const main = resolve(import.meta.dirname, '../../src/main.ts');
+const [node, bundle] = PROGRAM;
 const run = (program: string, ...args: string[]): string => execFileSync(program, args, { encoding: 'utf8' });
 
 let folder = '';
@@ -18,7 +19,7 @@ function holdfast(...args: string[]): {
   readonly stdout: string;
   readonly stderr: string;
 } {
-  return spawnSync(process.execPath, [main, ...args], { env: environment, cwd: folder, encoding: 'utf8', input: '' });
+  return spawnSync(node, [bundle, ...args], { env: environment, cwd: folder, encoding: 'utf8', input: '' });
 }
 
 function passes(...args: string[]): string {
@@ -124,7 +125,7 @@ describe.runIf(['sqlite3', 'setfacl', 'setfattr'].every(available))('restore, wi
       const socket = join(folder, 'tmux');
       const tmux = (...args: string[]): string => run('tmux', '-S', socket, ...args);
       const set = Object.entries(environment).map(([name, value]) => `${name}='${value}'`);
-      const command = `cd '${folder}'; env ${set.join(' ')} '${process.execPath}' '${main}' restore; echo "ended with $?"; cat`;
+      const command = `cd '${folder}'; env ${set.join(' ')} '${node}' '${bundle}' restore; echo "ended with $?"; cat`;
       tmux('-f', '/dev/null', 'new-session', '-d', '-x', '160', '-y', '60', command);
       try {
         for (const [awaited, ...keys] of steps) {

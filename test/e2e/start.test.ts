@@ -1,11 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { beforeEach, expect, test } from 'vitest';
+import { PROGRAM } from '../services/program.ts';
 import { aMachine, type Machine } from './holdfast.ts';
 
-const BUILD = resolve(import.meta.dirname, '../../dev/build.ts');
+const SOURCES = resolve(import.meta.dirname, '../../src/main.ts');
+const [node, bundle] = PROGRAM;
 /** Writes down every file that is imported, one URL a line. */
 const WATCH = `
   import { appendFileSync } from 'node:fs';
@@ -16,13 +17,6 @@ const WATCH = `
 const ZOD = '$ZodType';
 const YAML = 'YAMLParseError';
 
-let build: string;
-beforeAll(() => {
-  build = realpathSync(mkdtempSync(join(tmpdir(), 'holdfast-build-')));
-  execFileSync(process.execPath, [BUILD, build], { stdio: ['ignore', 'ignore', 'inherit'] });
-});
-afterAll(() => rmSync(build, { recursive: true, force: true }));
-
 let machine: Machine;
 beforeEach(() => {
   machine = aMachine();
@@ -31,26 +25,25 @@ beforeEach(() => {
   machine.configure(
     `repositories: { disk: { engine: archive, path: ./points } }\nservices: { wiki: { sources: { data: { files: [./data] } } } }\n`,
   );
-  bundle('repository', 'init', 'disk');
-  bundle('backup', '--quiet');
+  machine.passes('repository', 'init', 'disk');
+  machine.passes('backup', '--quiet');
 });
 
-const bundle = (...args: readonly string[]): string =>
-  execFileSync(process.execPath, [join(build, 'holdfast.js'), ...args], {
-    env: { ...machine.environment },
-    encoding: 'utf8',
-  });
+const fromSources = (...args: readonly string[]): string =>
+  execFileSync(node, [SOURCES, ...args], { env: { ...machine.environment }, encoding: 'utf8' });
 
 /** The texts of the files of the bundle that a run imports. */
 function imported(...args: readonly string[]): readonly string[] {
   const seen = machine.write('seen', '');
   const watch = machine.write('watch.mjs', WATCH);
-  execFileSync(process.execPath, ['--import', watch, join(build, 'holdfast.js'), ...args], {
+  execFileSync(node, ['--import', watch, bundle, ...args], {
     env: { ...machine.environment, SEEN: seen },
     stdio: 'ignore',
   });
   const urls = readFileSync(seen, 'utf8').split('\n');
-  return urls.filter((url) => url.startsWith(`file://${build}`)).map((url) => readFileSync(new URL(url), 'utf8'));
+  return urls
+    .filter((url) => url.startsWith(`file://${dirname(bundle)}`))
+    .map((url) => readFileSync(new URL(url), 'utf8'));
 }
 
 test('a second start with the same configuration reads no schema, no parser, and few files', () => {
@@ -71,15 +64,17 @@ test('the version is told without reading the program', () => {
 });
 
 test('the bundle says what the sources say', () => {
-  const listed = machine.passes('list', '--json');
+  const listed = fromSources('list', '--json');
   expect(JSON.parse(listed).points).toHaveLength(1);
-  expect(bundle('list', '--json')).toBe(listed);
-  expect(bundle('list', '--json')).toBe(listed);
-  expect(bundle('show', 'wiki', '--json')).toBe(machine.passes('show', 'wiki', '--json'));
+  expect(machine.passes('list', '--json')).toBe(listed);
+  expect(machine.passes('list', '--json')).toBe(listed);
+  expect(machine.passes('show', 'wiki', '--json')).toBe(fromSources('show', 'wiki', '--json'));
 });
 
 test('a configuration that became wrong is refused by the next start', () => {
-  bundle('list');
+  machine.passes('list');
   machine.configure('repositories: { disk: { engine: archive, path: ./points, compresion: gzip } }\n');
-  expect(() => bundle('list', '--quiet')).toThrow('compresion');
+  const { exitCode, stderr } = machine.run(['list', '--quiet']);
+  expect(exitCode).toBe(78);
+  expect(stderr).toContain('compresion');
 });

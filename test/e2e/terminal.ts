@@ -1,9 +1,7 @@
 import { spawn } from 'node:child_process';
-import { resolve } from 'node:path';
 import { onTestFinished } from 'vitest';
+import { PROGRAM } from '../services/program.ts';
 import type { Machine } from './holdfast.ts';
-
-const MAIN = resolve(import.meta.dirname, '../../src/main.ts');
 
 /** Runs Holdfast on a terminal of its own with 160 columns, made by script(1). `answers`: what is typed when a text is
  *  seen, in what was printed since the answer before: what is typed between two questions is lost. */
@@ -12,7 +10,7 @@ export async function onTerminal(
   words: readonly string[],
   answers: readonly (readonly [string, string])[],
 ): Promise<{ readonly exitCode: number | null; readonly printed: string }> {
-  const line = [process.execPath, MAIN, ...words].map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ');
+  const line = [...PROGRAM, ...words].map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ');
   const child = spawn(
     'script',
     ['--quiet', '--return', '--command', `stty rows 40 columns 160; exec ${line}`, '/dev/null'],

@@ -1,11 +1,10 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { expect } from 'vitest';
 import { noise } from '../contracts/captured-items.ts';
-
-const root = resolve(import.meta.dirname, '../..');
+import { PROGRAM } from '../services/program.ts';
 
 export interface Ended {
   /** Null when a signal ended it. */
@@ -20,7 +19,7 @@ export interface House extends Disposable {
   /** What `holdfast` and its children see of the caller's environment. */
   readonly environment: Record<string, string>;
   /** The program and its first arguments. */
-  readonly program: readonly [string, string];
+  readonly program: typeof PROGRAM;
   path(...names: string[]): string;
   holdfast(...args: string[]): Ended;
   /** Ends with 0, or the test fails with what it said. @returns stdout */
@@ -50,12 +49,6 @@ plans:
   weekly: { services: [mealie], repositories: [tars], schedule: '0 3 * * 0', anomaly: false, retention: { latest: 1 } }
 `;
 
-/** Bundles the sources as they are. @returns the program's file, in `folder` */
-function built(folder: string): string {
-  execFileSync(process.execPath, [join(root, 'dev/build.ts'), folder], { stdio: ['ignore', 'ignore', 'inherit'] });
-  return join(folder, 'holdfast.js');
-}
-
 /** @param word what the data say, so that two states of it can be told apart */
 export function fill(house: Pick<House, 'path' | 'tool'>, word: string): void {
   for (const old of ['data', 'notes.db']) rmSync(house.path(old), { recursive: true, force: true });
@@ -69,10 +62,11 @@ export function fill(house: Pick<House, 'path' | 'tool'>, word: string): void {
   house.tool('sqlite3', house.path('notes.db'), sql);
 }
 
-export function aHouse(): House {
-  const folder = realpathSync(mkdtempSync(join(tmpdir(), 'holdfast-faults-')));
+/** @param place where its folder lies */
+export function aHouse(place = tmpdir()): House {
+  const folder = realpathSync(mkdtempSync(join(place, 'holdfast-faults-')));
   const home = join(folder, 'house');
-  const program = [process.execPath, built(join(folder, 'build'))] as const;
+  const program = PROGRAM;
   mkdirSync(home);
   const path = (...names: string[]): string => join(home, ...names);
   const environment: Record<string, string> = {

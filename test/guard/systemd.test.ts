@@ -1,12 +1,13 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Json } from '../e2e/holdfast.ts';
 import { type BtrfsPool, btrfsPool, hasBtrfs } from '../services/btrfs.ts';
 import { type DockerEngine, dockerEngine } from '../services/docker.ts';
+import { PROGRAM } from '../services/program.ts';
 import { importDebian, type SystemdMachine, systemdAvailable, systemdMachine } from '../services/systemd.ts';
 
-const CHECKOUT = resolve(import.meta.dirname, '../..');
+const [node, bundle] = PROGRAM;
 /** Lives in its data, which it sees through a mount of the machine, and does not start with a version it does not know. */
 const APP = `[Service]
 WorkingDirectory=/srv/%i
@@ -27,7 +28,7 @@ describe.runIf(hasBtrfs() && systemdAvailable())('a deployment of a systemd unit
   beforeAll(async () => {
     [pool, engine] = [btrfsPool(), await dockerEngine()];
     await importDebian(engine);
-    const mounts = { [pool.path]: '/pool', [CHECKOUT]: '/holdfast', [process.execPath]: '/usr/local/bin/node' };
+    const mounts = { [pool.path]: '/pool', [dirname(bundle)]: '/holdfast', [node]: '/usr/local/bin/node' };
     const volumes = Object.entries(mounts).flatMap(([from, to]) => ['--volume', `${from}:${to}`]);
     machine = await systemdMachine(engine, volumes);
     const files = { 'app@': APP, 'slow@': SLOW, broken: '[Service]\nExecStart=false\n' };
@@ -56,7 +57,7 @@ guard: { settle: 1s, steady: 1s }
   async function holdfast(name: string, ...args: readonly string[]) {
     const words = args.map((word) => `'${word}'`).join(' ');
     const printed = await machine.sh(`export STATE_DIRECTORY=/var/lib/${name} HOLDFAST_CONFIG=/etc/${name}.yaml
-      set +e; node /holdfast/src/main.ts ${words} 2> /tmp/said; code=$?; cat /tmp/said >&2; echo; echo $code`);
+      set +e; node /holdfast/${basename(bundle)} ${words} 2> /tmp/said; code=$?; cat /tmp/said >&2; echo; echo $code`);
     const [stdout = '', exitCode = ''] = printed.split(/\n(?=\d+$)/);
     return { exitCode: Number(exitCode), stdout: stdout.trim(), stderr: await machine.sh('cat /tmp/said') };
   }
