@@ -1,17 +1,17 @@
 import { execFileSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { openCatalog } from '../src/catalog/open.ts';
 import { available } from './services/available.ts';
+import { MEMORY } from './services/memory.ts';
 import { acknowledgements, powerCuts } from './services/power-cut.ts';
 import { traceWrites } from './services/write-trace.ts';
 
 describe.runIf(available('strace') && available('sqlite3'))('needs strace and sqlite3', () => {
   test('a catalog whose power is cut after any write has all that was acknowledged, and whole calls only', async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'holdfast-power-'));
+    const folder = await mkdtemp(join(MEMORY, 'holdfast-power-'));
     const script = fileURLToPath(new URL('catalog-writes.ts', import.meta.url));
     const changes = traceWrites([process.execPath, script, folder], folder);
     const states = ['[]', ...acknowledgements(changes)].map((line) => JSON.parse(line));

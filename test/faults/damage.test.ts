@@ -4,6 +4,7 @@ import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { available } from '../services/available.ts';
+import { MEMORY } from '../services/memory.ts';
 import { aHouse, type House } from './house.ts';
 import { stateOf } from './judge.ts';
 
@@ -118,7 +119,7 @@ const listed = (): Listed[] => JSON.parse(house.passes('list', '--json')).points
 const TOOLS = ['sqlite3', 'zstd', 'tar', 'diff', 'sha256sum', 'age', 'age-keygen', 'gpg'];
 describe.runIf(TOOLS.every(available))('an item that is damaged', { timeout: 900_000 }, () => {
   beforeAll(() => {
-    house = aHouse();
+    house = aHouse(MEMORY);
     house.tool('age-keygen', '-o', 'age.key');
     writeFileSync(house.path('gpg.pass'), `${PASSPHRASE}\n`);
     const recipient = house.tool('age-keygen', '-y', 'age.key').trim();

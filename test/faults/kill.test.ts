@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { available } from '../services/available.ts';
+import { MEMORY } from '../services/memory.ts';
 import { aHouse, fill, type House } from './house.ts';
 import { expectListed, expectTidy, expectWholePoints, pointArchives, pointFolders, stateOf } from './judge.ts';
 import { killAtChanges } from './kill.ts';
@@ -12,7 +13,7 @@ let then = '';
 let now = '';
 
 beforeEach(() => {
-  house = aHouse();
+  house = aHouse(MEMORY);
   house.passes('repository', 'init', 'disk');
   house.passes('repository', 'init', 'tars');
   [then, now] = [house.path('then'), house.path('now')];

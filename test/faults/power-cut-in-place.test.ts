@@ -2,6 +2,7 @@ import { cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync } fro
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { available } from '../services/available.ts';
+import { MEMORY } from '../services/memory.ts';
 import { powerCuts } from '../services/power-cut.ts';
 import { replayedTree } from '../services/replayed-tree.ts';
 import { traceWrites } from '../services/write-trace.ts';
@@ -13,7 +14,7 @@ const all = (...names: string[]): string => house.path('all', ...names);
 
 /** What is traced lies in one folder: the state and what is restored. The repository is only read. */
 beforeEach(() => {
-  house = aHouse();
+  house = aHouse(MEMORY);
   house.environment.STATE_DIRECTORY = all('state');
   house.configure(CONFIGURATION.replaceAll('./data', './all/data').replaceAll('./notes.db', './all/notes.db'));
   house.tool('mkdir', 'all');

@@ -3,8 +3,8 @@ import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { available } from '../services/available.ts';
+import { MEMORY } from '../services/memory.ts';
 import { powerCuts } from '../services/power-cut.ts';
-import { replayedTree } from '../services/replayed-tree.ts';
 import { traceWrites } from '../services/write-trace.ts';
 import { aHouse, type House } from './house.ts';
 import { pointArchives, pointFolders } from './judge.ts';
@@ -12,7 +12,7 @@ import { pointArchives, pointFolders } from './judge.ts';
 let house: House;
 
 beforeEach(() => {
-  house = aHouse();
+  house = aHouse(MEMORY);
   house.tool('mkdir', 'all');
   house.tool('truncate', '-s', '300K', house.path('data', 'noise')); // a write of more than 1 MB is not traced whole
   // what is traced lies in one folder: repositories and state
@@ -63,7 +63,7 @@ describe.runIf(TOOLS.every(available))('a power cut', { timeout: 300_000 }, () =
       let cuts = 0;
       const seen = new Set<number>();
       const mapped = (path: string): boolean => path.endsWith('-shm');
-      for await (const { where } of powerCuts(changes, all, mapped, replayedTree())) {
+      for await (const { where } of powerCuts(changes, all, mapped)) {
         cuts += 1;
         expect(damaged(all), where).toEqual([]);
         const there = points(join(all, name)).length;

@@ -1,7 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
@@ -9,6 +8,7 @@ import { type OpenEntry, openEntries, openJournal } from '../../src/journal/jour
 import { systemClock, ulids } from '../../src/process/clock.ts';
 import { systemOwners } from '../../src/process/owner.ts';
 import { available } from '../services/available.ts';
+import { MEMORY } from '../services/memory.ts';
 import { acknowledgements, powerCuts } from '../services/power-cut.ts';
 import { traceWrites } from '../services/write-trace.ts';
 import { localPorts } from './local-files.ts';
@@ -22,7 +22,7 @@ const integrity = (file: string): string =>
 
 describe.runIf(available('strace') && available('sqlite3'))('needs strace and sqlite3', () => {
   test('a journal whose power is cut after any write has every step that was acknowledged', async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'holdfast-power-'));
+    const folder = await mkdtemp(join(MEMORY, 'holdfast-power-'));
     const script = fileURLToPath(new URL('entries.ts', import.meta.url));
     const changes = traceWrites([process.execPath, script, folder], folder);
     const states = [[], ...acknowledgements(changes).map((line) => essence(JSON.parse(line)))];

@@ -1,6 +1,12 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import type { Change, Loss } from './write-trace.ts';
+import type { Change } from './write-trace.ts';
+
+/** What a disk may hold after its power was cut. `everything`: all that was written. `synced`: only what was synced,
+ *  names included. `torn`: of the changes since the last sync some are there and some are not. */
+export const LOSSES = ['everything', 'synced', 'torn'] as const;
+export type Loss = (typeof LOSSES)[number];
+
+/** What lies in a folder, by relative paths, folders before what is in them: the bytes of a file, null for a folder. */
+export type Picture = ReadonlyMap<string, Buffer | null>;
 
 interface File {
   readonly kind: 'file';
@@ -36,7 +42,8 @@ function changed(content: Buffer, change: Change): Buffer {
  *  whole or not at all, as every journalling file system has it. */
 export function replayedTree(): {
   apply(change: Change): void;
-  cut(folder: string, loss: Loss, keep: () => boolean): Promise<void>;
+  /** What the disk would hold. `keep` decides of each unsynced change, for `torn`. */
+  picture(loss: Loss, keep: () => boolean): Picture;
 } {
   const root = aFolder();
 
@@ -66,19 +73,19 @@ export function replayedTree(): {
     }
   }
 
-  async function write(
+  function look(
     folder: Folder,
     path: string,
     loss: Loss,
     keep: () => boolean,
     kept: Map<Node, boolean>,
-  ): Promise<void> {
+    seen: Map<string, Buffer | null>,
+  ): void {
     const isKept = (node: Node): boolean => {
       const known = kept.get(node) ?? keep();
       kept.set(node, known);
       return known;
     };
-    await mkdir(path, { recursive: true, mode: 0o700 });
     const names = new Set([...folder.live.keys(), ...folder.synced.keys()]);
     for (const name of names) {
       const [live, synced] = [folder.live.get(name), folder.synced.get(name)];
@@ -86,11 +93,13 @@ export function replayedTree(): {
       const isLive =
         loss === 'everything' || (loss === 'torn' && live !== synced && moved !== undefined && isKept(moved));
       const node = isLive ? live : synced;
-      if (node?.kind === 'folder') await write(node, join(path, name), loss, keep, kept);
-      else if (node !== undefined) {
+      if (node?.kind === 'folder') {
+        seen.set(`${path}${name}`, null);
+        look(node, `${path}${name}/`, loss, keep, kept, seen);
+      } else if (node !== undefined) {
         const arrived = node.pending.filter(() => loss === 'torn' && keep());
         const content = loss === 'everything' ? node.live : arrived.reduce((so, one) => one(so), node.synced);
-        await writeFile(join(path, name), content, { mode: 0o600 });
+        seen.set(`${path}${name}`, content);
       }
     }
   }
@@ -122,9 +131,10 @@ export function replayedTree(): {
           node.pending.push((content) => changed(content, change));
       }
     },
-    async cut(folder, loss, keep) {
-      await rm(folder, { recursive: true, force: true });
-      await write(root, folder, loss, keep, new Map());
+    picture(loss, keep) {
+      const seen = new Map<string, Buffer | null>();
+      look(root, '', loss, keep, new Map(), seen);
+      return seen;
     },
   };
 }

@@ -1,7 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 
 /** One change of a folder, in the order in which a program made them. Paths are relative to the folder; `''` is itself. */
 export type Change =
@@ -111,65 +110,4 @@ function changesOf(call: string, folder: string): Change[] {
     default:
       return [];
   }
-}
-
-interface File {
-  live: Buffer;
-  synced: Buffer;
-  /** Since the last sync. */
-  pending: ((content: Buffer) => Buffer)[];
-}
-
-/** What a disk may hold after its power was cut. `everything`: all that was written. `synced`: only what was synced,
- *  names included. `torn`: of the writes since the last sync some are there and some are not. */
-export const LOSSES = ['everything', 'synced', 'torn'] as const;
-export type Loss = (typeof LOSSES)[number];
-
-/** A folder that is written by replaying changes, so that it can be looked at as a power cut would leave it. */
-export function replayedFolder(): {
-  apply(change: Change): void;
-  /** Makes `folder` what the disk would hold. `keep` decides of each unsynced write, for `torn`. */
-  cut(folder: string, loss: Loss, keep: () => boolean): Promise<void>;
-} {
-  const live = new Map<string, File>();
-  let named = new Map<string, File>();
-
-  function applied(content: Buffer, change: Change): Buffer {
-    if (change.kind === 'truncated')
-      return Buffer.concat([content.subarray(0, change.size), Buffer.alloc(Math.max(0, change.size - content.length))]);
-    if (change.kind !== 'written') return content;
-    const offset = Number.isNaN(change.offset) ? content.length : change.offset;
-    const longer = Buffer.alloc(Math.max(content.length, offset + change.bytes.length));
-    content.copy(longer);
-    change.bytes.copy(longer, offset);
-    return longer;
-  }
-  return {
-    apply(change) {
-      const file = live.get(change.path);
-      if (change.kind === 'created') {
-        if (file === undefined) live.set(change.path, { live: Buffer.alloc(0), synced: Buffer.alloc(0), pending: [] });
-      } else if (change.kind === 'removed') live.delete(change.path);
-      else if (change.kind === 'renamed') {
-        if (file) live.set(change.to, file);
-        live.delete(change.path);
-      } else if (change.kind === 'synced' && change.path === '') named = new Map(live);
-      else if (change.kind === 'synced') {
-        if (file) Object.assign(file, { synced: file.live, pending: [] });
-      } else if (file && (change.kind === 'written' || change.kind === 'truncated')) {
-        file.live = applied(file.live, change);
-        file.pending.push((content) => applied(content, change));
-      }
-    },
-    async cut(folder, loss, keep) {
-      await rm(folder, { recursive: true, force: true });
-      await mkdir(folder, { recursive: true });
-      for (const [path, file] of loss === 'everything' ? live : named) {
-        const kept = file.pending.filter(() => loss === 'torn' && keep());
-        const content = loss === 'everything' ? file.live : kept.reduce((so, write) => write(so), file.synced);
-        await mkdir(dirname(join(folder, path)), { recursive: true });
-        await writeFile(join(folder, path), content);
-      }
-    },
-  };
 }
