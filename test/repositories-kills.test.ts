@@ -3,14 +3,15 @@ import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import type { RecoveryPoint } from '../src/domain/recovery-point.ts';
 import { aFailedRow, aHeader, aManifest, aRow, aStream, chunks, diesAfter } from './contracts/captured-items.ts';
 import { storePoint } from './contracts/stored-points.ts';
 import { archiveFixture } from './services/archive.ts';
+import { bundled } from './services/bundled.ts';
 
 const LAYOUTS = ['folder', 'single'] as const;
+const WRITER = bundled(new URL('archive-writer.ts', import.meta.url));
 
 /** Points by their names alone, and what sha256sum and zstd say of each. */
 function judged(path: string, layout: 'folder' | 'single'): { readonly name: string; readonly sound: boolean }[] {
@@ -38,10 +39,9 @@ function judged(path: string, layout: 'folder' | 'single'): { readonly name: str
 for (const layout of LAYOUTS) {
   test(`a run that is killed at any moment leaves whole points only in a ${layout} repository`, async ({ signal }) => {
     await using made = await archiveFixture({ layout });
-    const script = fileURLToPath(new URL('archive-writer.ts', import.meta.url));
     const committed: string[] = [];
     for (let kill = 0; kill < 12; kill++) {
-      const child = spawn(process.execPath, [script, made.path, layout, 'forever'], {
+      const child = spawn(process.execPath, [WRITER, made.path, layout, 'forever'], {
         stdio: ['ignore', 'pipe', 'inherit'],
       });
       const lines = createInterface({ input: child.stdout });

@@ -1,6 +1,5 @@
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
@@ -11,16 +10,14 @@ import { withAdvice } from '../../src/operations/left-guards.ts';
 import type { Recovery, Snapshot } from '../../src/ports/catalog.ts';
 import { fileUnit } from '../operations/file-unit.ts';
 import { type BtrfsPool, btrfsPool, hasBtrfs } from '../services/btrfs.ts';
+import { bundled } from '../services/bundled.ts';
 import { run } from '../services/loop-disk.ts';
+import { MEMORY } from '../services/memory.ts';
 import { openAt } from '../services/snapshotter-fixture.ts';
 import { guardHouse } from './house.ts';
 
 const execute = promisify(execFile);
-// a start from compiled code takes half the time, and there are a hundred of them
-const env = { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), 'holdfast-e2e-compiled') };
-/** A kill leaves all that was written, so nothing here has to reach a disk. */
-const IN_MEMORY = existsSync('/dev/shm') ? { folder: '/dev/shm' } : {};
-const child = join(import.meta.dirname, 'crash.child.ts');
+const child = bundled(new URL('crash.child.ts', import.meta.url));
 
 interface Prepared extends Disposable {
   readonly state: string;
@@ -88,12 +85,12 @@ const cases = (['rollback', 'guard'] as const).flatMap((verb) =>
 /** Tries one kill after another, until there is no change any more that could be cut off.
  *  @returns what the data and the kept states were in the end, each once */
 async function eachKill(tried: Tried): Promise<readonly string[]> {
-  using disk = btrfsPool(IN_MEMORY);
+  using disk = btrfsPool({ folder: MEMORY });
   const seen = new Set<string>();
   for (let number = 0; ; number++) {
     using prepared = prepare(disk, tried.verb);
     const args = [child, disk.path, prepared.state, tried.moment, `${number}`, tried.way, tried.verb];
-    const ended = await execute(process.execPath, args, { env }).catch((error: Killed) => error);
+    const ended = await execute(process.execPath, args).catch((error: Killed) => error);
     if (!(ended instanceof Error)) return [...seen].toSorted();
     expect(ended.signal, ended.stderr).toBe('SIGKILL');
     seen.add(await look(tried, prepared, disk));

@@ -1,20 +1,20 @@
 import { execFile } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { openCatalog } from '../../src/catalog/open.ts';
 import { nameOfKept } from '../../src/operations/kept-states.ts';
 import { type BtrfsPool, btrfsPool, hasBtrfs } from '../services/btrfs.ts';
+import { bundled } from '../services/bundled.ts';
 import { run } from '../services/loop-disk.ts';
+import { MEMORY } from '../services/memory.ts';
 import { openAt } from '../services/snapshotter-fixture.ts';
 import { guardHouse } from './house.ts';
 import { imageUnit } from './image-unit.ts';
 
 const execute = promisify(execFile);
-const env = { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), 'holdfast-e2e-compiled') };
-const child = join(import.meta.dirname, 'service-crash.child.ts');
+const child = bundled(new URL('service-crash.child.ts', import.meta.url));
 type Killed = Error & { readonly signal: string | null; readonly stderr: string };
 
 /** The service as the next start leaves it: of what, and whether the state before is kept. */
@@ -46,7 +46,7 @@ describe.runIf(hasBtrfs())('a rollback of a whole service that is killed at any 
   test.each(['before', 'after'] as const)(
     '(%s it): the next start finds or makes all of it of one moment',
     async (moment) => {
-      using disk = btrfsPool();
+      using disk = btrfsPool({ folder: MEMORY });
       const seen = new Set<string>();
       for (let number = 0; ; number++) {
         const state = mkdtempSync(join(disk.beside, 'state-'));
@@ -55,7 +55,7 @@ describe.runIf(hasBtrfs())('a rollback of a whole service that is killed at any 
         writeFileSync(join(state, 'image'), 'sha256:then');
         writeFileSync(join(state, 'unit-runs'), '');
         const args = [child, disk.path, state, moment, `${number}`];
-        const ended = await execute(process.execPath, args, { env }).catch((error: Killed) => error);
+        const ended = await execute(process.execPath, args).catch((error: Killed) => error);
         if (!(ended instanceof Error)) break;
         expect(ended.signal, ended.stderr).toBe('SIGKILL');
         seen.add(await afterRepair(disk, state));

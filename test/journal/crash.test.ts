@@ -1,13 +1,13 @@
 import { spawnSync } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { openEntries } from '../../src/journal/journal.ts';
 import { systemOwners } from '../../src/process/owner.ts';
+import { bundled } from '../services/bundled.ts';
+import { MEMORY } from '../services/memory.ts';
 
-const SCRIPT = fileURLToPath(new URL('exchange.ts', import.meta.url));
+const SCRIPT = bundled(new URL('exchange.ts', import.meta.url));
 const OLD = { 'data/recipe': 'present' };
 const NEW = { 'data/recipe': 'restored', 'kept-for-30-days/recipe': 'present' };
 
@@ -20,7 +20,7 @@ function run(folder: string, mode: 'exchange' | 'repair', moment: number): strin
 }
 
 async function service(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'holdfast-crash-'));
+  const folder = await mkdtemp(join(MEMORY, 'holdfast-crash-'));
   await mkdir(join(folder, 'data'));
   await writeFile(join(folder, 'data', 'recipe'), 'present');
   return folder;
@@ -81,7 +81,7 @@ test('a repair that is killed at any moment is finished by the next one', async 
 
 /** The steps of the journal name absolute paths, so the folder itself is put back each time. */
 async function withCopy<Result>(folder: string, work: (folder: string) => Promise<Result>): Promise<Result> {
-  const saved = await mkdtemp(join(tmpdir(), 'holdfast-crash-saved-'));
+  const saved = await mkdtemp(join(MEMORY, 'holdfast-crash-saved-'));
   await cp(folder, saved, { recursive: true });
   try {
     return await work(folder);

@@ -1,21 +1,22 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { nameOfKept } from '../../src/operations/kept-states.ts';
 import type { Catalog } from '../../src/ports/catalog.ts';
 import { memoryCatalog } from '../fakes/catalog.ts';
+import { bundled } from '../services/bundled.ts';
+import { MEMORY } from '../services/memory.ts';
 import { fileUnit } from './file-unit.ts';
 import { journalIn, signal, timelessImageOf } from './restore-fixture.ts';
 
-const child = join(import.meta.dirname, 'in-place-crash.child.ts');
+const child = bundled(new URL('in-place-crash.child.ts', import.meta.url));
 
 describe.each(['before', 'after'])('a restore in place that is killed %s a change', (moment) => {
   test('is wholly undone by the next start, or wholly done', async () => {
     const seen = new Set<string>();
     for (let number = 0; ; number++) {
-      const folder = realpathSync(mkdtempSync(join(tmpdir(), 'crash-')));
+      const folder = realpathSync(mkdtempSync(join(MEMORY, 'crash-')));
       try {
         const ended = spawnSync(process.execPath, [child, folder, moment, `${number}`], { encoding: 'utf8' });
         if (ended.status === 0) break;

@@ -1,18 +1,18 @@
 import { execFile, execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { memoryCatalog } from '../fakes/catalog.ts';
 import { available } from '../services/available.ts';
+import { bundled } from '../services/bundled.ts';
+import { MEMORY } from '../services/memory.ts';
 import { type PostgresServer, postgresAvailable, postgresServer, postgresSource } from '../services/postgres.ts';
 import { fileUnit } from './file-unit.ts';
 import { journalIn } from './restore-fixture.ts';
 
 const execute = promisify(execFile);
-const child = join(import.meta.dirname, 'service-exchange-crash.child.ts');
-const env = { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), 'holdfast-e2e-compiled') };
+const child = bundled(new URL('service-exchange-crash.child.ts', import.meta.url));
 type Killed = Error & { readonly signal: string | null; readonly stderr: string };
 
 describe.runIf(postgresAvailable() && available('sqlite3'))('a service that is restored in place as one', () => {
@@ -56,11 +56,11 @@ describe.runIf(postgresAvailable() && available('sqlite3'))('a service that is r
     const database = 'wiki';
     await server.tool('createdb', database);
     for (let number = 0; ; number++) {
-      const folder = realpathSync(mkdtempSync(join(tmpdir(), 'exchange-')));
+      const folder = realpathSync(mkdtempSync(join(MEMORY, 'exchange-')));
       try {
         // What is left after a change, and before the next one, differs by a recorded step alone.
         const args = [child, folder, server.socket, database, number % 2 === 0 ? 'before' : 'after', `${number}`];
-        const ended = await execute(process.execPath, args, { env }).catch((error: Killed) => error);
+        const ended = await execute(process.execPath, args).catch((error: Killed) => error);
         if (!(ended instanceof Error)) break;
         expect(ended.signal, ended.stderr).toBe('SIGKILL');
         seen.add(await afterRepair(folder, database));
