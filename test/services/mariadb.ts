@@ -13,6 +13,14 @@ const START_LIMIT_MS = 60_000;
 /** Debian keeps servers where an ordinary account does not look. */
 const PATH = `${process.env.PATH ?? ''}:/usr/local/sbin:/usr/sbin:/sbin`;
 
+/** No test cuts the power of a server: one that is killed leaves what it wrote. */
+const UNSYNCED = [
+  '--innodb-flush-log-at-trx-commit=0',
+  '--innodb-flush-method=nosync',
+  '--innodb-doublewrite=0',
+  '--sync-frm=0',
+];
+
 /** Whether a MariaDB server can be started here; under REQUIRE=all an error when not. */
 export function mariadbAvailable(): boolean {
   if (process.geteuid?.() !== 0) {
@@ -35,14 +43,18 @@ export interface MariadbServer extends AsyncDisposable {
 /** Starts a server on a socket of a temporary folder; Debian's own is not touched. */
 export async function mariadbServer(...settings: readonly string[]): Promise<MariadbServer> {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-maria-'));
-  await chmod(folder, 0o755);
   const [data, socket] = [join(folder, 'data'), join(folder, 's.sock')];
   const env = { ...process.env, PATH };
-  const install = ['--no-defaults', `--datadir=${data}`, '--user=mysql', '--auth-root-authentication-method=normal'];
-  await execute('mariadb-install-db', [...install, '--skip-test-db'], { env, cwd: folder });
-  await execute('chown', ['mysql:mysql', folder]);
+  const { fromTemplate } = await import('./template.ts');
+  await fromTemplate('mariadb', folder, async (made) => {
+    await chmod(made, 0o755);
+    const install = ['--no-defaults', `--datadir=${join(made, 'data')}`, '--user=mysql', ...UNSYNCED];
+    const more = ['--auth-root-authentication-method=normal', '--skip-test-db'];
+    await execute('mariadb-install-db', [...install, ...more], { env, cwd: made });
+    await execute('chown', ['mysql:mysql', made]);
+  });
   const account = ['--reuid=mysql', '--regid=mysql', '--init-groups'];
-  const small = ['--innodb-flush-log-at-trx-commit=0', '--innodb-buffer-pool-size=32M', '--skip-networking'];
+  const small = [...UNSYNCED, '--innodb-buffer-pool-size=32M', '--skip-networking'];
   const args = ['--no-defaults', `--datadir=${data}`, `--socket=${socket}`, `--pid-file=${folder}/pid`, ...small];
   // A test process that is killed takes its server along.
   const server = spawn('setpriv', ['--pdeathsig', 'KILL', ...account, '--', 'mariadbd', ...args, ...settings], {

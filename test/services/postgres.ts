@@ -60,11 +60,15 @@ const asPostgres = (...argv: readonly string[]): [string, string[]] => [
 /** Starts a server on a socket of a temporary folder; Debian's own cluster is not touched. */
 export async function postgresServer(settings: Readonly<Record<string, string>> = {}): Promise<PostgresServer> {
   const folder = await folderOfPostgres();
-  const data = join(folder, 'data');
-  const args = ['-D', data, '-U', 'postgres', '-A', 'peer', '--no-sync', '-E', 'UTF8', '--locale=C.UTF-8'];
-  await execute(...asPostgres(programOf('initdb'), ...args), { cwd: folder });
-  const rules = ['local all postgres peer', 'local replication postgres peer', 'local all all scram-sha-256'];
-  await writeFile(join(data, 'pg_hba.conf'), `${rules.join('\n')}\n`);
+  const { fromTemplate } = await import('./template.ts'); // which only a test can import, and not what a test starts
+  await fromTemplate('postgres', folder, async (made) => {
+    await execute('chown', ['postgres:postgres', made]);
+    const data = join(made, 'data');
+    const args = ['-D', data, '-U', 'postgres', '-A', 'peer', '--no-sync', '-E', 'UTF8', '--locale=C.UTF-8'];
+    await execute(...asPostgres(programOf('initdb'), ...args), { cwd: made });
+    const rules = ['local all postgres peer', 'local replication postgres peer', 'local all all scram-sha-256'];
+    await writeFile(join(data, 'pg_hba.conf'), `${rules.join('\n')}\n`);
+  });
   return await start(folder, settings);
 }
 
