@@ -16,9 +16,17 @@ const canaryName = (encryption: 'age' | 'gpg'): string => `.holdfast-canary.${en
 
 type Tools = Pick<ArchiveTools, 'host'>;
 
-/** Whether what opens is at hand. Of a key ring only gpg knows, and it may ask for the key's own passphrase. */
-const canOpen = (sealing: Sealing | null): boolean =>
-  sealing?.kind === 'gpg-passphrase' || (sealing?.kind === 'age' && sealing.identities.length > 0);
+/** Whether what opens is at hand: an identity may lie on a medium that is not there, and what a key ring has only gpg
+ *  knows, which may ask for the key's own passphrase. */
+function canOpen(sealing: Sealing | null): boolean {
+  if (sealing?.kind !== 'age') return sealing?.kind === 'gpg-passphrase';
+  try {
+    return sealing.identities.length > 0;
+  } catch (error) {
+    if (error instanceof HoldfastError && error.code === 'SecretMissing') return false;
+    throw error;
+  }
+}
 
 /** Looks whether the key is the one that the repository was made with: under another one a point would be written whose
  *  unchanged items are those of an earlier one. Nothing is told where no key to open is at hand.
