@@ -212,7 +212,7 @@ export async function openApplication(
   async function openRepository(name: string): Promise<Repository> {
     const tools = { clock: systemClock, identifiers, owners, host: await host('local') };
     if (configuration === null) return repositoryAt(name, keys, tools);
-    return configuredRepository(name, configuration, readSecret, tools);
+    return configuredRepository(name, configuration, keys, readSecret, tools);
   }
 
   /** A crash left steps open: a command that writes puts them right first, one that reads only says so. */

@@ -17,18 +17,31 @@ async function archive(settings: ArchiveSettings, tools: ArchiveTools): Promise<
   return (await row.load()).archiveRepository(settings, tools);
 }
 
-/** A repository of the configuration, its secrets resolved.
+/** A repository of the configuration, its secrets resolved. A key that was given by hand stands for those of its kind that
+ *  the configuration names, which may be none: so the identity is needed only where something is read.
  *  @throws ConfigurationInvalid for an unknown name, SecretMissing, Unsupported */
 export async function configuredRepository(
   name: string,
   configuration: Configuration,
+  keys: LocationKeys,
   read: SecretReader,
   tools: ArchiveTools,
 ): Promise<Repository> {
   const definition = archiveDefinition(name, configuration, Temporal.Now.timeZoneId());
   const config = configuration.repositories?.[name];
   const sealing = config?.engine === 'archive' ? await sealingOf(name, config, read) : null;
-  return archive({ ...definition, sealing }, tools);
+  return archive({ ...definition, sealing: sealing && (await withKeys(sealing, keys)) }, tools);
+}
+
+async function withKeys(sealing: Sealing, keys: LocationKeys): Promise<Sealing> {
+  const { identity, passphraseFile } = keys;
+  if (sealing.kind === 'age' && identity !== undefined) {
+    const { kind, recipients } = sealing; // the identities that are configured may be away, and reading them throws
+    return { kind, recipients, identities: [await secretIn(identity, 'age identity')] };
+  }
+  if (sealing.kind === 'gpg-passphrase' && passphraseFile !== undefined)
+    return { kind: sealing.kind, passphrase: await secretIn(passphraseFile, 'passphrase') };
+  return sealing;
 }
 
 /** A repository by its folder alone, for reading: `--repository LOCATION` (interface, section 10, line 19). How its items

@@ -34,7 +34,7 @@ export interface ForegroundCommand {
   readonly stdoutToStderr: boolean;
 }
 
-/** Files with the key of a repository that is read without a configuration. */
+/** Files with the key of a repository: all there is without a configuration, and in place of what one names. */
 export interface LocationKeys {
   readonly identity?: string | undefined;
   readonly passphraseFile?: string | undefined;

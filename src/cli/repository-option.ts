@@ -18,13 +18,13 @@ export const withRepositoryOptions = (command: Command): Command =>
 
 export const withKeyOptions = (command: Command): Command =>
   command
-    .option('--identity <file>', 'with a location: the age identity that opens it')
-    .option('--passphrase-file <file>', 'with a location: the GPG passphrase that opens it');
+    .option('--identity <file>', 'the age identity that opens it, where no configuration names one')
+    .option('--passphrase-file <file>', 'the GPG passphrase that opens it, where no configuration names one');
 
 export const isLocation = (text: string): boolean => text.includes('/');
 
 /** How the application is opened for these options. A location is its own name. */
 export function openedFor({ repository, identity, passphraseFile }: RepositoryChoice): OpenRequest {
-  if (repository === undefined || !isLocation(repository)) return {};
-  return { locations: [repository], keys: { identity, passphraseFile } };
+  const keys = { identity, passphraseFile };
+  return repository === undefined || !isLocation(repository) ? { keys } : { locations: [repository], keys };
 }

@@ -114,6 +114,7 @@ async function decrypterOf(identities: readonly Secret[], subject: string): Prom
       'WrongPassword',
       `${subject} is sealed with age, and no identity is given to open it.`,
       subject,
+      { hint: 'Name it in the configuration, or by hand: --identity FILE' },
     );
   try {
     for (const key of keys) decrypter.addIdentity(key);

@@ -256,6 +256,30 @@ services: { files: { sources: { data: { files: [./data] } } } }
     });
   });
 
+  test('whose identity is kept elsewhere is made, proved and restored with it in hand', () => {
+    const machine = aMachine();
+    machine.write('data/soup.txt', 'soup\n');
+    const key = machine.path('stick.key');
+    tool('age-keygen', '-o', key);
+    const recipient = tool('age-keygen', '-y', key).trim();
+    machine.configure(`repositories:
+  age: { engine: archive, path: ./age, encryption: { age: { recipients: [${recipient}] } } }
+services: { files: { sources: { data: { files: [./data] } } } }
+`);
+    const hint = 'Name it, for this once: --identity FILE';
+    expect(failure(machine, 12, 'repository', 'init', 'age')).toMatchObject({ hint });
+    machine.passes('repository', 'init', 'age', '--identity', key);
+    machine.passes('backup');
+    expect(failure(machine, 12, 'restore', 'files', '--to', 'to')).toMatchObject({
+      hint: expect.stringContaining('--identity FILE'),
+    });
+    machine.passes('verify', '--identity', key);
+    machine.passes('restore', 'files', '--to', machine.path('to'), '--identity', key);
+    expect(readFileSync(`${machine.path('to')}${machine.path('data/soup.txt')}`, 'utf8')).toBe('soup\n');
+    expect(machine.json(1, 'repository', 'check', 'age').problems).toMatchObject([{ subject: 'key' }]);
+    machine.passes('repository', 'check', 'age', '--identity', key);
+  });
+
   test('never shows its secrets', () => {
     const machine = aMachine();
     machine.configure(`repositories:

@@ -3,7 +3,7 @@ import { counted } from '../../domain/counted.ts';
 import { HoldfastError } from '../../domain/errors.ts';
 import { repositoryCheck, repositoryInit } from '../../operations/repository-check.ts';
 import { repositoryList } from '../../operations/repository-list.ts';
-import type { Face } from '../face.ts';
+import type { Face, LocationKeys } from '../face.ts';
 import { coloured } from '../render/colour.ts';
 import { recoverySheet, repositoriesForPeople } from '../render/repository.ts';
 import { printable } from '../render/table.ts';
@@ -12,9 +12,13 @@ export const repositoryCommand = (face: Face): Command => {
   const init = new Command('init')
     .description('Creates a repository, proves that its key opens what it seals, and prints a recovery sheet.')
     .argument('<name>', 'a repository of the configuration')
-    .addHelpText('after', '\nExamples:\n  holdfast repository init local')
-    .action(async (name: string) => {
-      await using application = await face.open({ writes: true });
+    .option('--identity <file>', 'the age identity that opens it, when the configuration names none')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  holdfast repository init local\n  holdfast repository init vault --identity /media/stick/age.key',
+    )
+    .action(async (name: string, keys: LocationKeys) => {
+      await using application = await face.open({ writes: true, keys });
       const { id } = await repositoryInit(name, application, face.signal);
       const config = application.loaded?.configuration.repositories?.[name];
       face.print(recoverySheet(name, id, config));
@@ -23,9 +27,10 @@ export const repositoryCommand = (face: Face): Command => {
   const check = new Command('check')
     .description('Looks at marker, key, names, sizes and manifests; `holdfast verify` reads the items.')
     .argument('<name>', 'a repository of the configuration')
+    .option('--identity <file>', 'the age identity that opens it, when the configuration names none')
     .addHelpText('after', '\nExamples:\n  holdfast repository check local')
-    .action(async (name: string) => {
-      await using application = await face.open();
+    .action(async (name: string, keys: LocationKeys) => {
+      await using application = await face.open({ keys });
       const report = await repositoryCheck(name, application, face.signal);
       for (const { subject, detail } of report.problems) face.print(`${printable(subject)}: ${printable(detail)}`);
       face.print(`${coloured(report.outcome)}: ${printable(name)}, ${counted(report.points, 'recovery point')}`);

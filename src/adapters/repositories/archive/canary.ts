@@ -92,7 +92,8 @@ export async function openCanary(settings: ArchiveSettings, tools: Tools, signal
   const path = join(settings.path, canaryName(encryption));
   if (sealing?.kind === 'age' && sealing.identities.length === 0) {
     const why = `No age identity is configured for ${settings.path}, so what it seals cannot be opened here.`;
-    throw new HoldfastError('WrongPassword', why, settings.path);
+    const hint = 'Name it, for this once: --identity FILE';
+    throw new HoldfastError('WrongPassword', why, settings.path, { hint });
   }
   const row = {
     size: 0,
