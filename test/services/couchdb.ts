@@ -23,11 +23,13 @@ export interface CouchdbServer extends AsyncDisposable {
   kill(): Promise<void>;
 }
 
-/** @param login `user:password`, without which nobody is let in */
-export async function couchdbServer(login = ''): Promise<CouchdbServer> {
+/** @param login `user:password`, without which nobody is let in
+ *  @param through the words of a program that becomes the server: nsenter, so that only a container reaches it */
+export async function couchdbServer(login = '', through: readonly string[] = []): Promise<CouchdbServer> {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-couch-'));
   // A test process that is killed takes its server along.
-  const server = spawn('setpriv', ['--pdeathsig', 'KILL', process.execPath, '--no-deprecation', CHILD], {
+  const words = [...through, process.execPath, '--no-deprecation', CHILD];
+  const server = spawn('setpriv', ['--pdeathsig', 'KILL', ...words], {
     ...{ cwd: folder, env: { ...process.env, COUCH_LOGIN: login, TMPDIR: folder } },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -1,17 +1,20 @@
 import { Agent } from 'node:http';
 import { Duplex, PassThrough, Readable } from 'node:stream';
-import { finished } from 'node:stream/promises';
 import { connect } from 'node:tls';
 import type { Bytes } from '../../../ports/bytes.ts';
 import type { Host } from '../../../ports/host.ts';
 
-/** bash(1), REDIRECTION, `/dev/tcp`. It ends when the server closes the connection; its reader's end is told by a signal. */
+/** bash(1), REDIRECTION, `/dev/tcp`. It ends when the server closes the connection; its reader's end is told by a signal.
+ *  It waits for its own child, which few containers have somebody else to do. No cat: that of BusyBox 1.35 copies by
+ *  sendfile(2), 16 MiB at a time, and keeps what a connection gave until more comes. */
 const TUBE = `exec 3<>"/dev/tcp/$1/$2" || exit 1
+trap 'wait; exit 143' TERM
 exec 4<&0
-cat <&4 >&3 &
+dd bs=65536 <&4 >&3 2>/dev/null &
 exec 4<&-
-cat <&3
+dd bs=65536 <&3 2>/dev/null
 kill "$!" 2>/dev/null
+wait
 exit 0`;
 
 /** What is sent, until the program is gone: a stream's own iterator would wait for a chunk before it lets itself be left. */
@@ -33,7 +36,8 @@ const joined = (readable: Readable, writable: PassThrough): Duplex =>
  *  stdout are the connection. So passwords travel on stdin, and nothing is opened on this machine. */
 export class TubeAgent extends Agent {
   readonly #open: () => Duplex;
-  readonly #tubes = new Set<Duplex>();
+  /** Each until its program ended. */
+  readonly #tubes = new Map<Duplex, Promise<void>>();
 
   constructor(host: Host, server: URL, signal: AbortSignal) {
     super({ keepAlive: true, maxSockets: 4 });
@@ -45,8 +49,12 @@ export class TubeAgent extends Agent {
       const command = { program: 'bash', args: ['-c', TUBE, 'bash', name, port] };
       const came = Readable.from(host.read([command], { signal, input: untilLeft(sent) }), { objectMode: false });
       const tube = joined(came, sent);
-      this.#tubes.add(tube);
-      came.once('close', () => this.#tubes.delete(tube));
+      const ended = Promise.withResolvers<void>();
+      this.#tubes.set(tube, ended.promise);
+      came.once('close', () => {
+        this.#tubes.delete(tube);
+        ended.resolve();
+      });
       return secure ? connect({ socket: tube, servername: name }) : tube;
     };
   }
@@ -63,8 +71,7 @@ export class TubeAgent extends Agent {
   /** Ends the programs, and waits until they ended. */
   async close(): Promise<void> {
     this.destroy();
-    const left = [...this.#tubes];
-    for (const tube of left) tube.destroy();
-    await Promise.all(left.map((tube) => finished(tube).catch(() => undefined)));
+    for (const tube of this.#tubes.keys()) tube.destroy();
+    await Promise.all(this.#tubes.values());
   }
 }
