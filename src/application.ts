@@ -16,7 +16,7 @@ import { secretReader } from './config/secret.ts';
 import { HoldfastError } from './domain/errors.ts';
 import { homeFolder } from './domain/home-folder.ts';
 import { unitNameOf } from './domain/unit-reference.ts';
-import { drillPorts, endScratch } from './drills.ts';
+import { drillPorts, drillSteps } from './drills.ts';
 import { type Journal, openEntries, openJournal } from './journal/journal.ts';
 import type { StepPorts } from './journal/step.ts';
 import type { Context } from './operations/context.ts';
@@ -196,14 +196,16 @@ export async function openApplication(
   const mounts = openMountTable(() => host('local'));
   let journal: Journal | null = null;
   const openedJournal = async (): Promise<Journal> => {
-    const databases: StepPorts['databases'] = async ({ service, source: name }) => {
+    const databases: StepPorts['databases'] = async ({ service, source: name, drill }) => {
       const declared = definitions.services.get(service);
       const definition = declared?.sources.find((one) => one.name === name);
-      const opened = declared && definition && (await source(declared, definition)).databases;
-      if (opened) return opened;
+      const opened = declared && definition && (await source(declared, definition));
+      const found = drill ? opened?.drillServer?.databases : opened?.databases;
+      if (found) return found;
       throw new HoldfastError('ConfigurationInvalid', `${service} has no source ${name} of databases any more.`, name);
     };
-    const ports = { host, unit, recordRecovery, snapshotter, recordNewSnapshot, mounts, databases, endScratch };
+    const drills = drillSteps(() => host('local'));
+    const ports = { host, unit, recordRecovery, snapshotter, recordNewSnapshot, mounts, databases, ...drills };
     const context = { clock: systemClock, identifiers, owners, ports };
     journal ??= openJournal(join(folder, 'journal.db'), context);
     return journal;
@@ -283,7 +285,7 @@ export async function openApplication(
       if (row === undefined) throw notBuilt(`items of kind ${kind}`, kind);
       return (await row.load()).format;
     },
-    ...drillPorts(() => host('local')),
+    ...drillPorts(() => host('local'), { services: definitions.services, source }),
     journal: openedJournal,
     async [Symbol.asyncDispose]() {
       journal?.[Symbol.dispose]();

@@ -1,10 +1,16 @@
-import { SCRATCHES, SOURCES } from './adapters/registry.ts';
+import { HOSTS, SCRATCHES, SOURCES } from './adapters/registry.ts';
 import { HoldfastError } from './domain/errors.ts';
 import type { StepPorts } from './journal/step.ts';
+import type { Context } from './operations/context.ts';
 import type { DrillContext } from './operations/drill-context.ts';
+import type { OpenScratch } from './ports/scratch.ts';
+import { engineEnvironment } from './process/container-engine.ts';
+
+/** Kinds whose servers drills start in a container of the image of the one that is dumped. */
+const BY_IMAGE: ReadonlySet<string> = new Set(['postgres', 'mariadb', 'redis']);
 
 /** How a drill opens an instance for items of a kind. @throws Unsupported for one that it cannot drill yet */
-const openScratchOf: DrillContext['scratch'] = async (kind) => {
+async function openScratchOf(kind: string): Promise<OpenScratch | null> {
   const open = SCRATCHES.get(kind);
   if (open !== undefined) return await open();
   const row = SOURCES.get(kind);
@@ -12,18 +18,38 @@ const openScratchOf: DrillContext['scratch'] = async (kind) => {
   throw new HoldfastError('Unsupported', `This version drills no items of kind ${kind} yet.`, kind, {
     hint: 'Restore it and look: holdfast restore POINT --item NAME --to DIR',
   });
-};
+}
 
 /** What drills need of this machine, loaded when one runs. */
 export const drillPorts = (
   local: () => ReturnType<DrillContext['host']>,
+  { services, source: openSource }: Pick<Context, 'services' | 'source'>,
 ): Pick<DrillContext, 'scratch' | 'scratchPlace' | 'restoredChecks'> => ({
-  scratch: openScratchOf,
-  scratchPlace: async (folder, signal) =>
-    (await import('./process/scratch.ts')).scratchPlace(folder, await local(), signal),
+  async scratch(kind, service, name) {
+    const open = await openScratchOf(kind);
+    const declared = services.get(service);
+    const definition = declared?.sources.find((one) => one.name === name && one.kind === kind);
+    if (open === null || declared?.host !== 'local' || definition === undefined) return open;
+    const { drillServer, databases, readFrom } = await openSource(declared, definition);
+    if (drillServer !== undefined)
+      return (await import('./operations/drill-databases.ts')).databasesOnServer(drillServer, service);
+    const server = databases?.server ?? readFrom;
+    if (!BY_IMAGE.has(kind) || server === undefined || !('container' in server)) return open;
+    const { inContainer } = await HOSTS.docker.loadScratch();
+    return inContainer(open, server.container, await local(), engineEnvironment(process.env));
+  },
+  scratchPlace: async (folder, keep, signal) =>
+    (await import('./process/scratch.ts')).scratchPlace(folder, keep, await local(), signal),
   restoredChecks: async (...wanted) => (await import('./restored-checks.ts')).restoredChecks(...wanted),
 });
 
-/** Ends what a drill left running. */
-export const endScratch: StepPorts['endScratch'] = async (path, signal) =>
-  (await import('./process/marked.ts')).endMarked(path, signal);
+/** How what drills left is removed. */
+export const drillSteps = (
+  local: () => ReturnType<DrillContext['host']>,
+): Pick<StepPorts, 'endScratch' | 'removeContainer'> => ({
+  endScratch: async (path, signal) => void (await (await import('./process/marked.ts')).endMarked(path, signal)),
+  removeContainer: async (name, signal) => {
+    const { removeScratchContainer } = await HOSTS.docker.loadScratch();
+    await removeScratchContainer(name, await local(), engineEnvironment(process.env), signal);
+  },
+});

@@ -99,6 +99,7 @@ export const SCRATCHES: ReadonlyMap<string, Lazy<OpenScratch | null>> = new Map<
   ['mariadb', async () => (await import('./sources/mariadb/scratch.ts')).openScratch],
   ['redis', async () => (await import('./sources/redis/scratch.ts')).openScratch],
   ['ldap', async () => (await import('./sources/ldap/scratch.ts')).openScratch],
+  ['couchdb', async () => (await import('./sources/couchdb/drill-server.ts')).openScratch],
 ]);
 
 /** One kind of unit. The kind is also the key by which the configuration chooses it. */
@@ -210,7 +211,11 @@ export const OWN_VALIDATORS = {
 /** All kinds of hosts that are built. */
 export const HOSTS = {
   local: { kind: 'local', load: () => import('./hosts/local/index.ts') },
-  docker: { kind: 'docker', load: () => import('./hosts/docker/index.ts') },
+  docker: {
+    kind: 'docker',
+    load: () => import('./hosts/docker/index.ts'),
+    loadScratch: () => import('./hosts/docker/scratch.ts'),
+  },
 } as const;
 
 /** What is known of all containers of an engine. */

@@ -12,6 +12,8 @@ export interface DatabaseMade extends ServerReference {
   readonly kind: 'database-made';
   /** None has this name before the step. */
   readonly database: string;
+  /** On the server where drills of the source make theirs. */
+  readonly drill?: true;
 }
 
 /** A database got another's name, which became `kept`. */

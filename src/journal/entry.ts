@@ -157,6 +157,7 @@ const BACK = {
   'path-renamed': true,
   'path-made': true,
   'scratch-made': true,
+  'container-made': true,
   'folder-made': true,
   'unit-stopped': true,
   'unit-started': true,

@@ -49,6 +49,13 @@ interface ScratchMade {
   readonly path: string;
 }
 
+/** A container was made for a drill, whose name nobody else bears: taken back, it is removed with all in it. */
+interface ContainerMade {
+  readonly kind: 'container-made';
+  readonly host: string;
+  readonly name: string;
+}
+
 /** A folder was made where others may put something too, or where the present state is moved to: taken back only while
  *  there is no file in it, or below it. */
 interface FolderMade {
@@ -128,6 +135,7 @@ export type Step =
   | PathRenamed
   | PathMade
   | ScratchMade
+  | ContainerMade
   | FolderMade
   | UnitStopped
   | UnitStarted
@@ -162,8 +170,10 @@ export interface StepPorts {
   readonly mounts: Pick<MountTable, 'show'>;
   /** Ends the programs of this machine that were started for the scratch instances in a folder. */
   endScratch(path: string, signal: AbortSignal): Promise<void>;
+  /** Removes a container of this machine that was made for a drill by this name; none is no error. */
+  removeContainer(name: string, signal: AbortSignal): Promise<void>;
   /** @throws ConfigurationInvalid when the configuration has no such source any more */
-  databases(server: ServerReference): Promise<StepDatabases>;
+  databases(server: ServerReference & Pick<DatabaseMade, 'drill'>): Promise<StepDatabases>;
 }
 
 /** Looks, before a step is recorded, whether its undo could ever touch what is not its own.
@@ -171,6 +181,7 @@ export interface StepPorts {
 export async function confirmNew(step: Step, ports: StepPorts, signal: AbortSignal): Promise<void> {
   if (step.kind === 'unit-stopped' || step.kind === 'unit-started') return; // both only lead back to what ran before
   if (step.kind === 'subvolume-exchanged' || step.kind === 'remounted') return; // they make nothing
+  if (step.kind === 'container-made') return; // its name is of this drill, and an engine gives none twice
   if (step.kind === 'copy-made' || step.kind === 'subvolume-renamed') {
     const name = step.kind === 'copy-made' ? step.name : step.to;
     if (!(await (await ports.snapshotter(step.pool)).examine(name, signal)).exists) return;
@@ -195,6 +206,7 @@ export async function undo(step: Step, ports: StepPorts, cutShort: boolean, sign
     return undoPoolStep(step, await ports.snapshotter(step.pool), signal);
   if (step.kind === 'database-made' || step.kind === 'database-swapped')
     return undoDatabaseStep(step, await ports.databases(step), signal);
+  if (step.kind === 'container-made') return ports.removeContainer(step.name, signal);
   const { files } = await ports.host(step.host);
   if (step.kind === 'path-renamed') return renameOnce(step.to, step.from, files, signal);
   if (step.kind === 'scratch-made') await ports.endScratch(step.path, signal);

@@ -8,20 +8,24 @@ import type { Choice } from './restore-choice.ts';
 
 /** What the scratch instances of these items will take, in bytes, before any is made. A dump says nothing of its indexes,
  *  so this is an estimate, and rather too much. */
-async function expectedBytes(choices: readonly Choice[], { scratch }: Pick<DrillContext, 'scratch'>): Promise<number> {
+async function expectedBytes(
+  service: string,
+  choices: readonly Choice[],
+  { scratch }: Pick<DrillContext, 'scratch'>,
+): Promise<number> {
   const servers = new Set<string>();
   let bytes = 0;
   for (const { item, source, bytes: plain } of choices) {
-    const server = item !== null && (await isServer(item.kind, scratch));
+    const server = item !== null && (await isServer(() => scratch(item.kind, service, source)));
     if (server) servers.add(source);
     bytes += estimatedBytes(plain, server);
   }
   return bytes + servers.size * SERVER_BYTES;
 }
 
-async function isServer(kind: string, scratch: DrillContext['scratch']): Promise<boolean> {
+async function isServer(scratch: () => ReturnType<DrillContext['scratch']>): Promise<boolean> {
   try {
-    return (await scratch(kind)) !== null;
+    return (await scratch()) !== null;
   } catch (error) {
     if (error instanceof HoldfastError) return false; // it says so when it is to be opened, and takes nothing
     throw error;
@@ -59,12 +63,13 @@ export async function refuseLongDrill(
 
 /** @returns the bytes that are expected. @throws NoSpace, OverBudget */
 export async function refuseLargeDrill(
+  service: string,
   choices: readonly Choice[],
   { scratch, maxBytes }: DrillBudget,
   context: Pick<DrillContext, 'scratch' | 'host'>,
   signal: AbortSignal,
 ): Promise<number> {
-  const bytes = await expectedBytes(choices, context);
+  const bytes = await expectedBytes(service, choices, context);
   const free = await (await context.host('local')).files.freeBytes(scratch, signal);
   const words = `Its scratch instances may take ${formatBytes(bytes)}`;
   if (bytes > free)

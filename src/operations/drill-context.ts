@@ -4,11 +4,12 @@ import type { Context } from './context.ts';
 
 /** What a drill reaches beside what every operation does. */
 export interface DrillContext extends Context {
-  /** How an instance for items of a kind is opened; null for a kind whose items are files.
+  /** How an instance for items of a kind is opened, by the source of a service that they were captured from where that is
+   *  configured still; null for a kind whose items are files. Nothing is asked of anybody yet.
    *  @throws Unsupported for one that is not built */
-  scratch(kind: string): Promise<OpenScratch | null>;
+  scratch(kind: string, service: string, source: string): Promise<OpenScratch | null>;
   /** A folder of this machine, which exists, as the place of scratch instances. */
-  scratchPlace(folder: string, signal: AbortSignal): Promise<ScratchPlace>;
+  scratchPlace(folder: string, keep: ScratchPlace['keep'], signal: AbortSignal): Promise<ScratchPlace>;
   /** The declared checks of a service, for its restored copy. Nothing is looked at yet. */
   restoredChecks(
     service: ServiceDefinition,

@@ -47,7 +47,7 @@ export async function drillPoint(
     await using servers = new AsyncDisposableStack();
     const selects = await phases.perform('select', async () => {
       if (options.items === undefined) await refuseLongDrill(point.service, options, context);
-      const bytes = await refuseLargeDrill(choicesOf(drilled), options, context, limited);
+      const bytes = await refuseLargeDrill(point.service, choicesOf(drilled), options, context, limited);
       const what = `${counted(drilled.length, 'item')} of ${point.timestamp}`;
       return { outcome: 'passed', detail: `${what}, about ${formatBytes(bytes)} when restored` };
     });
@@ -71,7 +71,7 @@ export async function drillPoint(
       ? await phases.perform('create', async () => {
           const made = await makeScene(options.scratch, entry, context, limited);
           found.scene = made;
-          const instances = await openInstances(drilled, made, servers, context, limited);
+          const instances = await openInstances(point.service, drilled, made, servers, context, limited);
           return said(drilled, counted(instances, 'scratch instance'));
         })
       : false;

@@ -118,7 +118,7 @@ export function drillReportText(verdict: DrillVerdict, { at, version }: ReportMa
     `Drilled   ${at}, holdfast ${version}`,
     `Outcome   ${verdict.outcome}`,
     `Recovery  ${recovery}`,
-    `Network   ${isolated ? 'none: servers and checks reached nothing but each other' : 'not taken away: this machine allows no network namespace'}`,
+    `Network   ${isolated ? 'none: servers that were started and checks reached nothing but each other' : 'not taken away: this machine allows no network namespace'}`,
     `Evidence  ${evidence}, since ${evidenceAt}`,
     ...section(
       'Phases',

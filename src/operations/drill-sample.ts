@@ -28,7 +28,7 @@ export async function oldestProof(
     try {
       const { choices } = await choose({}, selected, context, signal);
       await refuseLongDrill(selected.point.service, budget, context);
-      await refuseLargeDrill(choices, budget, context, signal);
+      await refuseLargeDrill(selected.point.service, choices, budget, context, signal);
       return { selected, passedOver };
     } catch (error) {
       signal.throwIfAborted();

@@ -1,7 +1,8 @@
 import { isAbsolute } from 'node:path';
 import { HoldfastError } from '../domain/errors.ts';
 import type { JournalEntry } from '../journal/entry.ts';
-import type { Scratch, ScratchPlace } from '../ports/scratch.ts';
+import type { Step } from '../journal/step.ts';
+import type { MadeOutside, Scratch, ScratchPlace } from '../ports/scratch.ts';
 import type { DrillContext } from './drill-context.ts';
 import { type Drilling, giveUp } from './drill-items.ts';
 import { merge } from './restore-merge.ts';
@@ -27,8 +28,14 @@ export async function makeScene(
     await files.makeFolder(path, 0o711, signal); // accounts of servers pass through to their own folders
     await files.makeFolder(restored, 0o700, signal);
   });
-  return { place: await scratchPlace(path, signal), restored };
+  const keep: ScratchPlace['keep'] = (made, make) => entry.step(stepOf(made, name), make);
+  return { place: await scratchPlace(path, keep, signal), restored };
 }
+
+const stepOf = (made: MadeOutside, host: string): Step =>
+  made.kind === 'container'
+    ? { kind: 'container-made', host, name: made.name }
+    : { ...made, kind: 'database-made', drill: true };
 
 /** @throws Usage for a folder that is not absolute; PathUnusable when it is none */
 export async function confirmScratchFolder(
@@ -47,6 +54,7 @@ export async function confirmScratchFolder(
 /** Says of each item where it goes: into a server of its source, started here, or into a folder of its own. One that
  *  cannot be had leaves its items untold and keeps no other from being drilled. */
 export async function openInstances(
+  service: string,
   drilled: readonly Drilling[],
   { place }: Scene,
   opened: AsyncDisposableStack,
@@ -58,7 +66,8 @@ export async function openInstances(
     const own = drilled.filter(({ choice }) => choice.source === source);
     const folder = `${place.folder}/${++instances}`;
     try {
-      const scratch = await openOne(source, own, { ...place, folder }, context, signal);
+      const at = { ...place, folder, name: `${place.name}-${instances}` };
+      const scratch = await openOne({ service, source }, own, at, context, signal);
       if (scratch !== null) opened.use(scratch);
       for (const [index, one] of own.entries()) {
         one.scratch = scratch;
@@ -67,14 +76,20 @@ export async function openInstances(
       }
     } catch (error) {
       signal.throwIfAborted();
-      for (const one of own) giveUp(one, error);
+      for (const one of own) giveUp(one, unusable(error));
     }
   }
   return instances;
 }
 
+/** Before anything is restored a program that fails tells nothing of the point. */
+const unusable = (error: unknown): unknown =>
+  error instanceof HoldfastError && error.code === 'ProcessFailed'
+    ? new HoldfastError('ScratchUnusable', error.message, error.subject, { cause: error, hint: error.hint })
+    : error;
+
 async function openOne(
-  source: string,
+  { service, source }: { readonly service: string; readonly source: string },
   own: readonly Drilling[],
   place: ScratchPlace,
   context: Pick<DrillContext, 'scratch'>,
@@ -82,7 +97,7 @@ async function openOne(
 ): Promise<Scratch | null> {
   await place.host.files.makeFolder(place.folder, 0o700, signal);
   const [first] = own;
-  const open = first === undefined ? null : await context.scratch(first.choice.item.kind);
+  const open = first === undefined ? null : await context.scratch(first.choice.item.kind, service, source);
   const items = own.map(({ choice }) => choice.item);
   return open && (await open(source, items, place, signal));
 }

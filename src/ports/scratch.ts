@@ -12,13 +12,25 @@ export interface ScratchAccount {
   readonly gid: number;
 }
 
+/** What a drill makes outside of its folder, by a name that nobody else bears. */
+export type MadeOutside =
+  | { readonly kind: 'container'; readonly name: string }
+  | { readonly kind: 'database'; readonly service: string; readonly source: string; readonly database: string };
+
 /** Where the scratch instances of one drill live. Whatever is made in the folder, and each program that `host` starts,
  *  with all its descendants, is ended and removed after the drill, or by the next command that writes. */
 export interface ScratchPlace {
   /** Exists; other accounts may pass through it and not look into it. */
   readonly folder: string;
-  /** This machine. Its programs are known as the drill's. */
+  /** Nobody else bears it: small letters, digits and `-`. */
+  readonly name: string;
+  /** This machine, or a container that has the folder at the same path. Its programs are known as the drill's. */
   readonly host: Host;
+  /** A host whose programs are known as the drill's. */
+  mark(host: Host): Host;
+  /** Records durably what is made outside of the folder, then makes it: it is removed as all the rest is.
+   *  @throws TargetExists when it is there already */
+  keep(made: MadeOutside, make: () => Promise<void>): Promise<void>;
   /** Whether servers run without a network, so that nothing that is restored reaches a live service. */
   readonly isolated: boolean;
   /** The first of these accounts that there is, when the caller is root; null when it is the caller's own.

@@ -169,6 +169,14 @@ export interface SnapshotRoot {
   readonly stays?: boolean;
 }
 
+/** A server on which a drill may make databases of its own, because the configuration names it for that. */
+export interface DrillServer {
+  /** Those that it fills are closed to everybody who may read what was dumped. */
+  readonly databases: Databases;
+  /** What restores. @throws what keeps it from being asked */
+  tool(signal: AbortSignal): Promise<Tool>;
+}
+
 /** One value of a database, as it is printed where it is no number. */
 export type Cell = string | number | bigint | null;
 
@@ -194,6 +202,8 @@ export interface Source {
   capture(context: CaptureContext, signal: AbortSignal): Promise<Capture>;
   /** How items go back into the server; null where they are paths ({@link Source.placements}). */
   readonly databases: Databases | null;
+  /** Where a drill makes its databases. Left out where none is named, and where drills start a server of their own. */
+  readonly drillServer?: DrillServer | undefined;
   /** The server of items that are paths, which goes on while it is dumped. Left out where none is needed for that. */
   readonly readFrom?: ServerAddress | undefined;
   /** Which paths a restore in place of an item exchanges. */

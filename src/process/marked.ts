@@ -9,7 +9,7 @@ const MARK = 'HOLDFAST_SCRATCH';
 const GRACE_MS = 10_000;
 const LOOK_AGAIN_MS = 20;
 
-/** A host whose programs bear the mark of a scratch folder. */
+/** A host whose programs bear the mark of a scratch folder, or of another name that nobody else bears. */
 export function markedHost(host: Host, folder: string): Host {
   const marked = (command: Command): Command => ({
     ...command,
@@ -29,8 +29,10 @@ export function markedHost(host: Host, folder: string): Host {
 
 /** Ends all programs of this machine that bear the mark of a folder: TERM, then KILL. None is no error. Those of another
  *  account that do not show their environment are not seen: a drill starts none.
+ *  @returns whether there was one
  *  @throws ScratchUnusable when one cannot be ended */
-export async function endMarked(folder: string, signal: AbortSignal): Promise<void> {
+export async function endMarked(folder: string, signal: AbortSignal): Promise<boolean> {
+  const any = marked(folder).length > 0;
   for (const word of ['SIGTERM', 'SIGKILL'] as const) {
     const deadline = performance.now() + GRACE_MS;
     const told = new Set<number>();
@@ -42,7 +44,7 @@ export async function endMarked(folder: string, signal: AbortSignal): Promise<vo
     }
   }
   const [left] = marked(folder);
-  if (left === undefined) return;
+  if (left === undefined) return any;
   throw new HoldfastError('ScratchUnusable', `Process ${left} of a drill cannot be ended.`, folder, {
     hint: `End it by hand, then: holdfast unlock`,
   });

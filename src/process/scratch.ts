@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { HoldfastError } from '../domain/errors.ts';
 import type { Command, Host } from '../ports/host.ts';
 import type { ScratchAccount, ScratchPlace } from '../ports/scratch.ts';
@@ -41,21 +42,33 @@ function as(account: ScratchAccount | null, command: Command): Command {
 }
 
 /** A folder of this machine that exists, as the place of a drill's scratch instances. */
-export async function scratchPlace(folder: string, local: Host, signal: AbortSignal): Promise<ScratchPlace> {
+export async function scratchPlace(
+  folder: string,
+  keep: ScratchPlace['keep'],
+  local: Host,
+  signal: AbortSignal,
+): Promise<ScratchPlace> {
   const root = process.geteuid?.() === 0;
   const host = markedHost(local, folder);
   const words = WITHOUT_NETWORK[root ? 'root' : 'user'];
   const isolated = await works(words, host, signal);
   return {
-    folder,
-    host,
-    isolated,
+    ...{ folder, host, isolated, keep },
+    name: basename(folder).toLowerCase(),
+    mark: (other) => markedHost(other, folder),
     as,
     async account(names, aborted) {
       if (!root) return null;
       for (const name of names) {
         const { stdout } = await host.run(lookUp(name), { signal: aborted, accept: ANY_CODE, limitMs: TRY_LIMIT_MS });
-        if (stdout.trim() !== '') return parseAccount(name, stdout);
+        if (stdout.trim() === '') continue;
+        const found = parseAccount(name, stdout);
+        const entered = as(found, { program: 'test', args: ['-x', folder] });
+        const { exitCode } = await host.run(entered, { signal: aborted, accept: ANY_CODE, limitMs: TRY_LIMIT_MS });
+        if (exitCode === 0) return found;
+        throw new HoldfastError('ScratchUnusable', `The account ${name} may not pass through to ${folder}.`, folder, {
+          hint: 'Choose a scratch folder that is open to it, as /var/tmp is: --scratch DIR',
+        });
       }
       const which = names.join(' or ');
       throw new HoldfastError('ScratchUnusable', `There is no account ${which} for a scratch server.`, which);

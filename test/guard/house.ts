@@ -95,6 +95,7 @@ export function guardHouse(options: GuardHouseOptions = {}): GuardHouse {
     recordNewSnapshot: (snapshot: Snapshot) => recordFoundSnapshot(snapshot, catalog),
     mounts: mountTable,
     endScratch: async () => Promise.reject(new Error('Nothing is drilled here.')),
+    removeContainer: async () => Promise.reject(new Error('Nothing is drilled here.')),
     databases: async () => Promise.reject(new Error('No server is opened here.')),
   };
   const open = (): Journal =>

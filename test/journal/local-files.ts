@@ -40,6 +40,7 @@ const nothingElse = {
   recordNewSnapshot: noRecovery,
   mounts: { show: noRecovery },
   endScratch: noRecovery,
+  removeContainer: noRecovery,
   databases: async (): Promise<never> => Promise.reject(new Error('No server is opened here.')),
 };
 

@@ -10,5 +10,6 @@ export const portsOf = (catalog: Pick<Catalog, 'recordRecovery'>): Omit<StepPort
   recordNewSnapshot: async () => Promise.reject(new Error('No snapshot is recorded here.')),
   databases: async () => Promise.reject(new Error('No server is opened here.')),
   endScratch: async () => Promise.reject(new Error('Nothing is drilled here.')),
+  removeContainer: async () => Promise.reject(new Error('Nothing is drilled here.')),
   mounts: { show: async () => Promise.reject(new Error('Nothing is mounted here.')) },
 });

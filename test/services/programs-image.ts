@@ -6,7 +6,10 @@ import { promisify } from 'node:util';
 import type { DockerEngine } from './docker.ts';
 
 const execute = promisify(execFile);
-const APPLETS = ['sh', 'env', 'sed', 'kill', 'sleep', 'id', 'cat', 'ls', 'mkdir', 'chown', 'stat', 'readlink'] as const;
+const APPLETS = [
+  ...['sh', 'env', 'sed', 'kill', 'sleep', 'id', 'cat', 'ls', 'mkdir', 'stat', 'readlink', 'rm', 'find', 'dd', 'chown'],
+  ...['chmod', 'test', 'dirname', 'basename', 'grep', 'uname', 'awk', 'tr', 'touch'],
+] as const;
 
 export interface Image {
   readonly name: string;

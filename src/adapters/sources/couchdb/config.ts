@@ -6,16 +6,21 @@ import { choiceSettings, chosenOneWay, ONE_CHOICE, serverSettings } from '../ser
 const { container, host, port, user, password } = serverSettings;
 const DEFAULT_PORT = 5984;
 
+const urlSetting = webAddressSetting
+  .refine((url) => !/^https?:\/\/[^/]*@/i.test(url), 'Write user and password as settings of their own.')
+  .refine((url) => URL.canParse(url), 'Write an address: http://… or https://…')
+  .describe('Its address');
+
 /** A source of kind `couchdb`: `{ couchdb: { url: http://127.0.0.1:5984, user: admin, password: { env: COUCH } } }`. */
 export const couchdbSchema = z.strictObject({
   couchdb: z
     .strictObject({
-      url: webAddressSetting
-        .refine((url) => !/^https?:\/\/[^/]*@/i.test(url), 'Write user and password as settings of their own.')
-        .refine((url) => URL.canParse(url), 'Write an address: http://… or https://…')
-        .describe('Its address')
-        .exactOptional(),
+      url: urlSetting.exactOptional(),
       ...{ container, host, port, user, password },
+      scratch: z
+        .union([z.literal(true), z.strictObject({ url: urlSetting, user, password })])
+        .describe('Where drills make databases of their own, and remove them: another server, or true for this one')
+        .exactOptional(),
       ...choiceSettings,
     })
     .refine(
@@ -28,6 +33,13 @@ export const couchdbSchema = z.strictObject({
 });
 
 export type CouchdbSettings = z.infer<typeof couchdbSchema>;
+
+/** How the server for drills is reached; null where none is named. */
+export function drillSettings(settings: CouchdbSettings): CouchdbSettings | null {
+  const { scratch } = settings.couchdb;
+  if (scratch === undefined) return null;
+  return scratch === true ? settings : { couchdb: scratch };
+}
 
 /** Where the server listens, as seen from the host or the container that it is reached from. */
 export function addressOf({ couchdb: { url, host, port } }: CouchdbSettings): URL {

@@ -2,7 +2,7 @@ import { HoldfastError } from '../../../domain/errors.ts';
 import type { Databases, ServerAddress } from '../../../ports/source.ts';
 import { databaseOfItem } from '../server/names.ts';
 import type { Client } from './client.ts';
-import { type Filled, fillDatabase } from './fill.ts';
+import { type Filled, fillDatabase, type Readers } from './fill.ts';
 import { changesOf, leavesOf } from './leaves.ts';
 import { pathOf, stateOf } from './server.ts';
 import { tallyOf } from './tally.ts';
@@ -17,6 +17,7 @@ export function databasesOf(
   source: string,
   open: (signal: AbortSignal) => Promise<Client>,
   server: ServerAddress,
+  readers: Readers = 'as dumped',
 ): Databases {
   const filled = new Map<string, Filled>();
   const noSwap = (): Promise<never> =>
@@ -43,7 +44,7 @@ export function databasesOf(
         throw new HoldfastError('TargetExists', `The server has a database ${database} already.`, database, {
           hint: 'Choose a name that is free',
         });
-      const result = await fillDatabase(database, bytes(), client);
+      const result = await fillDatabase(database, bytes(), readers, client);
       filled.set(database, result);
       return result.warnings;
     },

@@ -22,13 +22,16 @@ export interface Filled {
   readonly warnings: readonly string[];
 }
 
+/** Whom it is open to: those who may read the database that was dumped, or admins of the server alone. */
+export type Readers = 'as dumped' | 'admins';
+
 /** Makes a database and fills it with a dump: revisions keep their names and their histories, so that conflicts are there
  *  again and whoever replicated with the database goes on with it.
  *  @throws Damaged for a dump that is not whole; SourceFailed */
-export async function fillDatabase(database: string, bytes: Bytes, client: Client): Promise<Filled> {
+export async function fillDatabase(database: string, bytes: Bytes, readers: Readers, client: Client): Promise<Filled> {
   const lines = readDump(bytes);
   try {
-    return await fill(database, lines, client);
+    return await fill(database, lines, readers, client);
   } catch (error) {
     if (error instanceof NotWhole)
       throw new HoldfastError('Damaged', `The dump is not whole: ${error.message}.`, database, { cause: error });
@@ -38,7 +41,12 @@ export async function fillDatabase(database: string, bytes: Bytes, client: Clien
   }
 }
 
-async function fill(database: string, lines: AsyncGenerator<DumpLine, void>, client: Client): Promise<Filled> {
+async function fill(
+  database: string,
+  lines: AsyncGenerator<DumpLine, void>,
+  readers: Readers,
+  client: Client,
+): Promise<Filled> {
   const tally = tallyOf();
   let original = '';
   let checkpoints = 0;
@@ -51,7 +59,8 @@ async function fill(database: string, lines: AsyncGenerator<DumpLine, void>, cli
     const line = next.value;
     if (line.type === 'header') {
       original = line.header.database;
-      await makeDatabase(database, line.header, client);
+      const security = readers === 'admins' ? ADMINS_ALONE : line.header.security;
+      await makeDatabase(database, { ...line.header, security }, client);
     } else if (line.type === 'local') {
       if (isCheckpoint(line.document)) checkpoints += 1;
       else await putLocal(database, line, client);
@@ -72,6 +81,9 @@ async function fill(database: string, lines: AsyncGenerator<DumpLine, void>, cli
   const words = `${counted(checkpoints, 'note', 'notes')} of replications left out, whose numbers are of the other database`;
   return { original, fingerprint: tally.fingerprint(), warnings: checkpoints === 0 ? [] : [words] };
 }
+
+/** CouchDB 3, what `_security` is of a database that nobody said anything of. */
+const ADMINS_ALONE = { admins: { names: [], roles: ['_admin'] }, members: { names: [], roles: ['_admin'] } };
 
 const JSON_TYPE = { 'Content-Type': 'application/json' };
 

@@ -5,8 +5,9 @@ import { noSql } from '../server/no-sql.ts';
 import { reachServer } from '../server/reach.ts';
 import { streamItem } from '../server/stream-item.ts';
 import { type Client, clientOf } from './client.ts';
-import { type CouchdbSettings, namedDatabases, serverAddress } from './config.ts';
+import { type CouchdbSettings, drillSettings, namedDatabases, serverAddress } from './config.ts';
 import { databasesOf } from './databases.ts';
+import { drillServerOf } from './drill-server.ts';
 import { dumpDatabase, type ToDump } from './dump.ts';
 import { look } from './server.ts';
 
@@ -17,8 +18,12 @@ const KIND = 'couchdb';
 /** Databases of one CouchDB server. */
 export function source(name: string, settings: CouchdbSettings, host: Host, tools: SourceTools): Source {
   const named = namedDatabases(settings);
-  const open = async (signal: AbortSignal): Promise<Client> =>
-    clientOf(name, settings, await reachServer(name, settings.couchdb, host, tools), signal);
+  const opening =
+    (server: CouchdbSettings) =>
+    async (signal: AbortSignal): Promise<Client> =>
+      clientOf(name, server, await reachServer(name, server.couchdb, host, tools), signal);
+  const open = opening(settings);
+  const forDrills = drillSettings(settings);
   const itemOf = (wanted: ToDump): CapturedStream => {
     const item = itemNameOf(KIND, wanted.database.name);
     const tool = { name: 'CouchDB', version: wanted.version };
@@ -43,6 +48,7 @@ export function source(name: string, settings: CouchdbSettings, host: Host, tool
       };
     },
     databases: databasesOf(name, open, serverAddress(settings)),
+    drillServer: forDrills === null ? undefined : drillServerOf(name, forDrills, opening(forDrills)),
     placements: async () => [],
     snapshotRoots: async () => [],
     holdsDatabases: async () => true,

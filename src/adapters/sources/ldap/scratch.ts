@@ -67,7 +67,7 @@ export const openScratch: OpenScratch = async (source, items, place, signal) => 
 async function partsOf(place: ScratchPlace, signal: AbortSignal): Promise<Parts> {
   const { host, folder, as } = place;
   const programs = await folderWith(PROGRAMS, [], host, signal);
-  if (programs === null) throw notInstalled('The server of OpenLDAP');
+  if (programs === null) throw notInstalled('The server of OpenLDAP', host);
   const account = await place.account(ACCOUNTS, signal);
   await giveFolder(account, place, signal);
   await host.run(as(account, { program: 'mkdir', args: ['--mode=0700', '--', `${folder}/slapd.d`] }), { signal });

@@ -6,7 +6,7 @@ import { NOWHERE } from '../server/address.ts';
 import type { Reached } from '../server/reach.ts';
 import { giveFolder } from '../server/scratch-file.ts';
 import { folderWith, notInstalled } from '../server/scratch-programs.ts';
-import { type ScratchServer, startScratchServer } from '../server/scratch-server.ts';
+import { type ScratchServer, startScratchServer, tellProcess } from '../server/scratch-server.ts';
 import { type Client, clientOf } from './client.ts';
 import { databasesOf } from './databases.ts';
 import { queryDatabase } from './query.ts';
@@ -48,7 +48,7 @@ async function programsOf({ host }: ScratchPlace, signal: AbortSignal): Promise<
   const found = await Promise.all(
     PROGRAMS.map(async (name) => {
       const folder = await folderWith([name], [], host, signal);
-      if (folder === null) throw notInstalled(`The server of MariaDB (${name})`);
+      if (folder === null) throw notInstalled(`The server of MariaDB (${name})`, host);
       return [name, `${folder}/${name}`] as const;
     }),
   );
@@ -95,7 +95,7 @@ function start(
       answers: async () => (await client.lines('SELECT 1', signal))[0]?.[0] === '1',
       async stop() {
         // Its data are thrown away: nothing of them has to be written.
-        process.kill(Number(await readFile(pidFile, 'utf8')), 'SIGKILL');
+        await tellProcess(place.host, 'KILL', await readFile(pidFile, 'utf8'));
       },
     },
     place,

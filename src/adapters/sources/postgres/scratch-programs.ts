@@ -38,9 +38,9 @@ export async function installedFor(dumpedBy: string, host: Host, signal: AbortSi
     .filter(({ version }) => majorOf(version) >= wanted)
     .toSorted((left, right) => majorOf(left.version) - majorOf(right.version));
   if (fitting[0] !== undefined) return fitting[0];
-  if (found.length === 0) throw notInstalled('The server of PostgreSQL');
+  if (found.length === 0) throw notInstalled('The server of PostgreSQL', host);
   const versions = found.map(({ version }) => version).join(', ');
-  const words = `The dump was made by version ${dumpedBy}, and only PostgreSQL ${versions} is installed here.`;
+  const words = `The dump was made by version ${dumpedBy}, and only PostgreSQL ${versions} is ${host.capabilities.localPaths ? 'installed here' : 'in the image'}.`;
   throw new HoldfastError('ScratchUnusable', words, 'postgres', {
     hint: `Install the server of PostgreSQL ${wanted} or later; the recovery point itself was not judged`,
   });

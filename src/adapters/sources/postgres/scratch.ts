@@ -6,7 +6,7 @@ import type { OpenScratch, Scratch, ScratchAccount, ScratchPlace } from '../../.
 import { NOWHERE } from '../server/address.ts';
 import type { Reached } from '../server/reach.ts';
 import { giveFolder } from '../server/scratch-file.ts';
-import { type ScratchServer, startScratchServer } from '../server/scratch-server.ts';
+import { type ScratchServer, startScratchServer, tellProcess } from '../server/scratch-server.ts';
 import { askServer, type Client, clientOf } from './client.ts';
 import { databasesOf } from './databases.ts';
 import { queryDatabase } from './query.ts';
@@ -95,7 +95,7 @@ async function start(
       async stop() {
         // Immediate shutdown: no checkpoint of what is thrown away (postgres(1), "Shutdown").
         const [pid] = (await readFile(`${data}/postmaster.pid`, 'utf8')).split('\n');
-        process.kill(Number(pid), 'SIGQUIT');
+        await tellProcess(host, 'QUIT', pid);
       },
     },
     place,
@@ -184,6 +184,8 @@ function lackIn(error: unknown): HoldfastError | null {
   if (locale !== null) return lacking(`the locale ${locale[1] ?? locale[2]}`, error);
   const library = /could not (?:access file|load library) "([^"]+)"/.exec(said)?.[1];
   if (library !== undefined) return lacking(`the library ${library}`, error);
+  const preloaded = /"?([\w.-]+)"? (?:must be|can only be) (?:pre)?loaded/.exec(said)?.[1];
+  if (preloaded !== undefined) return lacking(`${preloaded} among its shared_preload_libraries`, error);
   if (/unsupported version \([\d.]+\) in file header/.test(said)) return lacking('programs that read this dump', error);
   return null;
 }

@@ -25,7 +25,7 @@ interface Parts {
 export const openScratch: OpenScratch = async (source, _items, place, signal) => {
   const { host, folder } = place;
   const programs = await folderWith(PROGRAMS, [], host, signal);
-  if (programs === null) throw notInstalled('The server of Redis');
+  if (programs === null) throw notInstalled('The server of Redis', host);
   const version = await host.version(`${programs}/redis-server`, signal);
   const account = await place.account(ACCOUNTS, signal);
   await giveFolder(account, place, signal);

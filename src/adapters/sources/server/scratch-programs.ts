@@ -19,12 +19,10 @@ export async function folderWith(
 }
 
 /** @throws ScratchUnusable */
-export const notInstalled = (what: string): HoldfastError =>
-  new HoldfastError(
-    'ScratchUnusable',
-    `${what} is not installed on this machine, so no scratch server can run.`,
-    what,
-    {
-      hint: `Install ${what}; the recovery point itself was not judged`,
-    },
-  );
+export function notInstalled(what: string, { capabilities, name }: Host): HoldfastError {
+  const where = capabilities.localPaths ? 'installed on this machine' : `in ${name}`;
+  const words = `${what} is not ${where}, so no scratch server can run.`;
+  return new HoldfastError('ScratchUnusable', words, what, {
+    hint: `Install ${what}; the recovery point itself was not judged`,
+  });
+}

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HoldfastError } from '../../../domain/errors.ts';
-import type { Command } from '../../../ports/host.ts';
+import type { Command, Host } from '../../../ports/host.ts';
 import type { ScratchPlace } from '../../../ports/scratch.ts';
 
 const START_LIMIT_MS = 60_000;
@@ -71,6 +71,14 @@ export async function startScratchServer(
     reasonOf: (error) => ended() ?? error,
     [Symbol.asyncDispose]: () => kept[Symbol.asyncDispose](),
   };
+}
+
+/** Sends a signal to a process by what its file of a number holds. A container numbers its own, and few images have a
+ *  program for it. On a signal of its own: the caller's may be aborted by then. */
+export async function tellProcess(host: Host, word: 'QUIT' | 'KILL', number = ''): Promise<void> {
+  if (!/^\s*[1-9]\d*\s*$/.test(number)) return;
+  const args = ['-c', 'kill "-$1" "$2"', 'sh', word, number.trim()];
+  await host.run({ program: 'sh', args }, { signal: AbortSignal.timeout(STOP_LIMIT_MS) });
 }
 
 const lastWords = (error: unknown): string => {

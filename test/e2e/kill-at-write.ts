@@ -1,0 +1,34 @@
+// Loaded before the program by NODE_OPTIONS=--import: ends it as a power cut would, by what HOLDFAST_TEST_KILL says:
+// `before NUMBER` or `after NUMBER` of the writes of its journal, or `said PHASE` of a drill.
+import { JournalStore } from '../../src/journal/store.ts';
+
+const [moment = '', ...rest] = (process.env.HOLDFAST_TEST_KILL ?? '').split(' ');
+const wanted = rest.join(' ');
+let [writes, depth] = [0, 0];
+const end = (): void => void process.kill(process.pid, 'SIGKILL');
+const killAt = (now: string): void => {
+  if (now === moment && writes === Number(wanted)) end();
+};
+
+for (const method of ['write', 'change'] as const) {
+  const original = JournalStore.prototype[method] as (...args: unknown[]) => unknown;
+  const deadly = function (this: JournalStore, ...args: unknown[]): unknown {
+    if (depth > 0) return original.apply(this, args); // one transaction
+    writes += 1;
+    killAt('before');
+    depth += 1;
+    try {
+      return original.apply(this, args);
+    } finally {
+      depth -= 1;
+      killAt('after');
+    }
+  };
+  Object.assign(JournalStore.prototype, { [method]: deadly });
+}
+
+const write = process.stderr.write.bind(process.stderr) as (...args: unknown[]) => boolean;
+process.stderr.write = (...args: unknown[]): boolean => {
+  if (moment === 'said' && String(args[0]).includes(`drill: ${wanted}`)) end();
+  return write(...args);
+};
