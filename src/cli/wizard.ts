@@ -5,7 +5,7 @@ import type { PointSummary, RecoveryPoint } from '../domain/recovery-point.ts';
 import { formatBytes } from '../domain/size.ts';
 import type { Context } from '../operations/context.ts';
 import { namedItem, type ReadableItem, readableItems } from '../operations/point-items.ts';
-import { presentPoints, whyUnusable } from '../operations/point-selection.ts';
+import { isAhead, presentPoints, whyUnusable } from '../operations/point-selection.ts';
 import { restore } from '../operations/restore.ts';
 import type { Overwrite, RestoreRequest, RestoreTarget } from '../operations/restore-request.ts';
 import { ageForPeople, timeForPeople } from './render/point.ts';
@@ -79,7 +79,8 @@ async function choosePoint(
     ));
   const runs = points.filter((point) => point.service === service).toSorted(newestFirst);
   const choices = runs.map((point, row) => ({ value: `${row}`, label: labelOf(point, now) }));
-  const usable = runs.findIndex((point) => whyUnusable(point) === null); // what `restore SERVICE` takes by itself
+  // what `restore SERVICE` takes by itself
+  const usable = runs.findIndex((point) => whyUnusable(point) === null && !isAhead(point, now));
   const index = await ask.one(`Which recovery point of ${printable(service)}?`, choices, `${Math.max(usable, 0)}`);
   return runs[Number(index)] as PointSummary;
 }

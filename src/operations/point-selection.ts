@@ -127,6 +127,10 @@ async function asItIs(
  *  heard of it. A check that failed is believed, because it may not have been possible to write it beside the point. */
 const mayBecomeUsable = (point: PointSummary): boolean => whyUnusable({ ...point, held: null }) === null;
 
+/** Further in the future than a clock may be behind another. */
+export const isAhead = ({ timestamp }: Pick<PointSummary, 'timestamp'>, now: Temporal.Instant): boolean =>
+  Temporal.Instant.compare(timestamp, now.add(TOLERATED_SKEW)) > 0;
+
 /** Why a point is not taken by itself; null when it may be. */
 export function whyUnusable(point: PointSummary): string | null {
   if (point.foreign) return 'made by another tool';

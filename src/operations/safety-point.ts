@@ -113,7 +113,12 @@ async function repositoriesFor(
 }
 
 /** Reasons for which the next repository may do better. */
-const ELSEWHERE: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['RepositoryNotFound', 'RepositoryUnusable', 'NoSpace']);
+const ELSEWHERE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'RepositoryNotFound',
+  'RepositoryUnusable',
+  'WrongPassword',
+  'NoSpace',
+]);
 
 async function captureInFirst(
   request: SafetyRequest,

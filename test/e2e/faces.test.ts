@@ -238,6 +238,9 @@ services:
     expect(machine.json(0, '--config', 'new.yaml', 'config', 'check')).toMatchObject({ outcome: 'passed' });
     expect(machine.json(1, 'init', '--output', 'new.yaml')).toMatchObject({ error: { exitCode: 1 } });
     expect(readFileSync(machine.path('new.yaml'), 'utf8')).toBe(proposed);
+    // where it is looked for: HOLDFAST_CONFIG names it here
+    expect(machine.passes('init')).toMatch(/^Wrote \S+\/holdfast\.yaml: .*then: holdfast config check\n$/);
+    machine.passes('config', 'check');
   });
 });
 
@@ -245,6 +248,11 @@ describe.runIf(['sqlite3', 'zstd'].every(available))('the demo', () => {
   test('needs no configuration and leaves nothing', () => {
     const machine = aMachine();
     mkdirSync(machine.path('tmp'));
+    const nowhere = machine.run(['demo'], { environment: { TMPDIR: machine.path('nowhere') } });
+    expect(nowhere.exitCode).toBe(1);
+    expect(nowhere.stderr).toMatch(
+      /^holdfast: No temporary folder can be made in \S+\/nowhere: ENOENT.*\n {2}next: TMPDIR /,
+    );
     const { exitCode, stdout, stderr } = machine.run(['demo'], { environment: { TMPDIR: machine.path('tmp') } });
     expect(stderr).toBe(''); // a line for each step is enough
     expect([exitCode, stdout]).toEqual([0, expect.stringContaining('What was destroyed is back, and identical.')]);
