@@ -5,12 +5,13 @@ import type { Check, VerifyLevel } from '../domain/verdict.ts';
 import type { Bytes } from '../ports/bytes.ts';
 import type { Repository } from '../ports/repository.ts';
 import type { Context } from './context.ts';
-import { withWorkspace } from './workspace.ts';
+import type { Workspace } from './workspace.ts';
 
 export interface ItemToVerify {
   readonly point: RecoveryPoint;
   readonly repository: Repository;
   readonly level: VerifyLevel;
+  readonly workspace: Workspace;
 }
 
 /** Reasons for which it could not be told whether the bytes are well. What nobody foresaw, a defect of the program too,
@@ -42,7 +43,7 @@ export function inconclusiveOrFailed(name: string, error: unknown, durationMs: n
 export async function verifyItem(
   name: string,
   item: Item | null,
-  { point, repository, level }: ItemToVerify,
+  { point, repository, level, workspace }: ItemToVerify,
   context: Context,
   signal: AbortSignal,
 ): Promise<readonly Check[]> {
@@ -60,7 +61,7 @@ export async function verifyItem(
   let read = open();
   if (level === 'sound') {
     try {
-      checks.push(...(await inspect(name, item, read, context, signal)));
+      checks.push(...(await inspect(name, item, { read, workspace }, context, signal)));
     } catch (error) {
       signal.throwIfAborted();
       // What the bytes threw is told by the hash check, whoever passed it on.
@@ -86,17 +87,14 @@ export async function verifyItem(
 async function inspect(
   name: string,
   item: Item | null,
-  read: Reading,
+  { read, workspace }: { readonly read: Reading } & Pick<ItemToVerify, 'workspace'>,
   context: Context,
   signal: AbortSignal,
 ): Promise<readonly Check[]> {
   if (item === null) throw new HoldfastError('Unsupported', 'Its structure is not known: another tool made it.', name);
   const format = await context.format(item.kind);
   const from = context.clock.monotonicMs();
-  const intent = { verb: 'verify', subject: name };
-  const findings = await withWorkspace(intent, context, signal, (folder) =>
-    format.inspect(read.stream, item.facts, folder, signal),
-  );
+  const findings = await format.inspect(read.stream, item.facts, await workspace.folder(name), signal);
   const durationMs = Math.round(context.clock.monotonicMs() - from);
   if (findings.length === 0)
     throw new HoldfastError('Internal', `The inspection of ${item.kind} found neither good nor bad.`, name);

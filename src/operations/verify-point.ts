@@ -11,6 +11,7 @@ import { FOREIGN_ITEM } from './point-items.ts';
 import { slots } from './slots.ts';
 import { inconclusiveOrFailed, verifyItem } from './verify-item.ts';
 import { verifyReportJson, verifyReportText } from './verify-report.ts';
+import { openWorkspace } from './workspace.ts';
 
 /** Items that are read side by side, the largest first. */
 const JOBS = 2;
@@ -91,7 +92,9 @@ async function checksOf(
   signal: AbortSignal,
 ): Promise<readonly Check[]> {
   const { manifest } = point;
-  if (manifest === null) return verifyItem(FOREIGN_ITEM, null, { point, repository, level }, context, signal);
+  await using workspace = openWorkspace({ verb: 'verify', subject: point.service }, context, signal);
+  const of = { point, repository, level, workspace };
+  if (manifest === null) return await verifyItem(FOREIGN_ITEM, null, of, context, signal);
   // of a failed item the manifest's row says so; there is nothing to check and nothing proved
   const stored = manifest.items.filter(({ outcome }) => outcome !== 'failed');
   const room = slots(JOBS);
@@ -99,7 +102,7 @@ async function checksOf(
     stored.map((item) =>
       room.run(item.originalSize ?? item.size, async () => {
         signal.throwIfAborted();
-        return [sizeCheck(item), ...(await verifyItem(item.name, item, { point, repository, level }, context, signal))];
+        return [sizeCheck(item), ...(await verifyItem(item.name, item, of, context, signal))];
       }),
     ),
   );

@@ -30,8 +30,10 @@ async function* readWhole(
   const one = compression === 'none' && opened.file === opened.extent; // then both are the same bytes
   const damaged = (what: string): HoldfastError =>
     new HoldfastError('Damaged', `${path} is not what was stored: ${what}.`, path);
+  // each packed frame in one piece
+  const ends = table === null || opened.file !== opened.extent ? [] : table.packedStarts;
   async function* fileBytes(): Bytes {
-    for await (const chunk of opened.file.chunks(signal)) {
+    for await (const chunk of opened.file.chunks(signal, ends)) {
       stored.update(chunk);
       yield chunk;
     }

@@ -10,6 +10,8 @@ export interface SeekTable {
   readonly frames: number;
   /** Where frame `i` begins in the file and in the plain stream; `frames` gives where the last one ends. */
   packedStart(i: number): number;
+  /** All of these, `frames` too. */
+  readonly packedStarts: ArrayLike<number>;
   plainStart(i: number): number;
   checksum(i: number): number;
   /** The frame that has this plain byte. */
@@ -86,6 +88,7 @@ export function parseSeekTable(frame: Uint8Array): SeekTable | null {
   return {
     frames,
     packedStart: (i) => packed[i] ?? 0,
+    packedStarts: packed,
     plainStart: (i) => plain[i] ?? 0,
     checksum: (i) => view.getUint32(i * ENTRY + 8, true),
     frameAt(plainOffset) {

@@ -12,6 +12,8 @@ export interface Extent {
 
 /** Bytes of one read while a file is read from its beginning to its end. */
 const READ_SIZE = 1024 ** 2;
+/** The most that is read at once because somebody wants it in one piece. */
+const LONGEST_STRETCH = 8 * READ_SIZE;
 /** Written bytes after which the disk is told to begin: the sync at the end then has little left to do. */
 const SYNC_EVERY = 64 * 1024 ** 2;
 
@@ -103,8 +105,10 @@ function cannotRead(cause: unknown, path: string): HoldfastError {
 
 /** A file that is open for reading. */
 export interface OpenFile extends Extent, AsyncDisposable {
-  /** All bytes from the beginning, each read once. */
-  chunks(signal: AbortSignal): AsyncGenerator<Uint8Array>;
+  /** All bytes from the beginning, each read once.
+   *  @param ends places in ascending order between which nothing is cut, where they are not too far apart: who takes what
+   *  lies between two of them need not put it together */
+  chunks(signal: AbortSignal, ends?: ArrayLike<number>): AsyncGenerator<Uint8Array>;
 }
 
 /** @throws Damaged when it is not there or cannot be read */
@@ -131,10 +135,17 @@ export async function openFile(path: string): Promise<OpenFile> {
   return {
     size,
     read,
-    async *chunks(signal) {
-      for (let at = 0; at < size; at += READ_SIZE) {
+    async *chunks(signal, ends = []) {
+      const endOf = (place: number): number => ends[place] ?? Number.POSITIVE_INFINITY;
+      let place = 0;
+      for (let at = 0; at < size; ) {
         signal.throwIfAborted();
-        yield await read(at, Math.min(READ_SIZE, size - at));
+        while (endOf(place) <= at) place += 1;
+        while (endOf(place + 1) <= at + READ_SIZE) place += 1;
+        const stretch = endOf(place) - at;
+        const length = Math.min(stretch > LONGEST_STRETCH ? READ_SIZE : stretch, size - at);
+        yield await read(at, length);
+        at += length;
       }
     },
     [Symbol.asyncDispose]: () => file.close(),

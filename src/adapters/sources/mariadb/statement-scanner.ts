@@ -36,6 +36,8 @@ const HEAD_BYTES = 1024;
 const COMMENT_BYTES = 1024;
 /** How far a decision looks ahead, with the longest delimiter; so much is kept for the next chunk. */
 const AHEAD = 32;
+/** More than is looked ahead, and than a piece that is kept. */
+const SEAM = 256;
 
 const [PLAIN, QUOTED, LINE_COMMENT, COMMENT, DELIMITER_LINE] = [0, 1, 2, 3, 4] as const;
 type State = typeof PLAIN | typeof QUOTED | typeof LINE_COMMENT | typeof COMMENT | typeof DELIMITER_LINE;
@@ -71,6 +73,10 @@ export function scanStatements({ onStatement, onComment }: ScannerEvents): State
   let line = '';
   let lineIsComment = false;
   let more = false;
+
+  /** Where the next backslash stands, in which buffer: most values have none. */
+  let nextBackslash = -1;
+  let slashesOf: Buffer | null = null;
 
   let head: Buffer[] = [];
   let headLength = 0;
@@ -187,14 +193,22 @@ export function scanStatements({ onStatement, onComment }: ScannerEvents): State
   function quoted(buffer: Buffer, from: number, limit: number): number {
     const escapes = backslashes && quote !== TICK && !(quote === DOUBLE && ansiQuotes);
     let at = from;
+    let end = -1;
     while (at < limit) {
-      const byte = buffer[at];
-      if (byte === BACKSLASH && escapes) at += 2;
-      else if (byte === quote) {
-        state = PLAIN;
-        at += 1;
-        break;
-      } else at += 1;
+      if (end < at) end = within(buffer.indexOf(quote, at), limit);
+      if (escapes && (nextBackslash < at || slashesOf !== buffer)) {
+        nextBackslash = within(buffer.indexOf(BACKSLASH, at), buffer.length);
+        slashesOf = buffer;
+      }
+      if (escapes && nextBackslash < end) {
+        at = nextBackslash + 2;
+        continue;
+      }
+      at = end;
+      if (end === limit) break;
+      state = PLAIN;
+      at += 1;
+      break;
     }
     keepHead(buffer, from, at);
     return at;
@@ -216,8 +230,8 @@ export function scanStatements({ onStatement, onComment }: ScannerEvents): State
     return close + 2;
   }
 
-  function scan(buffer: Buffer, limit: number): number {
-    let at = 0;
+  function scan(buffer: Buffer, from: number, limit: number): number {
+    let at = from;
     while (at < limit) {
       if (state === PLAIN) at = plain(buffer, at, limit);
       else if (state === QUOTED) at = quoted(buffer, at, limit);
@@ -230,12 +244,16 @@ export function scanStatements({ onStatement, onComment }: ScannerEvents): State
   return {
     take(bytes) {
       const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-      const buffer = kept.length === 0 ? chunk : Buffer.concat([kept, chunk]);
-      const at = buffer.length > AHEAD ? scan(buffer, buffer.length - AHEAD) : 0;
-      kept = Buffer.from(buffer.subarray(at));
+      // What was kept is read with the beginning of the chunk, which need not be copied as a whole therefore.
+      const seam = Buffer.concat([kept, chunk.subarray(0, SEAM)]);
+      const at = seam.length > AHEAD ? scan(seam, 0, seam.length - AHEAD) : 0;
+      const from = at - kept.length;
+      if (chunk.length <= SEAM) kept = seam.subarray(at);
+      else kept = Buffer.from(chunk.subarray(scan(chunk, from, chunk.length - AHEAD)));
+      slashesOf = null;
     },
     end() {
-      scan(kept, kept.length);
+      scan(kept, 0, kept.length);
       kept = Buffer.alloc(0);
       if (state === LINE_COMMENT || state === DELIMITER_LINE) endLine();
       if (state === QUOTED) return quote === TICK ? 'a name' : 'a string';
@@ -245,6 +263,8 @@ export function scanStatements({ onStatement, onComment }: ScannerEvents): State
     hasMore: () => more,
   };
 }
+
+const within = (found: number, limit: number): number => (found < 0 || found > limit ? limit : found);
 
 /** What a conditional comment holds is run, so it is read as if it were none: a version's comment, a hint, MariaDB's own. */
 const runs = (buffer: Buffer, at: number): boolean =>

@@ -25,6 +25,8 @@ export function plainArchive(first: Buffer): Header | null {
   return packed === NOT_PACKED ? { minor, offsetSize } : null;
 }
 
+const NOTHING = Buffer.alloc(0);
+
 class Short extends Error {}
 class Broken extends Error {}
 
@@ -99,10 +101,12 @@ export function scanArchive(header: Header): DataScan {
   let left = 0;
   let table: string | null = null;
   let newlines = 0;
-  /** Ends with the last bytes of the table's data. */
-  let tail: Buffer = Buffer.alloc(0);
+  /** Between these places of the buffer that is scanned lie the last bytes of the table's data that are in it; those of
+   *  buffers before it are in `tail`. */
+  let [lastFrom, lastTo] = [0, 0];
+  let tail: Buffer = NOTHING;
   /** The beginning of a number that goes on in the next chunk. */
-  let rest: Buffer = Buffer.alloc(0);
+  let rest: Buffer = NOTHING;
 
   function beginBlock(buffer: Buffer, at: number): void {
     const kind = buffer[at];
@@ -111,19 +115,21 @@ export function scanArchive(header: Header): DataScan {
     inObjects = kind === BLOCK_OF_LARGE_OBJECTS;
     const statement = inObjects ? null : (contents?.copies.get(id) ?? null);
     table = statement === null ? null : copiedTable(statement);
-    [newlines, tail] = [0, Buffer.alloc(0)];
+    [newlines, lastFrom, lastTo, tail] = [0, 0, 0, NOTHING];
     expects = inObjects ? 'object' : 'length';
   }
-  function endPieces(): void {
+  function endPieces(buffer: Buffer): void {
     expects = inObjects ? 'object' : 'block';
     if (table === null) return;
-    if (!tail.subarray(-END.length).equals(END)) throw new Broken();
+    keepTail(buffer);
+    if (!tail.equals(END)) throw new Broken();
     tables.set(table, (tables.get(table) ?? 0) + newlines - 3);
     table = null;
   }
   function numberAt(buffer: Buffer, at: number): number {
-    if (buffer[at] !== 0) throw new Broken();
-    return buffer.readUInt32LE(at + 1);
+    const [low, high] = [(buffer[at + 1] as number) | ((buffer[at + 2] as number) << 8), buffer[at + 4] as number];
+    if (buffer[at] !== 0 || high > 0x7f) throw new Broken();
+    return low | ((buffer[at + 3] as number) << 16) | (high << 24);
   }
   function takePiece(buffer: Buffer, from: number, to: number): void {
     left -= to - from;
@@ -134,8 +140,16 @@ export function scanArchive(header: Header): DataScan {
       if (newline < 0 || newline >= to) break;
       at = newline + 1;
     }
-    const piece = buffer.subarray(from, to);
-    tail = to - from >= END.length ? piece : Buffer.concat([tail.subarray(-END.length), piece]);
+    if (to - from < END.length) keepTail(buffer);
+    [lastFrom, lastTo] = [from, to];
+    if (to - from < END.length) keepTail(buffer);
+  }
+  /** A copy: the buffer's memory may be used again. */
+  function keepTail(buffer: Buffer): void {
+    if (lastTo === lastFrom) return;
+    const last = buffer.subarray(Math.max(lastFrom, lastTo - END.length), lastTo);
+    tail = Buffer.concat([tail, last]).subarray(-END.length);
+    lastFrom = lastTo;
   }
   /** @returns how far it came: what is left is the beginning of a number */
   function scan(buffer: Buffer): number {
@@ -155,7 +169,7 @@ export function scanArchive(header: Header): DataScan {
         if (expects === 'length') largeObjects += 1;
       } else {
         left = numberAt(buffer, at);
-        if (left === 0) endPieces();
+        if (left === 0) endPieces(buffer);
         else expects = 'bytes';
       }
       at += length;
@@ -164,7 +178,8 @@ export function scanArchive(header: Header): DataScan {
   function takeData(chunk: Buffer): void {
     const buffer = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
     rest = Buffer.from(buffer.subarray(scan(buffer)));
-    tail = Buffer.from(tail.subarray(-END.length)); // a copy: the chunk's memory may be used again
+    keepTail(buffer);
+    [lastFrom, lastTo] = [0, 0];
   }
   /** The table of contents is read anew when twice as much of it is there. */
   function takeContents(chunk: Buffer): void {
