@@ -44,10 +44,10 @@ export async function confirmKey(settings: ArchiveSettings, tools: Tools, signal
     if (!(cause instanceof HoldfastError)) throw cause;
     if (cause.code === 'Damaged') throw new HoldfastError('Damaged', cause.message, path, { cause, hint: ANEW });
     if (cause.code !== 'WrongPassword') throw cause;
-    const what = encryption === 'age' ? 'identities do' : 'passphrase does';
-    const words = `The configured ${what} not open what the repository ${name} in ${path} was made with.`;
-    const hint =
-      'Put that key back (holdfast config show says which secret is read); a new key needs a new repository, in another folder';
+    const age = encryption === 'age';
+    const words = `The configured ${age ? 'identities do' : 'passphrase does'} not open what the repository ${name} in ${path} was made with.`;
+    const back = age ? 'Name its identity too, beside the new one' : 'Put its passphrase back';
+    const hint = `${back} (what is read where: holdfast config show), or make a new repository in another folder`;
     throw new HoldfastError('WrongPassword', words, path, { cause, hint });
   }
 }
