@@ -1,6 +1,8 @@
+import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readdirSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { available } from '../services/available.ts';
+import { bundled } from '../services/bundled.ts';
 import { couchdbAvailable, couchdbServer } from '../services/couchdb.ts';
 import { type DockerEngine, dockerEngine, until } from '../services/docker.ts';
 import { mariadbAvailable } from '../services/mariadb.ts';
@@ -11,13 +13,13 @@ import { drillProcesses } from './marked.ts';
 
 const SOCKET = '/run/mysqld/mysqld.sock';
 const LIVE = ['cache', 'maria', 'pg'] as const;
-const KILL_AT_WRITE = new URL('kill-at-write.ts', import.meta.url).pathname;
 const MARIADB = ['/usr/bin/mariadb', '/usr/bin/mariadb-dump', '/usr/bin/my_print_defaults', '/usr/bin/resolveip'];
 
 const possible = (): boolean =>
   postgresImageAvailable() && mariadbAvailable() && couchdbAvailable() && available('redis-server');
 
 describe.runIf(possible())('a drill of servers in containers', () => {
+  const program = bundled(new URL('killed.child.ts', import.meta.url));
   let engine: DockerEngine;
   beforeAll(async () => {
     engine = await dockerEngine();
@@ -190,15 +192,19 @@ services: { home: { sources: ${JSON.stringify(sources)}, checks: ${JSON.stringif
     const found = new Set<string>();
     /** Whether it was killed; if so, what was there before and after the next command. */
     async function killed(moment: string): Promise<boolean> {
-      const { exitCode, stderr } = machine.run(['drill', 'home', '--scratch', machine.path('scratch')], {
-        environment: { NODE_OPTIONS: `--import ${KILL_AT_WRITE}`, HOLDFAST_TEST_KILL: moment },
-      });
-      if (exitCode === 0) return false;
-      expect(exitCode, `${moment}: ${stderr}`).toBe(null);
+      const holdfast = (...args: readonly string[]): SpawnSyncReturns<string> =>
+        spawnSync(process.execPath, [program, ...args], {
+          ...{ cwd: machine.folder, encoding: 'utf8' },
+          env: { ...machine.environment, HOLDFAST_TEST_KILL: args[0] === 'drill' ? moment : '' },
+        });
+      const ended = holdfast('drill', 'home', '--scratch', machine.path('scratch'));
+      if (ended.status === 0) return false;
+      expect(ended.signal, `${moment}: ${ended.stderr}`).toBe('SIGKILL');
       const [running, databases] = [await containers(), await couch.ask('GET', '/_all_dbs')];
       const folders = readdirSync(machine.path('scratch'));
       found.add([running.length - LIVE.length, databases.length - 1, folders.length].join(' '));
-      passes(machine, 'unlock');
+      const next = holdfast('unlock');
+      expect(next.status, `${moment}: ${next.stderr}`).toBe(0);
       await isClean(machine);
       expect(await couch.ask('GET', '/_all_dbs'), moment).toEqual(['vault']);
       return true;

@@ -83,9 +83,10 @@ function insideOf(host: Host, place: ScratchPlace): ScratchPlace {
     async account(names, signal) {
       const options = { signal, accept: ANY_CODE, limitMs: LOOK_LIMIT_MS };
       for (const name of names) {
-        const ask = (word: string) => host.run({ program: 'id', args: [word, name] }, options);
-        const [uid, gid] = [await ask('-u'), await ask('-g')];
-        if (uid.exitCode === 0 && gid.exitCode === 0) return { name, uid: Number(uid.stdout), gid: Number(gid.stdout) };
+        const ask = { program: 'sh', args: ['-c', 'id -u "$1" && id -g "$1"', 'sh', name] };
+        const { exitCode, stdout } = await host.run(ask, options);
+        const [uid, gid] = stdout.split('\n').map(Number);
+        if (exitCode === 0 && uid !== undefined && gid !== undefined) return { name, uid, gid };
       }
       const which = names.join(' or ');
       throw new HoldfastError('ScratchUnusable', `The image has no account ${which} for a scratch server.`, which);

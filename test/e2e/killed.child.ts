@@ -1,4 +1,4 @@
-// Loaded before the program by NODE_OPTIONS=--import: ends it as a power cut would, by what HOLDFAST_TEST_KILL says:
+// Run by drill-containers.test.ts, as holdfast is: the program, which ends as by a power cut where HOLDFAST_TEST_KILL says:
 // `before NUMBER` or `after NUMBER` of the writes of its journal, or `said PHASE` of a drill.
 import { JournalStore } from '../../src/journal/store.ts';
 
@@ -32,3 +32,5 @@ process.stderr.write = (...args: unknown[]): boolean => {
   if (moment === 'said' && String(args[0]).includes(`drill: ${wanted}`)) end();
   return write(...args);
 };
+
+await import('../../src/main.ts');
