@@ -21,13 +21,19 @@ export function connection({ mariadb: { container, socket, host, port, user, run
 
 export const quoted = (name: string): string => `\`${name.replaceAll('`', '``')}\``;
 
+/** Whatever the server's own defaults are, what is said to it lasts, and is not cut short. */
+const LASTING =
+  '--init-command=SET SESSION autocommit = 1, sql_safe_updates = 0 /*M!100100 , max_statement_time = 0 */';
+
 /** A script from stdin into a database. */
 export const load = (database: string): string[] => [
+  LASTING,
   ...['--batch', '--connect-timeout=30', '--max-allowed-packet=1G', `--database=${database}`],
 ];
 
 /** The client, from stdin: no column names, values as they are, the first error ends it. */
 export const client = (database: string | null): string[] => [
+  LASTING,
   ...['--batch', '--raw', '--skip-column-names', '--connect-timeout=30'],
   ...(database === null ? [] : [`--database=${database}`]),
 ];

@@ -34,7 +34,15 @@ const PORT = 5432;
 const CONNECT_LIMIT = '30';
 const SQL_LIMIT_MS = 120_000;
 
-export function clientOf({ postgres: settings }: PostgresSettings, { host, password, command }: Reached): Client {
+/** What changes a server must not be kept from it by its defaults, nor cut short: in the middle it could not be taken back. */
+export const TO_CHANGE = '-c default_transaction_read_only=off -c statement_timeout=0 -c lock_timeout=0';
+
+/** @param options of the talks (libpq, PGOPTIONS), which a pooler between them may refuse; none when left out */
+export function clientOf(
+  { postgres: settings }: PostgresSettings,
+  { host, password, command }: Reached,
+  options: string | null = null,
+): Client {
   const { socket, host: address, port, user, runAs } = settings;
   const where = socket ?? address;
   const fixed = {
@@ -46,6 +54,7 @@ export function clientOf({ postgres: settings }: PostgresSettings, { host, passw
     ...(where === undefined ? {} : { PGHOST: where }),
     ...(port === undefined ? {} : { PGPORT: `${port}` }),
     ...(password === null ? {} : { PGPASSWORD: password }),
+    ...(options === null ? {} : { PGOPTIONS: options }),
   };
   const explain = (error: unknown, database: string | null): unknown => explained(error, database, fixed.PGUSER);
   const client: Client = {

@@ -3,7 +3,7 @@ import type { CapturedStream, Source, SourceTools } from '../../../ports/source.
 import { itemNameOf } from '../server/names.ts';
 import { type Reached, reachServer } from '../server/reach.ts';
 import { streamItem } from '../server/stream-item.ts';
-import { type Client, clientOf, serverAddress } from './client.ts';
+import { type Client, clientOf, serverAddress, TO_CHANGE } from './client.ts';
 import type { PostgresSettings } from './config.ts';
 import { databasesOf } from './databases.ts';
 import { COUNTING_LIMIT_MS, dumpDatabase } from './dump.ts';
@@ -34,9 +34,9 @@ export function source(
   const globals = settings.postgres.globals === true;
   const named = namedDatabases(settings);
   const others = named === 'all' ? [] : named;
-  const open = async (): Promise<Client> => {
+  const open = async (options: string | null = null): Promise<Client> => {
     const reached: Reached = await reachServer(name, settings.postgres, host, tools);
-    return clientOf(settings, reached);
+    return clientOf(settings, reached, options);
   };
   const common = { source: name, kind: KIND, compressed: false } as const;
   const itemsOf = (seen: Seen, client: Client): readonly CapturedStream[] => {
@@ -63,7 +63,7 @@ export function source(
       const items = itemsOf(await look(settings, client, signal), client);
       return { items, [Symbol.asyncDispose]: async () => undefined };
     },
-    databases: databasesOf(open, serverAddress(settings)),
+    databases: databasesOf(() => open(TO_CHANGE), serverAddress(settings)),
     placements: async () => [],
     snapshotRoots: async () => [],
     holdsDatabases: async () => true,
