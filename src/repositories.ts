@@ -80,7 +80,8 @@ const secretIn = async (file: string, purpose: string): Promise<Secret> => {
   try {
     return new Secret((await readFile(file, 'utf8')).replace(/\r?\n$/, ''));
   } catch (cause) {
-    throw new HoldfastError('SecretMissing', `The ${purpose} cannot be read from ${file}.`, file, { cause });
+    const hint = 'Look whether the path is right, and whether this account may read it';
+    throw new HoldfastError('SecretMissing', `The ${purpose} cannot be read from ${file}.`, file, { cause, hint });
   }
 };
 

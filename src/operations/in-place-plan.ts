@@ -1,3 +1,4 @@
+import { beside } from '../domain/beside.ts';
 import type { ServiceDefinition } from '../domain/definitions.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import { isBelow, parentOf } from '../domain/tree-path.ts';
@@ -214,12 +215,12 @@ async function exchangeOf(
   const missingParent = await topmostMissing(path, host, signal);
   const folder = parentOf(missingParent ?? path);
   const place = placeOf(folder, await files.status(folder, signal), mounts);
-  const kept = await freeName(`${path}${suffix}`, files, signal);
+  const kept = await freeName(beside(path, suffix), files, signal);
   if (placement.stays === true) {
     const way = mounted ? 'contents' : 'rename';
-    return { ...common, missingParent: null, way, kept, place, stage: `${path}${stageSuffix}` };
+    return { ...common, missingParent: null, way, kept, place, stage: beside(path, stageSuffix) };
   }
-  return { ...common, missingParent, way: 'rename', kept, place, stage: `${missingParent ?? path}${stageSuffix}` };
+  return { ...common, missingParent, way: 'rename', kept, place, stage: beside(missingParent ?? path, stageSuffix) };
 }
 
 /** On BTRFS one mount has several devices, and no rename leads from one to another. */

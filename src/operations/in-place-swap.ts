@@ -1,3 +1,5 @@
+import { beside } from '../domain/beside.ts';
+import { KEPT_STATE } from '../domain/pool-names.ts';
 import { parentOf } from '../domain/tree-path.ts';
 import type { JournalEntry } from '../journal/entry.ts';
 import type { Host } from '../ports/host.ts';
@@ -39,7 +41,7 @@ async function swapPath(exchange: Staged, parts: SwapParts, signal: AbortSignal)
     // A log must keep standing beside its database: `notes.db-wal` goes with `notes.db` to `KEPT-wal`.
     const to = companion.startsWith(path)
       ? `${kept}${companion.slice(path.length)}`
-      : `${companion}${kept.slice(path.length)}`;
+      : beside(companion, kept.slice(kept.lastIndexOf(KEPT_STATE)));
     aside.push(await rename(companion, to, parts, signal));
   }
   if (present !== null) aside.push(await rename(path, kept, parts, signal));

@@ -1,3 +1,4 @@
+import { beside } from '../domain/beside.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import { KEPT_STATE } from '../domain/pool-names.ts';
 import { numbered, stampOf } from '../domain/snapshot-name.ts';
@@ -56,7 +57,7 @@ export async function planPathRollback(
   await refuseLinked(snapshot.path, below, files, signal);
   await refuseLinked(root, below, files, signal);
   const present = await files.status(path, signal);
-  const wanted = `${path}${KEPT_STATE}${stampOf(context.clock.now(), context.zone)}`;
+  const wanted = beside(path, KEPT_STATE + stampOf(context.clock.now(), context.zone));
   const kept = present === null ? null : await freePath(wanted, files, signal);
   const units: { unit: Unit; running: boolean }[] = [];
   for (const unit of await unitsOf(subject, context))
@@ -77,7 +78,7 @@ export async function rollbackPath(
   const at = context.clock.now();
   const fromMs = context.clock.monotonicMs();
   const id = context.identifiers.next(at);
-  const staged = `${path}.holdfast-restore-${id.toLowerCase()}`;
+  const staged = beside(path, `.holdfast-restore-${id.toLowerCase()}`);
   const units = plan.units.map(({ unit }) => unit);
   const until = at.add({ seconds: context.guard.keptStates });
   const recoveryOf = (outcome: Recovery['outcome']): Recovery => ({

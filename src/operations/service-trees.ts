@@ -1,3 +1,4 @@
+import { beside } from '../domain/beside.ts';
 import type { ServiceDefinition, SourceDefinition } from '../domain/definitions.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import { PROVISIONAL } from '../domain/pool-names.ts';
@@ -171,7 +172,7 @@ export async function heldTrees(
       continue;
     }
     if ((await files.status(copy.file, signal)) === null) throw gone(copy.file);
-    const staged = `${path}.holdfast-restore-${id.toLowerCase()}`;
+    const staged = beside(path, `.holdfast-restore-${id.toLowerCase()}`);
     held.push({
       ...{ source, path, snapshot: nameOf(copy.file) },
       copy: {

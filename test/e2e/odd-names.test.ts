@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { available } from '../services/available.ts';
 import { PROGRAM } from '../services/program.ts';
@@ -88,4 +89,30 @@ describe.runIf(available('bash'))('a name that is not plain text', () => {
     expect(guarded.exitCode).toBe(64);
     expect(guarded.stderr).toContain('caf\\xe9.txt is not UTF-8');
   }, 60_000);
+
+  test.runIf(available('sqlite3'))(
+    'of 255 bytes is backed up, and comes back in place',
+    () => {
+      const machine = aMachine();
+      const name = `${'ä'.repeat(125)}.film`;
+      const database = `${'d'.repeat(252)}.db`;
+      const film = machine.write(`data/${name}`, 'then');
+      tool('sqlite3', machine.path('short.db'), 'create table notes (text)');
+      renameSync(machine.path('short.db'), machine.path('data', database));
+      machine.configure(`repositories: { disk: { engine: archive, path: ./disk } }
+services: { odd: { sources: { data: { files: [./data] } } } }
+`);
+      machine.passes('repository', 'init', 'disk');
+      machine.passes('backup');
+      writeFileSync(film, 'now');
+      const { kept } = machine.json(0, 'restore', 'odd', '--path', film, '--in-place', '--yes');
+      expect(readFileSync(film, 'utf8')).toBe('then');
+      expect(kept).toMatchObject([{ original: film, path: expect.stringMatching(/ä\.recovery-backup-\d{8}-\d{6}$/) }]);
+      expect(readFileSync(kept[0].path, 'utf8')).toBe('now');
+      machine.passes('restore', 'odd', '--to', machine.path('to'));
+      const restored = `${machine.path('to')}${machine.path('data', database)}`;
+      expect(readFileSync(restored)).toEqual(readFileSync(machine.path('data', database)));
+    },
+    60_000,
+  );
 });

@@ -8,6 +8,11 @@ export function explain(error: unknown, path: string): unknown {
     case 'ENOENT':
     case 'ENOTDIR':
       return new HoldfastError('SourceMissing', `${path} does not exist.`, path, cause);
+    case 'ENAMETOOLONG':
+      return new HoldfastError('SourceFailed', `${path} is too long for its file system.`, path, {
+        ...cause,
+        hint: 'A name has 255 bytes at most there, and a path 4096',
+      });
     case 'EEXIST':
     case 'ENOTEMPTY':
       return new HoldfastError('TargetExists', `${path} is in the way: it exists and is not empty.`, path, cause);

@@ -76,12 +76,15 @@ async function act<T>(path: string, signal: AbortSignal, action: () => Promise<T
   }
 }
 
+/** Nothing can have a name that is too long. */
+const NOTHING: ReadonlySet<string | undefined> = new Set(['ENOENT', 'ENOTDIR', 'ENAMETOOLONG']);
+
 /** The paths of this machine. Paths are absolute. */
 export const localFiles: HostFiles = {
   status: async (path, signal) => {
     signal.throwIfAborted();
     const stats = await lstat(path, { bigint: true }).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return null;
+      if (NOTHING.has(error.code)) return null;
       throw explain(error, path);
     });
     return stats === null ? null : statusOf(stats);

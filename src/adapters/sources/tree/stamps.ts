@@ -30,8 +30,11 @@ export async function takeStamps(
   return stamps;
 }
 
+/** A name that is too long is nobody's: what is looked for beside a file may have none. */
+const ABSENT: ReadonlySet<string | undefined> = new Set(['ENOENT', 'ENOTDIR', 'EACCES', 'ENAMETOOLONG']);
+
 function absent(error: NodeJS.ErrnoException): null {
-  if (error.code === 'ENOENT' || error.code === 'ENOTDIR' || error.code === 'EACCES') return null;
+  if (ABSENT.has(error.code)) return null;
   throw error;
 }
 
