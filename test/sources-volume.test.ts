@@ -1,15 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { localHost } from '../src/adapters/hosts/local/index.ts';
-import { format, source as openSource } from '../src/adapters/sources/volume/index.ts';
+import { source as openSource } from '../src/adapters/sources/volume/index.ts';
 import type { Host } from '../src/ports/host.ts';
 import type { Source } from '../src/ports/source.ts';
-import { type SourceFixture, sourceContract } from './contracts/source.ts';
+import { sourceContract } from './contracts/source.ts';
 import { type DockerEngine, dockerAvailable, dockerEngine } from './services/docker.ts';
-import { bytesOf, changing, contextIn, listing, output, temporaryFolder, told, writeBytes } from './sources/support.ts';
+import { bytesOf, contextIn, output, temporaryFolder, told, writeBytes } from './sources/support.ts';
+import { volumesOf } from './sources/volume-fixture.ts';
 
 /** One that opens no path of its host: all goes through the engine. */
 const elsewhere = (host: Host): Host => ({ ...host, capabilities: { localPaths: false } });
@@ -26,61 +27,12 @@ describe.runIf(dockerAvailable())('needs docker', () => {
   const open = (volume: string, host: Host, exclude: readonly string[] = []): Source =>
     openSource('data', { volume, exclude: [...exclude] }, host, { engineEnvironment: engine.environment });
 
-  async function volume(): Promise<{ readonly name: string; readonly path: string }> {
-    const name = await engine.docker('volume', 'create', `v-${randomUUID()}`);
-    return { name, path: await engine.docker('volume', 'inspect', '--format', '{{.Mountpoint}}', name) };
-  }
-
-  async function filled(): Promise<{ readonly name: string; readonly path: string }> {
-    const made = await volume();
-    await mkdir(join(made.path, 'some/where'), { recursive: true });
-    await writeFile(join(made.path, 'text'), 'words\n');
-    await writeFile(join(made.path, 'some/where/large'), Buffer.alloc(3 * 1024 ** 2, 7));
-    await output('ln', '--', join(made.path, 'text'), join(made.path, 'some/again'));
-    await symlink('text', join(made.path, 'link'));
-    await output('chown', '1000:100', made.path, join(made.path, 'text'));
-    await chmod(made.path, 0o750);
-    return made;
-  }
-
-  /** Its readers and their images, which nothing may leave behind. */
-  const left = async (): Promise<string> =>
-    `${await engine.docker('ps', '--all', '--quiet')}${await engine.docker('images', '--all', '--quiet')}`;
-
-  async function fixture(
-    hostOf: (host: Host) => Host,
-    program: 'tar' | 'docker',
-    databases: boolean,
-  ): Promise<SourceFixture> {
-    const { name, path } = await filled();
-    const failing = changing(localHost(), (command) =>
-      command.program === program && command.args.some((word) => word === '--create' || word === 'cp')
-        ? { ...command, program: 'sh', args: ['-c', '"$@"; exit 3', 'sh', program, ...command.args] }
-        : command,
-    );
-    const lines = async (...args: readonly string[]): Promise<number> =>
-      (await output('find', path, ...args, '-printf', 'x')).length;
-    return {
-      ...{ format, databases, snapshots: program === 'tar' },
-      source: open(name, hostOf(localHost())),
-      failing: open(name, hostOf(failing)),
-      look: async () => [await listing(path), await left()],
-      counted: async () => ({
-        ...{ files: await lines('-type', 'f'), directories: await lines('-type', 'd') },
-        ...{ links: await lines('-type', 'l'), others: 0, bytes: 3 * 1024 ** 2 + 6 },
-      }),
-      destroy: async () => void (await engine.docker('volume', 'rm', name)),
-      async unpack(stored, to) {
-        await mkdir(join(to, 'unpacked'));
-        await output('tar', '-xf', stored, '-C', join(to, 'unpacked'));
-        return join(to, 'unpacked');
-      },
-      async [Symbol.asyncDispose]() {
-        expect(await left()).toBe('');
-        await engine.docker('volume', 'rm', '--force', name);
-      },
-    };
-  }
+  const volumes = volumesOf({
+    client: (...words) => engine.docker(...words),
+    open: (name, host) => open(name, host),
+    host: localHost(),
+  });
+  const { volume, filled, fixture } = volumes;
 
   sourceContract('volume', () => fixture((host) => host, 'tar', false));
   sourceContract('volume through the engine', () => fixture(elsewhere, 'docker', true));

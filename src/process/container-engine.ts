@@ -9,8 +9,9 @@ export type EngineEnvironment = Readonly<Record<string, string>>;
 export const engineEnvironment = (all: NodeJS.ProcessEnv): EngineEnvironment =>
   Object.fromEntries(
     Object.entries(all).flatMap(([name, value]) =>
-      /^(DOCKER_(HOST|CONTEXT|CONFIG|TLS_VERIFY|CERT_PATH|API_VERSION)|CONTAINER_HOST|XDG_RUNTIME_DIR)$/.test(name) &&
-      value
+      /^(DOCKER_(HOST|CONTEXT|CONFIG|TLS_VERIFY|CERT_PATH|API_VERSION)|CONTAINER_HOST|CONTAINERS_(STORAGE_)?CONF|XDG_RUNTIME_DIR)$/.test(
+        name,
+      ) && value
         ? [[name, value] as const]
         : [],
     ),

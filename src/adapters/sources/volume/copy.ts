@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import { HoldfastError } from '../../../domain/errors.ts';
 import type { Bytes } from '../../../ports/bytes.ts';
 import type { Host } from '../../../ports/host.ts';
 import type { Capture, CaptureContext, Captured, CapturedTree, TreeNaming } from '../../../ports/source.ts';
@@ -22,7 +23,7 @@ export const storedName = (volume: string, naming: TreeNaming): string =>
   naming.style === 'absolute' ? volume : naming.prefix.replace(/\/$/, '');
 
 /** Opens the capture of a volume that only the engine can read.
- *  @throws SourceMissing when the volume went meanwhile, and what the engine made in its place is another one */
+ *  @throws Unsupported with podman; SourceMissing when the volume went meanwhile, and what the engine made in its place is another one */
 export async function copyVolume(
   wanted: CopiedVolume,
   { quiescent }: Pick<CaptureContext, 'quiescent'>,
@@ -31,6 +32,7 @@ export async function copyVolume(
   signal: AbortSignal,
 ): Promise<Capture> {
   const { item, source, volume, exclude } = wanted;
+  if ((await engine.program(signal)) === 'podman') throw notThroughPodman(volume.Name);
   const reader = await volumeReader(volume.Name, engine, signal);
   const dispose = async (): Promise<void> => reader[Symbol.asyncDispose]();
   try {
@@ -64,6 +66,12 @@ export async function copyVolume(
     throw error;
   }
 }
+
+/** Tried with 4.3: `podman cp` writes a symbolic link for every further name of a file. */
+const notThroughPodman = (volume: string): HoldfastError =>
+  new HoldfastError('Unsupported', `Volume ${volume} cannot be read through podman, which loses hard links.`, volume, {
+    hint: 'Run Holdfast as root, or as the account that the volume belongs to, on the machine of podman',
+  });
 
 async function* withWords(bytes: Bytes, volume: string, signal: AbortSignal): Bytes {
   try {

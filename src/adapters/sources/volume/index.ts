@@ -45,8 +45,8 @@ export function source(
       return [{ path, stored: root.stored, companions: [], exclusive: false, stays: true, prepare }];
     },
     async snapshotRoots(signal) {
-      // what the engine told is not asked again while containers are down
-      looked = await findVolume(volume, engine, host, signal);
+      // what the engine and tar told is not asked again while containers are down
+      [looked] = await Promise.all([findVolume(volume, engine, host, signal), host.version('tar', signal)]);
       if (looked.path === null) return [];
       return [{ path: await host.files.realPath(looked.path, signal), folder: true, stays: true }];
     },
