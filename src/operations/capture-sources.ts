@@ -39,8 +39,8 @@ export async function captureSources(
   const giveUp = new AbortController();
   const names = itemNames(request.sources);
   const unread = new Set(request.sources.map(({ name }) => name));
-  const onRead = (source: string): void => {
-    if (unread.delete(source) && unread.size === 0) void parts.release();
+  const onRead = async (source: string): Promise<void> => {
+    if (unread.delete(source) && unread.size === 0) await parts.release();
   };
   const latest = await earlier.latest();
   const surroundings = { slots: slots(request.jobs ?? JOBS), latest, names, giveUp, onRead };
@@ -69,8 +69,9 @@ interface Surroundings extends CaptureParts {
   /** Items of the newest point: what they took. */
   readonly latest: readonly Item[];
   readonly names: ItemNames;
-  /** Called with a source of which nothing more is read where it is. */
-  readonly onRead: (source: string) => void;
+  /** Called with a source of which nothing more is read where it is; after the last one it resolves once the units
+   *  were started. */
+  readonly onRead: (source: string) => Promise<void>;
   /** Aborted with what the repository threw. */
   readonly giveUp: AbortController;
 }
@@ -106,9 +107,9 @@ async function captureSource(
   /** Items that are still to be read; none is known before the capture is open. */
   let unread = Number.POSITIVE_INFINITY;
   async function store(item: CapturedStream | CapturedTree): Promise<Item> {
-    const onItemRead = (): void => {
+    const onItemRead = async (): Promise<void> => {
       unread -= 1;
-      if (unread === 0) onRead(name);
+      if (unread === 0) await onRead(name);
     };
     const expectedMs = tookMs(item.name) ?? (item.estimatedBytes ?? 0) / GUESSED_SPEED;
     return await besideOthers(expectedMs, async () => {
@@ -131,7 +132,7 @@ async function captureSource(
     // units wait for the walk of what is in a copy, and no walk waits for what others store
     const isCopied = own.length > 0 && !isHeld(own);
     await using captured = await (isCopied ? open() : besideOthers(longestMs, open));
-    if (isCopied) onRead(name);
+    if (isCopied) await onRead(name);
     const all = captured.items.map((item) => item.name);
     const taken = await names.claim(index, all);
     for (const [item, other] of taken) fail(secondName(item, name), nameTaken(item, name, other));
@@ -153,7 +154,7 @@ async function captureSource(
     // Everything is stored and only the clean-up failed: what it left behind has to be known.
     if (missing.length === 0) context.progress({ type: 'warning', subject: name, text: messageOf(error) });
   } finally {
-    onRead(name);
+    void onRead(name);
     void names.claim(index, []); // nobody waits for a source that failed
   }
   return items;

@@ -59,6 +59,7 @@ export async function capture(
     const on = await context.host(service.host);
     const { members: spared } = await servingOf(readFrom(sources), [...units, ...forGood], on, context, signal);
     const what = { verb: 'backup', subject: service.name, units, forGood, spared };
+    await draft.warm();
     const work = async ({ down, release }: Stillness): Promise<void> => {
       if (down) await snapshots.take(signal);
       await read(release);

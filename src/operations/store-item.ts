@@ -20,8 +20,9 @@ export interface StoreItemOptions {
   readonly lossAccepted: boolean;
   /** When the repository fails and not the producer, the whole point is given up: another repository can still take it. */
   readonly giveUpOnRepositoryFailure: boolean;
-  /** Called once nothing more of the item is read, whatever becomes of it. */
-  readonly onRead: () => void;
+  /** Called once nothing more of the item is read, whatever becomes of it. What resolves then is waited for before the
+   *  item is synced: what starts by then has the disk to itself. */
+  readonly onRead: () => Promise<void>;
 }
 
 type Ports = Pick<Context, 'clock' | 'progress' | 'host'>;
@@ -35,14 +36,15 @@ export async function storeItem(
   signal: AbortSignal,
 ): Promise<Item> {
   let told = false;
-  const onRead = (): void => {
-    if (!told) options.onRead();
+  const onRead = async (): Promise<void> => {
+    if (told) return;
     told = true;
+    await options.onRead();
   };
   try {
     return await store(captured, { ...options, onRead }, context, signal);
   } finally {
-    onRead();
+    void onRead(); // an item that is not read to its end
   }
 }
 
@@ -68,9 +70,9 @@ async function store(
     if (!lossAccepted && reference !== null) refuseEmptied(service, reference.item, found);
   };
   const onAdvance = (bytes: number): void => progress({ type: 'item-advanced', subject, bytes });
-  const accept = (found: Captured): void => {
+  const accept = async (found: Captured): Promise<void> => {
     refuseLoss(found);
-    options.onRead();
+    await options.onRead();
   };
   const { item, watch } = watched(captured, accept, onAdvance);
   try {

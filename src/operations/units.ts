@@ -140,6 +140,7 @@ export async function whileStopped<Result>(
   const problems: unknown[] = [];
   let stopped: readonly Stopped[] = [];
   let stoppedAt = Number.NaN;
+  let stillMs: number | null = null;
   let working: Promise<Result> | null = null;
   const [released, started] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   const release = (): Promise<void> => {
@@ -153,10 +154,12 @@ export async function whileStopped<Result>(
     stopped = await stopUnits(units, journal, context, signal, spared, () => {
       stoppedAt = context.clock.monotonicMs();
     });
+    const stillFrom = context.clock.monotonicMs();
     working = work({ down: stopped.length > 0, release });
     await Promise.race([released.promise, working]);
-    for (const { unit } of stopped)
+    for (const { unit } of stopped.filter((one) => !one.unit.tellsDowntime))
       if (!spared.isSupersetOf(new Set(await unit.running(signal)))) problems.push(ranMeanwhile(unit, subject));
+    stillMs = context.clock.monotonicMs() - stillFrom;
     for (const { unit } of stopped) context.progress({ type: 'step', subject: unit.name, text: 'start' });
   } catch (error) {
     if (working === null) throw error;
@@ -166,10 +169,34 @@ export async function whileStopped<Result>(
   }
   const startedMs = context.clock.monotonicMs();
   const downtimeMs = stopped.length === 0 ? 0 : Math.round(startedMs - stoppedAt);
+  // what was told after the start need not be asked while all is down
+  if (stillMs !== null) problems.push(...(await startedMeanwhile(stopped, { spared, stillMs, subject }, signal)));
   const [ended] = await Promise.allSettled([working]);
   if (ended.status === 'rejected') throw withCause(ended.reason, problems);
   if (problems.length > 0) signal.throwIfAborted();
   return { result: ended.value, problems, stopped: stopped.map(({ unit }) => unit), downtimeMs, startedMs };
+}
+
+/** A stop and a start may take a moment longer to tell of themselves than to happen. */
+const TOLERANCE_MS = 100;
+
+/** Units that were down for less time than they were left alone. */
+async function startedMeanwhile(
+  stopped: readonly Stopped[],
+  { spared, stillMs, subject }: { spared: ReadonlySet<string>; stillMs: number; subject: string },
+  signal: AbortSignal,
+): Promise<readonly unknown[]> {
+  const problems: unknown[] = [];
+  for (const { unit, members } of stopped.filter((one) => one.unit.tellsDowntime)) {
+    try {
+      const own = members.filter((member) => !spared.has(member));
+      const downMs = await unit.downMs(own, signal);
+      if (downMs !== null && downMs < stillMs - TOLERANCE_MS) problems.push(ranMeanwhile(unit, subject));
+    } catch (error) {
+      problems.push(error);
+    }
+  }
+  return problems;
 }
 
 /** The work's own failure, and beneath it what else went wrong. */

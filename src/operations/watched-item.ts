@@ -13,10 +13,10 @@ export interface Watch {
 const ADVANCE_BYTES = 1024 * 1024;
 
 /** The same item, its bytes watched. `accept` sees what was captured after the last byte and before the repository
- *  knows that it was the last: when it throws, nothing of the item stays. */
+ *  knows that it was the last: when it throws, nothing of the item stays, and until it resolves nothing is synced. */
 export function watched(
   item: CapturedStream | CapturedTree,
-  accept: (captured: Captured) => void,
+  accept: (captured: Captured) => Promise<void>,
   onAdvance: (bytes: number) => void,
 ): { readonly item: CapturedStream | CapturedTree; readonly watch: Watch } {
   const watch: Watch = { bytes: 0, producerError: null };
@@ -31,7 +31,7 @@ export function watched(
         }
         yield chunk;
       }
-      accept(item.completed());
+      await accept(item.completed());
     } catch (error) {
       watch.producerError = error;
       throw error;

@@ -35,6 +35,8 @@ export type StoredItem = Pick<
 export interface Draft extends AsyncDisposable {
   /** Mode 0700, on the repository's file system, removed with the draft: for copies that need their size first. */
   readonly workspace: string;
+  /** Makes ready what storing needs, so that nothing waits for it once units are down. */
+  warm(): Promise<void>;
   /** Stores the item to its end and syncs. When its producer throws, so does this, and nothing of the item stays. */
   putStream(item: CapturedStream, signal: AbortSignal): Promise<StoredItem>;
   putTree(item: CapturedTree, signal: AbortSignal): Promise<StoredItem>;

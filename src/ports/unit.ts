@@ -33,6 +33,8 @@ export interface Unit {
   /** For people and records, as `unitNameOf`. */
   readonly name: string;
   readonly reference: UnitReference;
+  /** Whether {@link downMs} answers. */
+  readonly tellsDowntime: boolean;
   /** Of a group: `active` while any of its members runs or is on its way to; never `failed` while one runs. */
   state(signal: AbortSignal): Promise<UnitState>;
   /** What has to be started again to be as before: stored in the journal before `stop`. Empty when all is down. */
@@ -42,6 +44,10 @@ export interface Unit {
   /** Starts these members, which `running` told; all of the unit when null, none when empty. Does not wait until it is
    *  healthy. @throws UnitFailed when it ends at once */
   start(members: readonly string[] | null, signal: AbortSignal): Promise<void>;
+  /** For how long these members were down before they were last started, by the clock that also started them: the
+   *  shortest, in milliseconds. From the end of a stop to the beginning of a start it is no less than these are apart,
+   *  unless somebody started one in between. Null where it is not known, always where `tellsDowntime` is false. */
+  downMs(members: readonly string[], signal: AbortSignal): Promise<number | null>;
   /** The worst of its members. Of what is down by `state`: `down`. */
   health(signal: AbortSignal): Promise<UnitHealth>;
   /** Processes of the unit, as the host numbers them: whoever has a file open can be told to be one of these. */

@@ -51,6 +51,19 @@ export function unitContract(name: string, fixture: () => Promise<UnitFixture>):
     expect(await made.unit.health(never())).toBe(made.health);
   });
 
+  test(`${name}: it is told for how long it was down, where that is known`, async () => {
+    await using made = await fixture();
+    const running = await made.unit.running(never());
+    await made.unit.stop(never());
+    const from = performance.now();
+    await made.seen();
+    const apart = performance.now() - from;
+    await made.unit.start(running, never());
+    const down = await made.unit.downMs(running, never());
+    if (!made.unit.tellsDowntime) return expect(down).toBeNull();
+    expect(down).toBeGreaterThanOrEqual(apart - 1); // the engine's clock ticks in milliseconds of its own
+  });
+
   test(`${name}: stopping what is down and starting what runs is no error`, async () => {
     await using made = await fixture();
     await made.unit.start(await made.unit.running(never()), never());
@@ -115,8 +128,10 @@ export function unitContract(name: string, fixture: () => Promise<UnitFixture>):
     await images.change();
     await images.prune();
     await unit.stop(never());
-    if (!images.anew)
-      return expect(unit.takeImagesBack('point-3', before, never())).rejects.toMatchObject({ code: 'Unsupported' });
+    if (!images.anew) {
+      const back = unit.takeImagesBack('point-3', before, never());
+      return await expect(back).rejects.toMatchObject({ code: 'Unsupported' }); // before the fixture goes
+    }
     await unit.takeImagesBack('point-3', before, never());
     expect(await made.seen()).toEqual([]);
     expect(await unit.images(never())).toMatchObject(before);

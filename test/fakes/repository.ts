@@ -227,6 +227,7 @@ export function memoryRepository(options: MemoryRepositoryOptions): MemoryReposi
 
     return {
       workspace: tmpdir(),
+      warm: async () => {},
       putStream: (item: CapturedStream, signal) => put('putStream', item, () => item.bytes(signal), {}, signal),
       putTree: (item: CapturedTree, signal) =>
         put(

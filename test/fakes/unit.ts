@@ -2,10 +2,11 @@ import { HoldfastError } from '../../src/domain/errors.ts';
 import { unitNameOf } from '../../src/domain/unit-reference.ts';
 import type { Images, Unit, UnitHealth, UnitReference, UnitState } from '../../src/ports/unit.ts';
 
-type Method = Exclude<keyof Unit, 'name' | 'reference'>;
+type Method = Exclude<keyof Unit, 'name' | 'reference' | 'tellsDowntime' | 'downMs'>;
 
 /** A unit in memory. The suite of test/contracts/unit.ts runs against it, too. */
 export interface MemoryUnit extends Unit {
+  tellsDowntime: boolean;
   /** Its members and whether each one runs. */
   readonly members: Map<string, boolean>;
   /** Calls that changed something, in order: `stop`, `start a,b`. Shared by units that were given one list. */
@@ -14,6 +15,8 @@ export interface MemoryUnit extends Unit {
   healthNow: Exclude<UnitHealth, 'down'>;
   /** What `state` answers in place of what the members say. */
   stateNow: UnitState | null;
+  /** What it answers to `downMs`. */
+  downNow: number | null;
   /** What it answers to `starters`. */
   startedBy: readonly string[];
   imagesNow: Images;
@@ -48,7 +51,8 @@ export function memoryUnit(options: MemoryUnitOptions = {}): MemoryUnit {
   const unit: MemoryUnit = {
     ...{ name, reference, members: own, calls },
     ...{ healthNow: 'healthy', stateNow: null, startedBy: [], imagesNow: {}, processesNow: [] },
-    kept: new Map(),
+    ...{ kept: new Map(), tellsDowntime: false, downNow: null },
+    downMs: async () => unit.downNow,
     before: () => {},
     async state(signal) {
       await asked('state', signal);

@@ -113,6 +113,25 @@ describe('containers around a backup', () => {
     expect((await made.context.journal()).open()).toEqual([]);
   });
 
+  test("that somebody started while they were to be down make it partial, by the engine's own times", async () => {
+    for (const [downNow, outcome] of [
+      [5000, 'passed'],
+      [200, 'partial'],
+      [null, 'passed'],
+    ] as const) {
+      using made = await house();
+      const { units, data } = withContainers(made, [{ name: 'web', labels: label('stop-during-backup') }]);
+      Object.assign(units.get('web') as MemoryUnit, { tellsDowntime: true, downNow });
+      data.onRead = () => made.clock.advance({ seconds: 5 });
+      const report = await made.backUp({ repositories: ['first'] });
+      expect(report).toMatchObject({ outcome, points: [{ outcome: 'passed' }] });
+      const said = report.failures.map(({ message }) => message);
+      expect(said).toEqual(
+        outcome === 'passed' ? [] : ['container web was started by somebody while mealie was read.'],
+      );
+    }
+  });
+
   test('stay down when their label says so, and were down already stay down', async () => {
     using made = await house();
     const { calls, units } = withContainers(made, [

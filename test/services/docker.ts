@@ -1,5 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { copyFile, mkdir, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -73,6 +74,9 @@ export async function dockerEngine(): Promise<DockerEngine> {
       const closed = once(daemon, 'exit');
       daemon.kill('SIGKILL');
       await closed;
+      // its containerd goes with it; a new engine that still finds that one waits for it in vain
+      const containerd = await readFile(`${folder}/exec/containerd/containerd.pid`, 'utf8').catch(() => '');
+      await until(async () => containerd === '' || !existsSync(`/proc/${containerd.trim()}`), 'the end of containerd');
     },
     async revive() {
       await rm(`${folder}/docker.pid`, { force: true });
@@ -120,7 +124,7 @@ export const composeFile = async (engine: DockerEngine, file: string, ...words: 
   }));
 
 /** An image `busybox` with the programs of busybox-static in /bin, and nothing else. */
-export async function importBusybox(engine: DockerEngine): Promise<void> {
+export async function importBusybox(engine: Pick<DockerEngine, 'importImage'>): Promise<void> {
   const root = await mkdtemp(join(tmpdir(), 'holdfast-busybox-'));
   try {
     for (const name of ['bin', 'etc', 'tmp', 'root']) await mkdir(join(root, name));

@@ -99,6 +99,7 @@ export function draftOf({ repository, header, store, lock, remove, release }: Dr
 
   return {
     workspace: store.workspace,
+    warm: async () => void (await import('../../../streams/write-stored-file.ts')),
     putStream: (item, signal) => tracked(put(item.name, signal, () => store.putStream(item, signal))),
     putTree: (item, signal) => tracked(put(item.name, signal, () => store.putTree(item, signal))),
     putCopy: (item, bytes, signal) => tracked(put(item.name, signal, () => store.putCopy(item, bytes, signal))),

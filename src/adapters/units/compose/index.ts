@@ -5,7 +5,7 @@ import type { EngineEnvironment } from '../../../process/container-engine.ts';
 import { keptName, PROJECT_LABEL } from '../engine/args.ts';
 import { containerEngine } from '../engine/engine.ts';
 import { giveNameBack, keepAll, releaseAll } from '../engine/images.ts';
-import { type Container, imageOf, nameOf, runs, stateOf } from '../engine/parse.ts';
+import { type Container, downMsOf, imageOf, nameOf, runs, stateOf } from '../engine/parse.ts';
 import { imagesIn, inOrder, parseNeeds } from './order.ts';
 import { composeProject } from './project.ts';
 
@@ -36,6 +36,8 @@ export function composeUnit(reference: Reference, host: Host, environment: Engin
   return {
     name,
     reference,
+    tellsDowntime: true,
+    downMs: async (members, signal) => downMsOf(await engine.inspect(members, signal)),
     state: async (signal) => stateOfAll(await inspect(signal)),
     running: async (signal) => (await inspect(signal)).filter(runs).map(nameOf),
     async stop(signal, spared = new Set()) {

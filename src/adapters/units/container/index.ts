@@ -5,7 +5,7 @@ import type { Unit, UnitReference } from '../../../ports/unit.ts';
 import type { EngineEnvironment } from '../../../process/container-engine.ts';
 import { containerEngine } from '../engine/engine.ts';
 import { giveNameBack, keepAll, releaseAll } from '../engine/images.ts';
-import { type Container, imageOf, nameOf, runs, stateOf } from '../engine/parse.ts';
+import { type Container, downMsOf, imageOf, nameOf, runs, stateOf } from '../engine/parse.ts';
 
 type Reference = Extract<UnitReference, { readonly kind: 'container' }>;
 
@@ -25,6 +25,8 @@ export function containerUnit(reference: Reference, host: Host, environment: Eng
   return {
     name,
     reference,
+    tellsDowntime: true,
+    downMs: async (members, signal) => downMsOf(await engine.inspect(members, signal)),
     state: async (signal) => stateOf(await inspect(signal)),
     async running(signal) {
       const found = await inspect(signal);

@@ -15,6 +15,8 @@ const containerSchema = z.object({
     ExitCode: z.int().default(0),
     Error: z.string().default(''),
     OOMKilled: z.boolean().default(false),
+    StartedAt: z.string().default(''),
+    FinishedAt: z.string().default(''),
     Health: z.object({ Status: z.string() }).nullish(),
   }),
   Config: z.object({
@@ -60,6 +62,24 @@ export function stateOf({ State }: Container): UnitState {
       return 'failed';
     default:
       return State.Error !== '' || State.OOMKilled ? 'failed' : 'inactive';
+  }
+}
+
+/** The shortest time between an end and the start after it; null for one that never ended, or has ended since. */
+export function downMsOf(containers: readonly Container[]): number | null {
+  const times = containers.map(({ State }) => [State.FinishedAt, State.StartedAt].map(momentOf));
+  const down = times.map(([ended, started]) => (ended == null || started == null ? null : started - ended));
+  const known = down.filter((one) => one !== null && one >= 0);
+  return known.length === down.length && known.length > 0 ? Math.min(...(known as number[])) : null;
+}
+
+/** RFC 3339, in nanoseconds; the year 1 stands for never. In milliseconds since 1970. */
+function momentOf(text: string): number | null {
+  try {
+    const nanoseconds = Temporal.Instant.from(text).epochNanoseconds;
+    return nanoseconds <= 0n ? null : Number(nanoseconds / 1000n) / 1000;
+  } catch {
+    return null;
   }
 }
 

@@ -73,6 +73,8 @@ export function systemdUnit(reference: Reference, host: Host): Unit {
   return {
     name,
     reference,
+    tellsDowntime: false,
+    downMs: async () => null,
     running,
     state: async (signal) => stateOf(await show(signal)),
     async stop(signal, spared = new Set()) {
