@@ -136,10 +136,10 @@ services: { home: { sources: ${JSON.stringify(sources)}, checks: ${JSON.stringif
       const report = JSON.parse(stdout);
       expect(report).toMatchObject({ outcome: 'passed', evidence: 'restored', isolated: true, facts: { equal: true } });
       expect(report.items.map(({ name, restoredBy }: Json) => [name, restoredBy.name])).toEqual([
-        ['postgres_globals', 'PostgreSQL of the image postgres'],
-        ['postgres_postgres', 'PostgreSQL of the image postgres'],
-        ['mariadb_wiki', 'MariaDB of the image servers'],
-        ['redis', 'Redis of the image servers'],
+        ['postgres_globals', 'PostgreSQL (image postgres)'],
+        ['postgres_postgres', 'PostgreSQL (image postgres)'],
+        ['mariadb_wiki', 'MariaDB (image servers)'],
+        ['redis', 'Redis (image servers)'],
       ]);
       expect(report.checks.map(({ outcome }: Json) => outcome)).toEqual(['passed', 'passed']);
     } finally {
@@ -209,7 +209,8 @@ services: { home: { sources: ${JSON.stringify(sources)}, checks: ${JSON.stringif
       expect(await couch.ask('GET', '/_all_dbs'), moment).toEqual(['vault']);
       return true;
     }
-    for (const moment of ['said verify', 'said clean up']) expect(await killed(moment)).toBe(true);
+    for (const moment of ['said verify', 'said clean up', 'spawned create', 'spawned start', 'spawned rm'])
+      expect(await killed(moment), moment).toBe(true);
     let writes = 0;
     while (await killed(`after ${writes + 1}`)) writes += 1;
     expect(writes).toBeGreaterThan(6);

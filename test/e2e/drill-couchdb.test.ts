@@ -54,7 +54,7 @@ services: { notes: { sources: { vault: ${JSON.stringify({ couchdb })} } } }`);
       'couchdb_the%2Fvault': { documents: { 'the/vault': HOSTILE_DOCUMENTS }, ...HOSTILE_FACTS },
       couchdb_small: { documents: { small: 1 }, deleted: 0, designDocuments: 0, revisions: 1, attachments: 0 },
     });
-    expect(report.items[0].restoredBy).toEqual({ name: `CouchDB at ${other.url}`, version: '4.2.0' });
+    expect(report.items[0].restoredBy).toEqual({ name: `CouchDB (${other.url})`, version: '4.2.0' });
     tool('sh', '-c', '! grep -rF 4711-secret "$@"', 'sh', machine.path('disk'), machine.path('state'));
 
     const folder = pointFolderIn(machine.path('disk/notes'));

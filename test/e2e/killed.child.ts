@@ -1,5 +1,8 @@
 // Run by drill-containers.test.ts, as holdfast is: the program, which ends as by a power cut where HOLDFAST_TEST_KILL says:
-// `before NUMBER` or `after NUMBER` of the writes of its journal, or `said PHASE` of a drill.
+// `before NUMBER` or `after NUMBER` of the writes of its journal, `said PHASE` of a drill, or `spawned WORD`, the second of
+// a program's arguments, which outlives it.
+import childProcess from 'node:child_process';
+import { syncBuiltinESMExports } from 'node:module';
 import { JournalStore } from '../../src/journal/store.ts';
 
 const [moment = '', ...rest] = (process.env.HOLDFAST_TEST_KILL ?? '').split(' ');
@@ -32,5 +35,15 @@ process.stderr.write = (...args: unknown[]): boolean => {
   if (moment === 'said' && String(args[0]).includes(`drill: ${wanted}`)) end();
   return write(...args);
 };
+
+const spawn = childProcess.spawn as (...args: unknown[]) => unknown;
+Object.assign(childProcess, {
+  spawn: (...args: unknown[]): unknown => {
+    const child = spawn(...args);
+    if (moment === 'spawned' && Array.isArray(args[1]) && args[1][1] === wanted) end();
+    return child;
+  },
+});
+syncBuiltinESMExports();
 
 await import('../../src/main.ts');

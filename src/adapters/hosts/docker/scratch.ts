@@ -27,7 +27,7 @@ export const inContainer =
     await start(image.id, place, local, environment, signal);
     const host = place.mark(await dockerHost(place.name, local, environment, signal));
     const scratch = await open(source, items, insideOf(host, place), signal);
-    return { ...scratch, tool: { ...scratch.tool, name: `${scratch.tool.name} of the image ${image.name}` } };
+    return { ...scratch, tool: { ...scratch.tool, name: `${scratch.tool.name} (image ${image.name})` } };
   };
 
 interface Image {

@@ -16,7 +16,7 @@ export const drillServerOf = (
   async tool(signal) {
     await using client = await open(signal);
     const { version } = await look(source, [], client);
-    return { name: `CouchDB at ${addressOf(settings).origin}`, version };
+    return { name: `CouchDB (${addressOf(settings).origin})`, version };
   },
 });
 
