@@ -106,6 +106,14 @@ describe.runIf(['sqlite3', 'setfacl', 'setfattr'].every(available))('restore, wi
     expect(readFileSync(join(path, 'a-first'), 'utf8')).toBe('spoiled');
     expect(run('sqlite3', join(path, 'prod.db'), 'select group_concat(text) from notes')).toBe('then,now\n');
     expect(report.warnings).toEqual([]);
+    const listed = (): object[] => JSON.parse(passes('snapshot', 'list', '--json')).kept;
+    expect(listed()).toMatchObject([{ kind: 'path', name: path, of: 'wishlist' }]);
+    const back = holdfast('rollback', '--snapshot', path, '--auto-confirm');
+    expect(back.status).toBe(64);
+    expect(back.stderr).toContain('with mv');
+    passes('snapshot', 'remove', path);
+    expect(existsSync(path)).toBe(false);
+    expect(listed()).toEqual([]);
   });
 
   test('a damaged archive restores nothing', () => {

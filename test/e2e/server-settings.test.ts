@@ -29,7 +29,7 @@ describe.runIf(postgresAvailable())('PostgreSQL', () => {
     const { kept } = machine.json(0, 'restore', 'wiki', '--in-place', '--yes');
     expect(await server.sql('wiki', 'set statement_timeout = 0; select count(*) from t')).toBe('60000');
     machine.passes('rollback', '--snapshot', kept[0].path, '--auto-confirm');
-    expect(await server.sql('wiki', 'select count(*) from t')).toBe('1');
+    expect(await server.sql('wiki', 'set statement_timeout = 0; select count(*) from t')).toBe('1');
     expect(machine.json(0, 'unlock').repairs).toEqual([]);
   }, 120_000);
 });

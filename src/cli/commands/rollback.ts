@@ -56,6 +56,7 @@ export const rollbackCommand = (face: Face): Command =>
       await using application = await face.open({ writes: !dryRun });
       const kept = options.snapshot === undefined ? null : await findKeptState(options.snapshot, application);
       if (kept !== null && 'database' in kept) return await takeDatabaseBack(kept, autoConfirm, application, face);
+      if (kept?.path === options.snapshot) throw keptPath(kept?.path ?? '');
       const choose = given === null || (asks && 'subvolume' in given && !given.lastGood);
       const what = choose ? await chooseSnapshot(options.subvolume ?? null, application, face) : given;
       if (what === null) return face.exit(1); // left without a choice: nothing changed
@@ -96,6 +97,12 @@ function whatOf({
   if (snapshot !== undefined) return { snapshot };
   return subvolume === undefined ? null : { subvolume, lastGood };
 }
+
+/** A kept state of a pool is known by its name, and is a snapshot among others. */
+const keptPath = (path: string): HoldfastError =>
+  new HoldfastError('Usage', `${path} is a path that a restore kept, which rollback does not exchange.`, path, {
+    hint: 'Stop what uses it, move the present one away, and give this one its name back with mv',
+  });
 
 /** @throws Usage for what does not go with a service */
 function refuseBeside({ snapshot, subvolume, lastGood, path, withDependencies }: Options): void {

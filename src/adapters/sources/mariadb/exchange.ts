@@ -1,3 +1,4 @@
+import { HoldfastError } from '../../../domain/errors.ts';
 import { literal, quoted } from './args.ts';
 import type { Client } from './client.ts';
 import { define } from './definitions.ts';
@@ -28,7 +29,12 @@ export async function exchange(names: Exchange, client: Client, signal: AbortSig
 
 async function moveTables(names: Exchange, client: Client, signal: AbortSignal): Promise<void> {
   const { database, from, aside } = names;
-  const before = (await savedIn(aside, BEGUN, client, signal)) ?? (await save(names, client, signal));
+  if ((await savedIn(aside, BEGUN, client, signal)) === null) await save(names, client, signal);
+  const before = await savedIn(aside, BEGUN, client, signal);
+  if (before === null)
+    throw new HoldfastError('Refused', `The server did not keep what ${database} is made again from.`, database, {
+      hint: 'Nothing was dropped. See whether its settings let a transaction last, and its log',
+    });
   const present = await objectsOf(database, client, signal);
   const coming = from === null ? null : await objectsOf(from, client, signal);
   // A table with a trigger moves to no other database; a view keeps a table from coming in under its name.

@@ -55,7 +55,7 @@ export async function save(
   { database, from, aside }: { readonly database: string; readonly from: string | null; readonly aside: string },
   client: Client,
   signal: AbortSignal,
-): Promise<Before> {
+): Promise<void> {
   const present = await lookAt(database, client, signal);
   const coming = from === null ? null : await lookAt(from, client, signal);
   const before = { present, coming };
@@ -73,7 +73,6 @@ export async function save(
     `INSERT INTO ${table} VALUES ${rows.join(', ')}`,
   ];
   await client.lines(statements.join(';\n'), signal);
-  return before;
 }
 
 async function lookAt(database: string, client: Client, signal: AbortSignal): Promise<Saved | null> {
