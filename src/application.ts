@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { homedir, hostname } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { CONTAINERS, HOSTS, SOURCES, UNITS } from './adapters/registry.ts';
 import { openCatalog } from './catalog/open.ts';
 import { keepReserve } from './catalog/reserve.ts';
@@ -249,7 +249,10 @@ export async function openApplication(
     services: definitions.services,
     plans: definitions.plans,
     repositoryNames: configuration === null ? locations : [...definitions.repositories.keys()],
-    forbiddenPaths: configuration === null ? [folder] : [...ownFolders(configuration, definitions), folder],
+    forbiddenPaths:
+      configuration === null
+        ? [folder, ...locations.map((one) => resolve(one))]
+        : [...ownFolders(configuration, definitions), folder],
     configuration: taken?.masked ?? null,
     loaded,
     runInForeground: async (command) => (await import('./process/foreground.ts')).runInForeground(command),

@@ -1,4 +1,5 @@
 import { HoldfastError } from '../domain/errors.ts';
+import { isBelow } from '../domain/tree-path.ts';
 import type { JournalEntry } from '../journal/entry.ts';
 import type { Host, HostFiles } from '../ports/host.ts';
 import type { Context } from './context.ts';
@@ -31,16 +32,17 @@ interface FolderTarget {
   readonly overwrite?: Overwrite | undefined;
 }
 
-/** @throws TargetExists, NoSpace before anything is written */
+/** @throws TargetExists, NoSpace, Refused before anything is written */
 export async function planFolder(
   { path, overwrite }: FolderTarget,
   choices: readonly Choice[],
   selected: SelectedPoint,
-  parts: { readonly id: string; readonly context: Pick<Context, 'host'> },
+  parts: { readonly id: string; readonly context: Pick<Context, 'host' | 'forbiddenPaths'> },
   signal: AbortSignal,
 ): Promise<FolderPlan> {
   const host = await parts.context.host('local');
   const place = await placeOf(path, host.files, signal);
+  await refuseOwnFolder([place.base, ...place.missing].join('/'), parts.context.forbiddenPaths, host.files, signal);
   const stage = `${place.base}/.holdfast-restore-${parts.id.toLowerCase()}`;
   await refuseFullDisk(choices, place, host.files, signal);
   const ports = { files: host.files, selected };
@@ -51,6 +53,21 @@ export async function planFolder(
       : { shown: [], count: 0 };
   const folder = [base, ...missing].join('/');
   return { host, folder, base, missing, stage, overwrite, choices, conflicts };
+}
+
+/** What a repository or the state folder holds is judged by its names and places: nothing else belongs there. */
+async function refuseOwnFolder(
+  target: string,
+  own: readonly string[],
+  files: HostFiles,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const folder of own) {
+    if ((await files.status(folder, signal)) === null) continue;
+    if (!isBelow(target, await files.realPath(folder, signal))) continue;
+    const words = `${target} lies in ${folder}, which belongs to Holdfast itself.`;
+    throw new HoldfastError('Refused', words, target, { hint: 'Nothing was changed. Choose a folder outside of it' });
+  }
 }
 
 interface TargetPlace extends Place {

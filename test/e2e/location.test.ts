@@ -63,6 +63,8 @@ services: { files: { sources: { data: { files: [./data] } } } }
       const hint = expect.stringContaining('STATE_DIRECTORY'); // what makes folders writes down its steps
       expect(machine.json(1, ...back)).toMatchObject({ error: { code: 'StateUnusable', hint } });
       const environment = { STATE_DIRECTORY: machine.path('elsewhere') };
+      const inside = machine.run([...back.slice(0, -1), machine.path('disk/files/restored')], { environment });
+      expect(inside).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('belongs to Holdfast itself') });
       for (const words of [['verify', 'files', ...there], back])
         expect(machine.run(words, { environment })).toMatchObject({ exitCode: 0 });
       const restored = tool('find', machine.path('to'), '-name', 'recipe')

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { available } from '../services/available.ts';
@@ -66,6 +66,18 @@ describe.runIf(available('sqlite3'))('restore to a folder', () => {
     expect(both()).toEqual(['soup\n', 'bread\n']);
     expect(readFileSync(to('extra'), 'utf8')).toBe('extra\n');
     expect(left(machine)).toEqual([]);
+  });
+
+  test('writes nothing into a repository or the state, whichever way leads there', () => {
+    const machine = aMachine();
+    aServiceOn(machine);
+    machine.passes('backup');
+    symlinkSync('disk', machine.path('link'));
+    const before = tool('find', machine.path('disk'), '-type', 'f');
+    for (const target of ['disk', 'disk/notes/restored', 'link/deep/er', 'state', './state/../disk'])
+      expect(machine.json(1, 'restore', 'notes', '--to', target), target).toMatchObject({ error: { code: 'Refused' } });
+    expect(tool('find', machine.path('disk'), '-type', 'f')).toBe(before);
+    machine.passes('restore', 'notes', '--to', 'disk-restored');
   });
 
   test('gives nothing of a damaged item, and keeps it to look at only when asked', () => {
