@@ -1,10 +1,15 @@
 import { readdirSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type DockerEngine, dockerAvailable, dockerEngine, importBusybox, until } from '../services/docker.ts';
+import {
+  type DockerEngine,
+  dockerAvailable,
+  dockerEngine,
+  importBusybox,
+  startContainer,
+  until,
+} from '../services/docker.ts';
 import { aMachine } from './holdfast.ts';
-
-const STOPS = ['--label', 'docker-volume-backup.stop-during-backup=true'];
-const LOOP = 'trap "exit 0" TERM; while :; do sleep 0.05; done';
+import { LOOP, STOPS } from './stopped-containers.ts';
 
 describe.runIf(dockerAvailable())('what goes wrong with containers around a backup', () => {
   let engine: DockerEngine;
@@ -16,10 +21,8 @@ describe.runIf(dockerAvailable())('what goes wrong with containers around a back
     await engine?.[Symbol.asyncDispose]();
   }, 60_000);
 
-  const start = async (name: string, script: string, ...options: readonly string[]): Promise<void> => {
-    const words = ['run', '--detach', '--network', 'none', '--name', name, ...options, 'busybox', 'sh', '-c', script];
-    await engine.docker(...words);
-  };
+  const start = (name: string, script: string, ...options: readonly string[]): Promise<void> =>
+    startContainer(engine, name, ...options, 'busybox', 'sh', '-c', script);
   const stateOf = (name: string): Promise<string> => engine.docker('inspect', '--format', '{{.State.Status}}', name);
 
   test('an engine that dies while it is read through leaves no point, and its container starts once it is back', async () => {

@@ -1,27 +1,25 @@
-import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { available } from '../services/available.ts';
 import { btrfsPool, hasBtrfs } from '../services/btrfs.ts';
-import { type DockerEngine, dockerAvailable, dockerEngine, importBusybox, until } from '../services/docker.ts';
+import {
+  type DockerEngine,
+  dockerAvailable,
+  dockerEngine,
+  importBusybox,
+  startContainer,
+  until,
+} from '../services/docker.ts';
 import { loopDisk, run } from '../services/loop-disk.ts';
 import { aMachine, type Json, type Machine, tool } from './holdfast.ts';
+import { LOOP, lookAt as lookAtTree, STOPS, sh } from './stopped-containers.ts';
 
-const sh = (script: string, ...args: readonly string[]): string =>
-  execFileSync('sh', ['-c', script, 'sh', ...args], { encoding: 'utf8', maxBuffer: 2 ** 26 }).trimEnd();
-
-/** Names, types, modes, owners, times and targets of a tree, and what is in its files. */
-const lookAt = (folder: string): string =>
-  sh(
-    'cd "$1" && find . -printf "%P %y %m %U %G %l %T@\\n" | LC_ALL=C sort && find . -type f | LC_ALL=C sort | xargs -r sha256sum',
-    folder,
-  );
+/** With times. */
+const lookAt = (folder: string): string => lookAtTree(folder, ' %T@');
 
 /** Says in its volume that it was started, and ends at once when it is told to. */
-const TELLS = 'echo started >> /sub/starts; trap "exit 0" TERM; while :; do sleep 0.05; done';
-const QUIET = 'trap "exit 0" TERM; while :; do sleep 0.05; done';
-const STOPS = ['--label', 'docker-volume-backup.stop-during-backup=true'];
+const TELLS = `echo started >> /sub/starts; ${LOOP}`;
 
 describe.runIf(dockerAvailable() && hasBtrfs() && available('mkfs.xfs') && available('sqlite3'))(
   'a stop that is as short as a snapshot',
@@ -53,8 +51,7 @@ describe.runIf(dockerAvailable() && hasBtrfs() && available('mkfs.xfs') && avail
     };
     const container = async (script: string, ...options: readonly string[]): Promise<string> => {
       const name = `app${++made}`;
-      const words = ['run', '--detach', '--network', 'none', '--name', name, ...STOPS, ...options, 'busybox'];
-      await engine.docker(...words, 'sh', '-c', script);
+      await startContainer(engine, name, ...STOPS, ...options, 'busybox', 'sh', '-c', script);
       return name;
     };
     const stateOf = (name: string): Promise<string> => engine.docker('inspect', '--format', '{{.State.Status}}', name);
@@ -170,7 +167,7 @@ services:
       );
       const first = machine.json(0, 'backup');
       expect(first.stops).toEqual([]);
-      const app = await container(QUIET, ...mounts);
+      const app = await container(LOOP, ...mounts);
       const second = machine.json(0, 'backup');
       expect(second.stops[0].readings).toEqual([
         { source: 'sub', snapshot: 'btrfs', why: null },
@@ -212,7 +209,7 @@ services:
       }
       const volumes = [await bound(plain), await bound(copied)];
       const mounts = volumes.flatMap((volume, index) => ['--volume', `${volume}:/v${index}`]);
-      const app = await container(QUIET, ...mounts);
+      const app = await container(LOOP, ...mounts);
       const machine = machineOf(`{ plain: { volume: ${volumes[0]} }, copied: { volume: ${volumes[1]} } }`);
       const snapshots = (): readonly string[] =>
         [pool.path, disk.path].flatMap((path) => {
@@ -248,7 +245,7 @@ services:
       run('btrfs', '-q', 'subvolume', 'create', join(holder, 'inner'));
       const volumes = [await bound(holder), await bound(pool.path)];
       const mounts = volumes.flatMap((volume, index) => ['--volume', `${volume}:/v${index}`]);
-      const app = await container(QUIET, ...mounts);
+      const app = await container(LOOP, ...mounts);
       const machine = machineOf(`{ holder: { volume: ${volumes[0]}, exclude: [inner] } }`);
       const report = machine.json(0, 'backup');
       expect(report.stops[0].readings).toEqual([

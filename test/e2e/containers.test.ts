@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -12,19 +12,7 @@ import {
 } from '../services/docker.ts';
 import { PROGRAM } from '../services/program.ts';
 import { aMachine, type Machine } from './holdfast.ts';
-
-const sh = (script: string, ...args: readonly string[]): string =>
-  execFileSync('sh', ['-c', script, 'sh', ...args], { encoding: 'utf8', maxBuffer: 2 ** 26 }).trimEnd();
-
-/** Names, types, modes, owners and targets of a tree, and what is in its files. */
-const lookAt = (folder: string): string =>
-  sh(
-    'cd "$1" && find . -printf "%P %y %m %U %G %l\\n" | LC_ALL=C sort && find . -type f | LC_ALL=C sort | xargs -r sha256sum',
-    folder,
-  );
-
-/** Ends at once when it is told to. */
-const LOOP = 'trap "exit 0" TERM; while :; do sleep 0.05; done';
+import { LOOP, lookAt, STOPS, sh } from './stopped-containers.ts';
 
 describe.runIf(dockerAvailable())('containers', () => {
   let engine: DockerEngine;
@@ -74,7 +62,6 @@ ${yaml}`);
   };
   const stateOf = (name: string): Promise<string> =>
     engine.docker('inspect', '--format', '{{.State.Status}} {{.State.StartedAt}}', name);
-  const STOPS = ['--label', 'docker-volume-backup.stop-during-backup=true'];
 
   test('the whole story: fill, back up, break, restore one volume, restore all, and old archives go', async () => {
     const { machine, data, cache, at } = await runner();
