@@ -13,14 +13,16 @@ describe.runIf(postgresAvailable())('a drill of PostgreSQL', () => {
   let log: string;
   beforeAll(async () => {
     const settings = { logging_collector: 'on', log_connections: 'on', log_filename: 'live.log', log_directory: 'log' };
-    server = await postgresServer(settings);
+    server = await postgresServer({ ...settings, shared_preload_libraries: 'pg_stat_statements' });
     log = join(server.socket, 'data/log/live.log');
     await server.sql('postgres', "create role keeper login password 'k'; create role reader");
     await server.tool('createdb', '--owner=keeper', 'wiki');
     await server.sql(
       'wiki',
       `${HOSTILE} create table secret (x int); alter table secret owner to keeper;
-      grant select on secret to reader; insert into secret values (1234567), (2)`,
+      grant select on secret to reader; insert into secret values (1234567), (2);
+      create extension pg_stat_statements; -- nobody can ask it unless the server has loaded it when it started
+      create materialized view asked as select count(*) > 0 as any from pg_stat_statements`,
     );
     await server.sql('postgres', 'create table kept (x) as values (1)');
   }, 120_000);

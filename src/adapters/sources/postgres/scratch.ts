@@ -35,11 +35,18 @@ const SETTINGS = {
   max_connections: '20',
   max_locks_per_transaction: '1024',
   maintenance_work_mem: '128MB',
-  shared_preload_libraries: '',
   restart_after_crash: 'off',
   logging_collector: 'off',
   unix_socket_permissions: '0700',
 } as const;
+
+/** Extensions that nothing can be restored with unless their library, of the same name, is loaded when the server starts:
+ *  as their own documents say. Not those whose workers would change rows by themselves (timescaledb, pg_cron). */
+const PRELOADED: ReadonlySet<string> = new Set(['pg_stat_statements', 'vchord', 'vectors']);
+
+const extensionsOf = (items: readonly Item[]): readonly string[] => [
+  ...new Set(items.flatMap(({ facts }) => Object.keys(facts.extensions ?? {}))),
+];
 
 /** A server of the installed programs, in a folder and on a socket that nobody else reaches. */
 export const openScratch: OpenScratch = async (source, items, place, signal) => {
@@ -51,7 +58,7 @@ export const openScratch: OpenScratch = async (source, items, place, signal) => 
   const account = await place.account(ACCOUNTS, signal);
   await using opened = new AsyncDisposableStack();
   const client = clientOf({ postgres: { socket: place.folder, user: SUPERUSER } }, reached(installed, account, place));
-  const server = opened.use(await start(installed, account, client, place, signal));
+  const server = opened.use(await start({ ...installed, items }, account, client, place, signal));
   await refuseMissingExtensions(items, client, signal);
   const scratch = scratchOf(source, { installed, client, server, place, account });
   const kept = opened.move();
@@ -66,7 +73,7 @@ const reached = ({ folder }: Installed, account: ScratchAccount | null, { host, 
 });
 
 async function start(
-  { folder: programs, version }: Installed,
+  { folder: programs, version, items }: Installed & { readonly items: readonly Item[] },
   account: ScratchAccount | null,
   client: Client,
   place: ScratchPlace,
@@ -85,7 +92,9 @@ async function start(
     const said = cause instanceof HoldfastError ? cause.message : String(cause);
     throw new HoldfastError('ScratchUnusable', `No scratch server could be made: ${said}`, 'initdb', { cause });
   }
-  const given = Object.entries({ ...SETTINGS, unix_socket_directories: folder });
+  const libraries = extensionsOf(items).filter((name) => PRELOADED.has(name));
+  const own = { shared_preload_libraries: libraries.join(','), unix_socket_directories: folder };
+  const given = Object.entries({ ...SETTINGS, ...own });
   const args = ['-D', data, ...given.flatMap(([name, value]) => ['-c', `${name}=${value}`])];
   return await startScratchServer(
     {
@@ -106,8 +115,7 @@ async function start(
 /** A dump names the extensions that it needs; what makes them is the machine's. @throws ScratchUnusable */
 async function refuseMissingExtensions(items: readonly Item[], client: Client, signal: AbortSignal): Promise<void> {
   const there = new Set(await askServer(client, [], 'select name from pg_catalog.pg_available_extensions', signal));
-  const wanted = items.flatMap(({ facts }) => Object.keys(facts.extensions ?? {}));
-  const missing = [...new Set(wanted)].filter((name) => !there.has(name));
+  const missing = extensionsOf(items).filter((name) => !there.has(name));
   if (missing.length > 0) throw lacking(`the extension ${missing.join(', ')}`);
 }
 
