@@ -1,6 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { resolve } from 'node:path';
 import { HOSTS, SOURCES } from './adapters/registry.ts';
 import { openLocalHost } from './application.ts';
 import { secretReader } from './config/secret.ts';
@@ -50,7 +50,7 @@ async function whyNotAsked(
 ): Promise<string | null> {
   const row = SOURCES.get(kind);
   if (row === undefined) throw new TypeError(`${kind} is no kind of sources.`);
-  const workspace = await mkdtemp(join(tmpdir(), 'holdfast-init-'));
+  const workspace = await mkdtemp(resolve(tmpdir(), 'holdfast-init-'));
   try {
     const secret = secretReader({
       environment: process.env,

@@ -34,7 +34,7 @@ export const demoCommand = (face: Face): Command =>
     .action(async ({ keep }: { readonly keep?: string }) => {
       refuseDryRun(face.globals());
       const folder =
-        keep === undefined ? await mkdtemp(join(tmpdir(), 'holdfast-demo-')) : await emptyFolder(resolve(keep));
+        keep === undefined ? await mkdtemp(resolve(tmpdir(), 'holdfast-demo-')) : await emptyFolder(resolve(keep));
       try {
         const steps = await demonstrate(folder, face);
         const kept = keep === undefined ? null : folder;

@@ -1,6 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { resolve } from 'node:path';
 import { printName } from '../../../domain/tree-name.ts';
 import type { Host } from '../../../ports/host.ts';
 import { findSqlite } from './databases.ts';
@@ -21,7 +21,7 @@ export async function lookForDatabases(
   host: Host,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
-  const folder = await mkdtemp(join(tmpdir(), 'holdfast-look-'));
+  const folder = await mkdtemp(resolve(tmpdir(), 'holdfast-look-'));
   try {
     const own = await realPaths(forbidden, host, signal);
     const roots = await findRoots(paths, exclude, own, host, signal);
