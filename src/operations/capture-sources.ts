@@ -9,7 +9,7 @@ import type { EarlierPoints } from './earlier-points.ts';
 import { type ItemNames, itemNames, nameTaken, secondName } from './item-names.ts';
 import { type Slots, slots } from './slots.ts';
 import type { SourceSnapshots } from './source-snapshots.ts';
-import { failedItem, storeItem } from './store-item.ts';
+import { failedItem, itemFailed, storeItem } from './store-item.ts';
 
 /** Items that are stored side by side on one host. */
 const JOBS = 2;
@@ -98,7 +98,7 @@ async function captureSource(
   const seen = () => ({ size: 0, durationMs: Math.round(context.clock.monotonicMs() - from), readAt });
   const fail = (item: string, error: unknown): void => {
     items.push(failedItem({ name: item, source: name, kind, tool: null }, error, seen()));
-    context.progress({ type: 'item-finished', subject: item, outcome: 'failed', detail: messageOf(error) });
+    context.progress(itemFailed(item, error));
   };
   // Who asks for so many at a time means all of them.
   const apart = source.capabilities.waits === true && request.jobs === undefined;

@@ -2,6 +2,7 @@ import { emptiedPaths } from '../domain/anomaly.ts';
 import { HoldfastError, messageOf } from '../domain/errors.ts';
 import type { Item } from '../domain/manifest.ts';
 import { mayReuse } from '../domain/reuse.ts';
+import type { ProgressEvent } from '../ports/progress.ts';
 import type { Draft, Repository } from '../ports/repository.ts';
 import type { Captured, CapturedStream, CapturedTree } from '../ports/source.ts';
 import type { Context } from './context.ts';
@@ -96,10 +97,16 @@ async function store(
     signal.throwIfAborted();
     const repositoryFailed = watch.producerError === null && !(error instanceof ItemRefused);
     if (repositoryFailed && options.giveUpOnRepositoryFailure) throw error;
-    progress({ type: 'item-finished', subject, outcome: 'failed', detail: messageOf(error) });
+    progress(itemFailed(subject, error));
     return failedItem(identityOf(item), error, { size: watch.bytes, durationMs: durationMs(), readAt });
   }
 }
+
+/** How a failed item is told: a manifest has its error, and no room for what to do about it. */
+export const itemFailed = (subject: string, error: unknown): ProgressEvent => ({
+  ...{ type: 'item-finished', subject, outcome: 'failed', detail: messageOf(error) },
+  ...(error instanceof HoldfastError ? { hint: error.hint } : {}),
+});
 
 type ItemIdentity = Pick<Item, 'name' | 'source' | 'kind' | 'tool' | 'packed' | 'exclude' | 'fingerprint'>;
 

@@ -3,7 +3,14 @@ export type ProgressEvent =
   | { readonly type: 'step'; readonly subject: string; readonly text: string }
   | { readonly type: 'item-started'; readonly subject: string; readonly totalBytes: number | null }
   | { readonly type: 'item-advanced'; readonly subject: string; readonly bytes: number }
-  | { readonly type: 'item-finished'; readonly subject: string; readonly outcome: string; readonly detail: string }
+  /** `hint`: what to do about a failure. */
+  | {
+      readonly type: 'item-finished';
+      readonly subject: string;
+      readonly outcome: string;
+      readonly detail: string;
+      readonly hint?: string;
+    }
   | { readonly type: 'warning'; readonly subject: string; readonly text: string };
 
 export type Progress = (event: ProgressEvent) => void;

@@ -123,6 +123,7 @@ services:
     ];
     expect(ended.map(({ exitCode }) => exitCode)).toEqual([0, 0, 1]);
     expect(ended[2]?.stderr).toContain("Access denied for user 'keeper'");
+    expect(ended[2]?.stderr).toContain('next: Look at `user` (keeper) and `password` of the source');
     for (const { stdout, stderr } of ended) expect(stdout + stderr).not.toContain('4711');
     expect(tool('sh', '-c', `grep -rl 4711 '${machine.folder}' || true`)).toBe('');
     expect(tool('find', machine.path('disk'), '-type', 'f', '-perm', '/077', '-not', '-name', 'restore.sh')).toBe('');

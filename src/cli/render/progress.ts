@@ -30,8 +30,10 @@ function rateLine({ bytes, totalBytes, startedMs }: Item, nowMs: number): string
 function lineOf(event: ProgressEvent): string | null {
   if (event.type === 'step') return `${event.subject}: ${event.text}`;
   if (event.type === 'warning') return `warning: ${event.subject}: ${event.text}`;
-  if (event.type === 'item-finished')
-    return `${event.subject}: ${event.outcome}${event.detail ? `, ${event.detail}` : ''}`;
+  if (event.type === 'item-finished') {
+    const next = event.hint === undefined ? '' : `\n  next: ${event.hint}`;
+    return `${event.subject}: ${event.outcome}${event.detail ? `, ${event.detail}` : ''}${next}`;
+  }
   return null;
 }
 
