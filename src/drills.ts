@@ -29,14 +29,20 @@ export const drillPorts = (
     const open = await openScratchOf(kind);
     const declared = services.get(service);
     const definition = declared?.sources.find((one) => one.name === name && one.kind === kind);
-    if (open === null || declared?.host !== 'local' || definition === undefined) return open;
+    if (open === null) return null;
+    const byPrograms = { open, inFolder: true };
+    if (declared?.host !== 'local' || definition === undefined) return byPrograms;
     const { drillServer, databases, readFrom } = await openSource(declared, definition);
     if (drillServer !== undefined)
-      return (await import('./operations/drill-databases.ts')).databasesOnServer(drillServer, service);
+      return {
+        open: (await import('./operations/drill-databases.ts')).databasesOnServer(drillServer, service),
+        inFolder: false,
+      };
     const server = databases?.server ?? readFrom;
-    if (!BY_IMAGE.has(kind) || server === undefined || !('container' in server)) return open;
+    if (!BY_IMAGE.has(kind) || server === undefined || !('container' in server)) return byPrograms;
     const { inContainer } = await HOSTS.docker.loadScratch();
-    return inContainer(open, server.container, await local(), engineEnvironment(process.env));
+    const byImage = inContainer(open, server.container, await local(), engineEnvironment(process.env));
+    return { open: byImage, inFolder: true };
   },
   scratchPlace: async (folder, keep, signal) =>
     (await import('./process/scratch.ts')).scratchPlace(folder, keep, await local(), signal),

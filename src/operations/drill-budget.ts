@@ -16,18 +16,20 @@ async function expectedBytes(
   const servers = new Set<string>();
   let bytes = 0;
   for (const { item, source, bytes: plain } of choices) {
-    const server = item !== null && (await isServer(() => scratch(item.kind, service, source)));
-    if (server) servers.add(source);
-    bytes += estimatedBytes(plain, server);
+    const way = item === null ? 'file' : await wayOf(() => scratch(item.kind, service, source));
+    if (way === 'server') servers.add(source);
+    if (way !== 'elsewhere') bytes += estimatedBytes(plain, way === 'server');
   }
   return bytes + servers.size * SERVER_BYTES;
 }
 
-async function isServer(scratch: () => ReturnType<DrillContext['scratch']>): Promise<boolean> {
+async function wayOf(scratch: () => ReturnType<DrillContext['scratch']>): Promise<'file' | 'server' | 'elsewhere'> {
   try {
-    return (await scratch()) !== null;
+    const way = await scratch();
+    if (way === null) return 'file';
+    return way.inFolder ? 'server' : 'elsewhere';
   } catch (error) {
-    if (error instanceof HoldfastError) return false; // it says so when it is to be opened, and takes nothing
+    if (error instanceof HoldfastError) return 'elsewhere'; // it says so when it is to be opened, and takes nothing
     throw error;
   }
 }

@@ -1,5 +1,5 @@
 import type { ServiceDefinition } from '../domain/definitions.ts';
-import type { OpenScratch, RestoredCheck, RestoredCopy, ScratchPlace } from '../ports/scratch.ts';
+import type { RestoredCheck, RestoredCopy, ScratchPlace, ScratchWay } from '../ports/scratch.ts';
 import type { Context } from './context.ts';
 
 /** What a drill reaches beside what every operation does. */
@@ -7,7 +7,7 @@ export interface DrillContext extends Context {
   /** How an instance for items of a kind is opened, by the source of a service that they were captured from where that is
    *  configured still; null for a kind whose items are files. Nothing is asked of anybody yet.
    *  @throws Unsupported for one that is not built */
-  scratch(kind: string, service: string, source: string): Promise<OpenScratch | null>;
+  scratch(kind: string, service: string, source: string): Promise<ScratchWay | null>;
   /** A folder of this machine, which exists, as the place of scratch instances. */
   scratchPlace(folder: string, keep: ScratchPlace['keep'], signal: AbortSignal): Promise<ScratchPlace>;
   /** The declared checks of a service, for its restored copy. Nothing is looked at yet. */

@@ -97,9 +97,9 @@ async function openOne(
 ): Promise<Scratch | null> {
   await place.host.files.makeFolder(place.folder, 0o700, signal);
   const [first] = own;
-  const open = first === undefined ? null : await context.scratch(first.choice.item.kind, service, source);
+  const way = first === undefined ? null : await context.scratch(first.choice.item.kind, service, source);
   const items = own.map(({ choice }) => choice.item);
-  return open && (await open(source, items, place, signal));
+  return way && (await way.open(source, items, place, signal));
 }
 
 /** Joins what was written as files, each item counted already, into the folder that checks are shown. */

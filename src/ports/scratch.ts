@@ -67,6 +67,13 @@ export type OpenScratch = (
   signal: AbortSignal,
 ) => Promise<Scratch>;
 
+/** How the instance for the items of one source is had. */
+export interface ScratchWay {
+  readonly open: OpenScratch;
+  /** Whether what is restored lies in the drill's folder, and takes its space. */
+  readonly inFolder: boolean;
+}
+
 /** What a service became in a drill, for its own checks. */
 export interface RestoredCopy {
   /** The working folder of checks: what was written as files, under the names of their tars. */
