@@ -242,5 +242,5 @@ describe.runIf(mariadbAvailable())('databases of MariaDB that are exchanged', ()
       for (const name of [present, staged]) await server.sql(null, `drop database ${quoted(name)}`);
     }
     expect(ended).toBeGreaterThan(15);
-  }, 120_000);
+  }, 240_000);
 });

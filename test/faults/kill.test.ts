@@ -37,7 +37,7 @@ describe.runIf(TOOLS.every(available))('a process that is killed', { timeout: 90
     house.passes('backup', '--repository', name);
     change();
     const seen = new Set<number>();
-    killAtChanges(house, ['backup', '--repository', name], { rename: 2, fsync: 9, mkdir: 9, unlink: 2 }, (where) => {
+    killAtChanges(house, ['backup', '--repository', name], { rename: 2, fsync: 9, mkdir: 9, unlink: 4 }, (where) => {
       expectWholePoints(house, [then, now]);
       const there = points(house.path(name)).length;
       seen.add(there);
@@ -56,7 +56,7 @@ describe.runIf(TOOLS.every(available))('a process that is killed', { timeout: 90
   ] as const)('in the prune of %s removes no part of a point, and the next one finishes', (plan, name, points) => {
     for (let count = 0; count < 3; count++) house.passes('backup', '--plan', plan);
     const newest = points(house.path(name)).at(-1);
-    killAtChanges(house, ['prune', '--plan', plan, '--yes'], { rename: 1, fsync: 6, unlink: 4, rmdir: 2 }, () => {
+    killAtChanges(house, ['prune', '--plan', plan, '--yes'], { rename: 2, fsync: 6, unlink: 6, rmdir: 2 }, () => {
       expectWholePoints(house, [then]);
       expect(points(house.path(name))).toContain(newest);
       house.passes('prune', '--plan', plan, '--yes');
@@ -71,7 +71,7 @@ describe.runIf(TOOLS.every(available))('a process that is killed', { timeout: 90
   test('in a run leaves whole points, and the next run does all of it', () => {
     for (let count = 0; count < 2; count++) house.passes('backup', '--plan', 'nightly');
     change();
-    killAtChanges(house, ['run', 'nightly'], { rename: 2, fsync: 14, unlink: 7 }, () => {
+    killAtChanges(house, ['run', 'nightly'], { rename: 3, fsync: 14, unlink: 7 }, () => {
       expectWholePoints(house, [then, now]);
       expect(pointFolders(house.path('disk')).length).toBeGreaterThan(0);
       house.passes('run', 'nightly');

@@ -44,7 +44,7 @@ const readWhole = async (open: Open): Promise<Buffer> => {
 const damaged = { code: 'Damaged', message: expect.stringMatching(/^.{15,}\.$/) };
 
 describe.each(all)('$name', (packing) => {
-  const runs = packing.seal.seekable ? 50 : 8; // gpg takes a tenth of a second to start
+  const runs = packing.seal.seekable ? 30 : 8; // gpg takes a tenth of a second to start
 
   test('a flipped bit anywhere is found by reading the whole', async () => {
     const { path, whole, open } = await subjectOf(packing, 'flip');
@@ -96,7 +96,10 @@ describe.each(all)('$name', (packing) => {
     const index = readFileSync(`${path}.index`);
     const broken = Buffer.from(index);
     broken[index.length >> 1] = (broken[index.length >> 1] ?? 0) ^ 1;
-    for (const bytes of [null, Buffer.alloc(0), broken, index.subarray(0, index.length >> 1), index.subarray(0, -1)]) {
+    const short = [index.subarray(0, index.length >> 1), index.subarray(0, -1)];
+    // without an index that is whole, all of it is read: from gpg again for each question
+    const others = packing.seal.seekable ? [Buffer.alloc(0), ...short] : [];
+    for (const bytes of [null, broken, ...others]) {
       if (bytes === null) rmSync(`${path}.index`);
       else writeFileSync(`${path}.index`, bytes);
       await expectWhole(open);
