@@ -22,10 +22,11 @@ async function capture<Result>(
   files: readonly string[],
   snapshots: readonly PathSnapshot[],
   look: (item: CapturedTree) => Promise<Result>,
+  forbidden: readonly string[] = [],
 ): Promise<Result> {
   await using folder = await temporaryFolder();
   const source = openSource('data', { files: [...files], exclude: ['*.log'] }, localHost());
-  const context = contextIn(folder.path, { quiescent: true, snapshots });
+  const context = contextIn(folder.path, { quiescent: true, snapshots, forbidden });
   await using opened = await source.capture(context, AbortSignal.timeout(30_000));
   const [item] = opened.items;
   if (item?.type !== 'tree') throw new Error('files are one tree');
@@ -63,6 +64,21 @@ describe('a tree that is read from a snapshot', () => {
     expect(without.names).toContainEqual(expect.stringContaining('te&xt,[1]'));
     expect(without.fingerprint).not.toBeNull();
     expect(await capture(all, all.map(elsewhere), look)).toEqual(without);
+  });
+
+  test('leaves out what belongs to Holdfast itself, wherever it is read', async () => {
+    await using folder = await temporaryFolder();
+    const [live, copy] = [join(folder.path, 'live'), join(folder.path, 'copy')];
+    await fill(live);
+    await output('cp', '-a', live, copy);
+    const look = async (item: CapturedTree) => [await listed(item, ABSOLUTE, folder.path), item.completed()] as const;
+    const own = [join(live, 'deep')];
+    const [names, completed] = await capture([live], [], look, own);
+    expect(names.filter((line) => line.includes('/deep/'))).toEqual([]);
+    expect(completed.warnings).toEqual([`${live}/deep: left out, it belongs to Holdfast itself`]);
+    expect(await capture([live], [elsewhere(live)], look, own)).toEqual([names, completed]);
+    const copied = await capture([live], [{ path: live, at: copy, identical: false }], look, own);
+    expect(copied).toEqual([names, completed]);
   });
 
   test('is a copy by its bytes, and the path itself by its fingerprint', async () => {
