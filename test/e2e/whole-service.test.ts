@@ -78,7 +78,9 @@ services:
       `Restore ${lost} from postgres_${lost} under a new name, and count it`,
       `Set ${machine.path('data')} aside for 30 days, and restore it from files_data`,
       `Set ${machine.path('notes.db')} aside for 30 days, and restore it from sqlite_notes`,
-      expect.stringMatching(`^Rename ${name} to ${name}_recovery_backup_\\d{8}_\\d{6}, keep it for 30 days, and give the new one its name$`),
+      expect.stringMatching(
+        `^Rename ${name} to ${name}_recovery_backup_\\d{8}_\\d{6}, keep it for 30 days, and give the new one its name$`,
+      ),
       `Give the new one the name ${lost}`,
     ]);
     const report = machine.json(0, 'restore', 'wiki', '--in-place', '--yes');
