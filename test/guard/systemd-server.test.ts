@@ -1,12 +1,13 @@
 import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Json } from '../e2e/holdfast.ts';
 import { type DockerEngine, dockerEngine, until } from '../services/docker.ts';
 import { postgresAvailable, postgresPrograms } from '../services/postgres.ts';
+import { PROGRAM } from '../services/program.ts';
 import { importDebian, type SystemdMachine, systemdAvailable, systemdMachine } from '../services/systemd.ts';
 
-const CHECKOUT = resolve(import.meta.dirname, '../..');
+const [node, bundle] = PROGRAM;
 /** As Debian has it: a unit that only stands for the clusters, which stop with it. */
 const UNITS = {
   'postgresql.service': '[Service]\nType=oneshot\nExecStart=true\nRemainAfterExit=yes\n',
@@ -38,7 +39,7 @@ describe.runIf(systemdAvailable() && postgresAvailable())('a unit that is the se
     const libraries = ['x86_64', 'aarch64'].map((name) => `/usr/lib/${name}-linux-gnu`).find(existsSync) ?? '';
     const programs = postgresPrograms() ?? '';
     const mounts = {
-      ...{ [CHECKOUT]: '/holdfast', [process.execPath]: '/usr/local/bin/node', [libraries]: '/opt/lib' },
+      ...{ [dirname(bundle)]: '/holdfast', [node]: '/usr/local/bin/node', [libraries]: '/opt/lib' },
       ...{ '/usr/lib/postgresql': '/usr/lib/postgresql', '/usr/share/postgresql': '/usr/share/postgresql' },
     };
     const volumes = Object.entries(mounts).flatMap(([from, to]) => ['--volume', `${from}:${to}:ro`]);
@@ -67,7 +68,7 @@ describe.runIf(systemdAvailable() && postgresAvailable())('a unit that is the se
   async function json(exitCode: number, ...args: readonly string[]): Promise<Json> {
     const words = args.map((word) => `'${word}'`).join(' ');
     const printed = await machine.sh(`export STATE_DIRECTORY=/var/lib/state HOLDFAST_CONFIG=/etc/wiki.yaml
-      set +e; node /holdfast/src/main.ts --json ${words} 2> /tmp/said; code=$?; echo; echo $code`);
+      set +e; node /holdfast/${basename(bundle)} --json ${words} 2> /tmp/said; code=$?; echo; echo $code`);
     const [stdout = '', code = ''] = printed.split(/\n(?=\d+$)/);
     expect(Number(code), stdout + (await machine.sh('cat /tmp/said'))).toBe(exitCode);
     return JSON.parse(stdout);
