@@ -56,7 +56,7 @@ export const rollbackCommand = (face: Face): Command =>
       await using application = await face.open({ writes: !dryRun });
       const kept = options.snapshot === undefined ? null : await findKeptState(options.snapshot, application);
       if (kept !== null && 'database' in kept) return await takeDatabaseBack(kept, autoConfirm, application, face);
-      if (kept?.path === options.snapshot) throw keptPath(kept?.path ?? '');
+      if (kept !== null && kept.path === options.snapshot) throw keptPath(kept.path);
       const choose = given === null || (asks && 'subvolume' in given && !given.lastGood);
       const what = choose ? await chooseSnapshot(options.subvolume ?? null, application, face) : given;
       if (what === null) return face.exit(1); // left without a choice: nothing changed
