@@ -1,4 +1,5 @@
-import { stat, truncate } from 'node:fs/promises';
+import { rm, stat, truncate } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { ArchiveSettings } from '../src/adapters/repositories/archive/settings.ts';
 import { Secret } from '../src/domain/secret.ts';
@@ -11,10 +12,15 @@ import { available } from './services/available.ts';
 
 /** Whether a tree that was stored with `before` is stored again without its bytes by a repository that is set up as
  *  `now`. */
-async function isReused(before: Partial<ArchiveSettings>, now: Partial<ArchiveSettings>): Promise<boolean> {
+async function isReused(
+  before: Partial<ArchiveSettings>,
+  now: Partial<ArchiveSettings>,
+  meanwhile: (repository: string) => Promise<void> = async () => {},
+): Promise<boolean> {
   const { signal } = new AbortController();
   await using made = await archiveFixture(before);
   const { point } = await storeTree(made.repository, signal);
+  await meanwhile(made.path);
   await using draft = await made.with(now).begin(aHeader({ timestamp: point.timestamp.add({ hours: 1 }) }), 0, signal);
   return (await draft.reuse('files_data', point, signal)) !== null;
 }
@@ -58,6 +64,9 @@ describe('an unchanged item', () => {
       sealing: { kind: 'gpg-passphrase', passphrase: new Secret(words) },
     });
     expect(await isReused(sealedBy('correct horse'), sealedBy('correct horse'))).toBe(true);
-    expect(await isReused(sealedBy('correct horse'), sealedBy('battery staple'))).toBe(false);
+    const [old, other] = [sealedBy('correct horse'), sealedBy('battery staple')];
+    await expect(isReused(old, other)).rejects.toMatchObject({ code: 'WrongPassword' });
+    const withoutCanary = (repository: string) => rm(join(repository, '.holdfast-canary.gpg'));
+    expect(await isReused(old, other, withoutCanary)).toBe(false);
   });
 });
