@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
@@ -21,6 +21,9 @@ export function setup(project: TestProject): () => void {
       stdio: ['ignore', 'ignore', 'inherit'],
     });
   bundle();
+  const templates = join(folder, 'templates');
+  mkdirSync(templates, { mode: 0o755 });
+  process.env.HOLDFAST_TEST_TEMPLATES = templates; // of services/template.ts, which benchmarks import too
   project.provide('program', join(folder, 'holdfast.js'));
   project.onTestsRerun(async () => bundle());
   return () => rmSync(folder, { recursive: true, force: true });

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { available } from './available.ts';
+import { fromTemplate } from './template.ts';
 
 const execute = promisify(execFile);
 const START_LIMIT_MS = 60_000;
@@ -45,7 +46,6 @@ export async function mariadbServer(...settings: readonly string[]): Promise<Mar
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-maria-'));
   const [data, socket] = [join(folder, 'data'), join(folder, 's.sock')];
   const env = { ...process.env, PATH };
-  const { fromTemplate } = await import('./template.ts');
   await fromTemplate('mariadb', folder, async (made) => {
     await chmod(made, 0o755);
     const install = ['--no-defaults', `--datadir=${join(made, 'data')}`, '--user=mysql', ...UNSYNCED];

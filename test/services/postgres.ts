@@ -11,6 +11,7 @@ import { source } from '../../src/adapters/sources/postgres/index.ts';
 import type { Host } from '../../src/ports/host.ts';
 import type { Source } from '../../src/ports/source.ts';
 import { available } from './available.ts';
+import { fromTemplate } from './template.ts';
 
 const execute = promisify(execFile);
 const START_LIMIT_MS = 60_000;
@@ -60,7 +61,6 @@ const asPostgres = (...argv: readonly string[]): [string, string[]] => [
 /** Starts a server on a socket of a temporary folder; Debian's own cluster is not touched. */
 export async function postgresServer(settings: Readonly<Record<string, string>> = {}): Promise<PostgresServer> {
   const folder = await folderOfPostgres();
-  const { fromTemplate } = await import('./template.ts'); // which only a test can import, and not what a test starts
   await fromTemplate('postgres', folder, async (made) => {
     await execute('chown', ['postgres:postgres', made]);
     const data = join(made, 'data');
