@@ -5,7 +5,7 @@ import type { Host } from '../src/ports/host.ts';
 import { sourceContract } from './contracts/source.ts';
 import { type UnitFixture, unitContract } from './contracts/unit.ts';
 import { importBusybox } from './services/docker.ts';
-import { ownPodman, type Podman, podmanAvailable, whyNoContainer } from './services/podman.ts';
+import { ownPodman, type Podman, podmanAvailable } from './services/podman.ts';
 import { contextIn, temporaryFolder } from './sources/support.ts';
 import { volumesOf } from './sources/volume-fixture.ts';
 
@@ -15,10 +15,7 @@ const LOOP = 'trap "exit 0" TERM; while :; do sleep 0.05; done';
 /** One that opens no path of its host: all goes through the engine. */
 const elsewhere = (host: Host): Host => ({ ...host, capabilities: { localPaths: false } });
 
-const why = podmanAvailable() ? await whyNoContainer() : 'it is not installed';
-test.skipIf(why === null)(`podman starts no container here: ${why}`, ({ skip }) => skip());
-
-describe.runIf(why === null)('needs podman', () => {
+describe.runIf(podmanAvailable())('needs podman', () => {
   let engine: Podman;
   beforeAll(async () => {
     engine = await ownPodman();

@@ -48,8 +48,11 @@ test('two machines without a machine-id are not taken for one', () => {
 });
 
 test('a process that ended and was not waited for is gone', async () => {
-  // the shell's background child stays a zombie, since the sleep that replaces the shell never waits for it
-  const parent = spawn('/bin/sh', ['-c', 'true & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  // a child that ends after the shell became the sleep stays a zombie: the sleep never waits for it
+  const child = 'while read -r name </proc/$$/comm && [ "$name" != sleep ]; do :; done';
+  const parent = spawn('/bin/sh', ['-c', `${child} & echo $!; exec sleep 60`], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const [text] = await once(parent.stdout, 'data');
   const pid = Number(text);
   const stat = () => readFileSync(`/proc/${pid}/stat`, 'utf8').split(' ');

@@ -1,11 +1,11 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { localHost } from '../../src/adapters/hosts/local/index.ts';
 import { HoldfastError } from '../../src/domain/errors.ts';
-import type { Host } from '../../src/ports/host.ts';
+import type { Command, Host } from '../../src/ports/host.ts';
 import { available } from './available.ts';
 
 const execute = promisify(execFile);
@@ -22,6 +22,13 @@ export interface Podman extends AsyncDisposable {
 
 /** Whether podman is here, and this account may run it as root. */
 export const podmanAvailable = (): boolean => ['podman', 'busybox'].every(available) && process.geteuid?.() === 0;
+
+/** podman without the part of the machine's cgroups that is of version 2: beside those of version 1 its runtime refuses
+ *  it, and it needs neither. */
+const ALONE = 'umount --lazy /sys/fs/cgroup/unified 2>/dev/null; exec podman "$@"';
+const alone = (args: readonly string[]): string[] => ['--mount', '--', 'sh', '-c', ALONE, 'sh', ...args];
+const asAlone = (command: Command): Command =>
+  command.program === 'podman' ? { ...command, program: 'unshare', args: alone(command.args ?? []) } : command;
 
 /** Makes the storage. Neither overlay nor cgroups are needed, nor more open files than this account may have. */
 export async function ownPodman(): Promise<Podman> {
@@ -44,13 +51,16 @@ tmp_dir = "${folder}/tmp"
   const environment = { CONTAINERS_STORAGE_CONF: storage, CONTAINERS_CONF: containers };
   const env = { ...process.env, ...environment };
   const podman = async (...words: readonly string[]): Promise<string> =>
-    (await execute('podman', words, { env, maxBuffer: 2 ** 26 })).stdout.trimEnd();
+    (await execute('unshare', alone(words), { env, maxBuffer: 2 ** 26 })).stdout.trimEnd();
   const host = localHost();
   return {
     environment,
     podman,
     host: {
       ...host,
+      run: (command, options) => host.run(asAlone(command), options),
+      read: (commands, options) => host.read(commands.map(asAlone) as [Command, ...Command[]], options),
+      feed: (commands, options) => host.feed(commands.map(asAlone) as [Command, ...Command[]], options),
       version: async (program, signal) => {
         if (program === 'docker') throw new HoldfastError('ToolMissing', 'There is no docker.', 'docker');
         return await host.version(program, signal);
@@ -67,22 +77,4 @@ tmp_dir = "${folder}/tmp"
       await rm(folder, { recursive: true, force: true });
     },
   };
-}
-
-/** Why podman starts no container here, in its own words; null where it does. Its runtime refuses machines whose cgroups
- *  are partly of version 2, among others, whatever a test may ask for. */
-export async function whyNoContainer(): Promise<string | null> {
-  await using engine = await ownPodman();
-  const root = await mkdtemp(join(tmpdir(), 'holdfast-busybox-'));
-  try {
-    await mkdir(join(root, 'bin'));
-    await execute('sh', ['-c', 'cp "$(command -v busybox)" "$1/bin/true"', 'sh', root]);
-    await engine.importImage('tried', root);
-    await engine.podman('run', '--rm', '--network', 'none', 'tried', 'true');
-    return null;
-  } catch (error) {
-    return /^Error: (.*)$/m.exec((error as { readonly stderr?: string }).stderr ?? '')?.[1] ?? `${error}`;
-  } finally {
-    await rm(root, { recursive: true });
-  }
 }
