@@ -68,6 +68,17 @@ export async function goForward(
   return problems;
 }
 
+/** What was started and does not run by now, as a program that fails at what it finds: what has to be done by hand. */
+export async function downAgain(units: readonly Stopped[], signal: AbortSignal): Promise<readonly string[]> {
+  const problems: string[] = [];
+  for (const { unit, members } of units) {
+    const running = new Set(await unit.running(signal));
+    if (!members.every((member) => running.has(member)))
+      problems.push(`${unit.name} does not stay up. By hand: ${startCommand(unit)}`);
+  }
+  return problems;
+}
+
 function startCommand({ reference }: Unit): string {
   if (reference.kind === 'container') return `docker start ${reference.container}`;
   if (reference.kind === 'compose') return `docker compose --file ${reference.file} start`;

@@ -4,7 +4,7 @@ import { type GuardContext, settleSettings } from './guard-context.ts';
 import { type PoolDetail, refuseOtherRollback, VERBS, waitForCommands } from './guards.ts';
 import { exchange } from './rollback-exchange.ts';
 import { type Expectation, expectationOf, stillOnOldData } from './rollback-expectation.ts';
-import { goForward, remaining } from './rollback-forward.ts';
+import { downAgain, goForward, remaining } from './rollback-forward.ts';
 import type { Replacement, RollbackPlan } from './rollback-plan.ts';
 import { recordReplaced } from './rollback-record.ts';
 import { writtenInKept } from './rollback-written.ts';
@@ -82,6 +82,7 @@ export async function rollback(
       telling,
       validate(validators, baselines, settleSettings(context.guard), context.clock, signal),
     ]);
+    if (problems.length === 0 && validation.outcome === 'invalid') problems.push(...(await downAgain(again, signal)));
     const outcome = problems.length > 0 || validation.outcome === 'invalid' ? 'failed' : 'success';
     const recovery = recoveryOf(outcome, kept);
     await context.catalog.recordRecovery(recovery);

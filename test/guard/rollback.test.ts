@@ -180,6 +180,23 @@ describe('a rollback by hand', () => {
     ]);
   });
 
+  test('says by hand what to do about a unit that starts and does not stay up', async () => {
+    using made = house();
+    made.declare('media', { units: [{ systemd: 'a.service' }] });
+    const unit = made.unit('a.service');
+    let started = false;
+    unit.before = (method) => {
+      if (started) unit.members.set('a.service', false);
+      started ||= method === 'start';
+    };
+    made.validators.push(memoryValidator({ now: 'bad' }));
+    const report = await takeBack(made, { snapshot: await snapshotOf(made, 'media') });
+    expect(report).toMatchObject({
+      outcome: 'failed',
+      problems: ['a.service does not stay up. By hand: systemctl start a.service'],
+    });
+  });
+
   test('asks nothing of checks when the units are down by intent', async () => {
     using made = house();
     made.declare('media', { units: [{ systemd: 'a.service' }] });
