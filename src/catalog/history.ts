@@ -51,14 +51,21 @@ export function historyTables(database: Kysely<CatalogTables>): History {
         await keepStates(recovery, tables);
       });
     },
-    async recoveries({ limit }) {
-      const query = database.selectFrom('recoveries').selectAll().orderBy('started_at', 'desc').orderBy('id', 'desc');
+    async recoveries({ limit, keeping = false }) {
+      let query = database.selectFrom('recoveries').selectAll().orderBy('started_at', 'desc').orderBy('id', 'desc');
+      if (keeping)
+        query = query.where(({ eb, selectFrom }) =>
+          eb.or([
+            eb('id', 'in', selectFrom('kept_states').select('recovery')),
+            eb('id', 'in', selectFrom('kept_databases').select('recovery')),
+          ]),
+        );
       const rows = await query.limit(limit).execute();
-      const kept = await statesKept(database);
+      const kept = Map.groupBy(await statesKept(database), ({ recovery }) => recovery);
       return rows.map((row) =>
         recoveryOfRow(
           row,
-          kept.flatMap(({ recovery, state }) => (recovery === row.id ? [state] : [])),
+          (kept.get(row.id) ?? []).map(({ state }) => state),
         ),
       );
     },

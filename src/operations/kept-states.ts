@@ -19,7 +19,7 @@ export async function listKeptStates(
   subject: string | undefined,
   { catalog }: Pick<Context, 'catalog'>,
 ): Promise<readonly ListedKeptState[]> {
-  const recoveries = await catalog.recoveries({ limit: Number.MAX_SAFE_INTEGER });
+  const recoveries = await catalog.recoveries({ limit: Number.MAX_SAFE_INTEGER, keeping: true });
   return recoveries
     .filter((recovery) => subject === undefined || recovery.subject.name === subject)
     .flatMap(({ kept, subject: { name }, startedAt }) =>

@@ -133,8 +133,8 @@ export interface Catalog extends AsyncDisposable {
 
   /** A database of the service that was kept under the name that was restored is kept no more. */
   recordRecovery(recovery: Recovery): Promise<void>;
-  /** Newest first. */
-  recoveries(query: { readonly limit: number }): Promise<readonly Recovery[]>;
+  /** Newest first. @param query `keeping`: only those of which something is kept still */
+  recoveries(query: { readonly limit: number; readonly keeping?: boolean }): Promise<readonly Recovery[]>;
   /** Those whose time is over at `endedBy`, oldest first; all of them when it is left out. */
   keptStates(query: { readonly endedBy?: Temporal.Instant }): Promise<readonly KeptState[]>;
   /** Once it was removed. */

@@ -346,6 +346,9 @@ export function catalogContract(name: string, fixture: () => Promise<CatalogFixt
       expect(listed).toMatchObject([{ path: '/opt/b' }, { database: 'wiki_1' }, { database: 'wiki_1' }]);
       await catalog.forgetKeptState({ service: 'mealie', source: 'other', database: 'wiki_1' });
       expect((await catalog.recoveries({ limit: 2 })).at(-1)).toEqual({ ...first, kept: [database('wiki_1', 720)] });
+      await catalog.recordRecovery(aRecovery('0', 0, []));
+      const ids = async (limit: number) => (await catalog.recoveries({ limit, keeping: true })).map(({ id }) => id);
+      expect([await ids(9), await ids(1)]).toEqual([['2', '1'], ['2']]);
       const back = { ...aRecovery('3', 1, []), restored: 'wiki_1', kept: [database('wiki_2', 721)] };
       await catalog.recordRecovery({ ...back, id: '4', outcome: 'failed', kept: [] });
       expect(await catalog.keptStates({})).toContainEqual(database('wiki_1', 720));

@@ -125,11 +125,12 @@ export function memoryCatalog(): Catalog {
       kept = [...others, ...recovery.kept];
       recoveries.set(recovery.id, recovery);
     },
-    recoveries: async ({ limit }) =>
+    recoveries: async ({ limit, keeping = false }) =>
       [...recoveries.values()]
+        .map((recovery) => ({ ...recovery, kept: kept.filter((state) => recovery.kept.includes(state)) }))
+        .filter((recovery) => !keeping || recovery.kept.length > 0)
         .toSorted((a, b) => Temporal.Instant.compare(b.startedAt, a.startedAt) || byText(b.id, a.id))
-        .slice(0, limit)
-        .map((recovery) => ({ ...recovery, kept: kept.filter((state) => recovery.kept.includes(state)) })),
+        .slice(0, limit),
     keptStates: async ({ endedBy }) =>
       kept
         .filter(({ until }) => endedBy === undefined || Temporal.Instant.compare(until, endedBy) <= 0)
