@@ -40,3 +40,11 @@ export const keptStateName = (subvolume: string, at: Temporal.Instant, zone: str
 
 /** The name that is tried at the nth time, from 1: `NAME`, `NAME-2`, `NAME-3`. */
 export const numbered = (name: string, count: number): string => (count === 1 ? name : `${name}-${count}`);
+
+/** The first of these names that nobody has. @param name the one that is tried at the nth time, from 1 */
+export async function firstFree(
+  name: (count: number) => string,
+  isTaken: (name: string) => Promise<boolean>,
+): Promise<string> {
+  for (let count = 1; ; count++) if (!(await isTaken(name(count)))) return name(count);
+}

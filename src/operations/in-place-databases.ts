@@ -1,4 +1,5 @@
 import { HoldfastError } from '../domain/errors.ts';
+import { firstFree } from '../domain/snapshot-name.ts';
 import type { JournalEntry } from '../journal/entry.ts';
 import type { Databases } from '../ports/source.ts';
 import type { Context } from './context.ts';
@@ -51,10 +52,7 @@ export async function freeKeptName(
   at: Temporal.Instant,
   isTaken: (name: string) => Promise<boolean>,
 ): Promise<string> {
-  for (let count = 1; ; count++) {
-    const name = keptDatabase(database, at, count);
-    if (!(await isTaken(name))) return name;
-  }
+  return await firstFree((count) => keptDatabase(database, at, count), isTaken);
 }
 
 /** Finds out, without touching anything, which choices go into servers, and which are paths or belong nowhere any more.

@@ -1,3 +1,4 @@
+import { firstFree, numbered } from '../domain/snapshot-name.ts';
 import type { HostFiles } from '../ports/host.ts';
 
 /** A present state under its new name. */
@@ -24,10 +25,8 @@ export function keptSuffix(at: Temporal.Instant): string {
 
 /** A name that is free: two restores of one path in a second get different ones. */
 export async function freeName(wanted: string, files: HostFiles, signal: AbortSignal): Promise<string> {
-  for (let count = 1; ; count++) {
-    const name = count === 1 ? wanted : `${wanted}-${count}`;
-    if ((await files.status(name, signal)) === null) return name;
-  }
+  const isTaken = async (path: string): Promise<boolean> => (await files.status(path, signal)) !== null;
+  return await firstFree((count) => numbered(wanted, count), isTaken);
 }
 
 /** What stays in a path whose contents are exchanged: kept states, stages, and what ext4 owns. */

@@ -1,18 +1,18 @@
 import { beside } from '../domain/beside.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import { KEPT_STATE } from '../domain/pool-names.ts';
-import { numbered, stampOf } from '../domain/snapshot-name.ts';
+import { stampOf } from '../domain/snapshot-name.ts';
 import { recoveryRecorded } from '../journal/step.ts';
 import type { Recovery } from '../ports/catalog.ts';
 import type { HostFiles } from '../ports/host.ts';
 import type { StoredSnapshot } from '../ports/snapshotter.ts';
-import type { Unit } from '../ports/unit.ts';
 import { findSnapshot, type GuardContext, type Subject, unitsOf } from './guard-context.ts';
 import { type PoolDetail, refuseOtherRollback, VERBS, waitForCommands } from './guards.ts';
+import { freeName } from './in-place-kept.ts';
 import { refuseOccupied, refuseOwnPaths } from './occupancy.ts';
 import { recordReplaced } from './rollback-record.ts';
 import { removeEndedKeptStates } from './snapshot.ts';
-import { startsOf, startUnits, stopUnits, untilHealthy } from './units.ts';
+import { type SeenUnit, startsOf, startUnits, stopUnits, untilHealthy, withState } from './units.ts';
 
 export interface PathRollback {
   readonly subvolume: string;
@@ -34,7 +34,7 @@ export interface PathRollbackPlan extends Subject {
   /** Where the present state goes; null when nothing is there. */
   readonly kept: string | null;
   /** In the order in which they start; each with whether it runs now. */
-  readonly units: readonly { readonly unit: Unit; readonly running: boolean }[];
+  readonly units: readonly SeenUnit[];
 }
 
 /** Finds out, without touching anything, what {@link rollbackPath} would do.
@@ -58,10 +58,8 @@ export async function planPathRollback(
   await refuseLinked(root, below, files, signal);
   const present = await files.status(path, signal);
   const wanted = beside(path, KEPT_STATE + stampOf(context.clock.now(), context.zone));
-  const kept = present === null ? null : await freePath(wanted, files, signal);
-  const units: { unit: Unit; running: boolean }[] = [];
-  for (const unit of await unitsOf(subject, context))
-    units.push({ unit, running: (await unit.running(signal)).length > 0 });
+  const kept = present === null ? null : await freeName(wanted, files, signal);
+  const units = await withState(await unitsOf(subject, context), signal);
   return { ...subject, from, path, kept, units };
 }
 
@@ -142,12 +140,5 @@ async function refuseLinked(root: string, below: string, files: HostFiles, signa
     if ((await files.status(folder, signal))?.type === 'directory') continue;
     const words = `${folder} is no folder, and ${below} would be taken back through it.`;
     throw new HoldfastError('Refused', words, folder, { hint: 'Take back the folder above it' });
-  }
-}
-
-async function freePath(wanted: string, files: HostFiles, signal: AbortSignal): Promise<string> {
-  for (let count = 1; ; count++) {
-    const path = numbered(wanted, count);
-    if ((await files.status(path, signal)) === null) return path;
   }
 }

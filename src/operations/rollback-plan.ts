@@ -1,7 +1,7 @@
 import { HoldfastError } from '../domain/errors.ts';
 import { PROVISIONAL } from '../domain/pool-names.ts';
-import { keptStateName, numbered } from '../domain/snapshot-name.ts';
-import type { Snapshotter, StoredSnapshot, SubvolumeState } from '../ports/snapshotter.ts';
+import { firstFree, keptStateName, numbered } from '../domain/snapshot-name.ts';
+import type { StoredSnapshot, SubvolumeState } from '../ports/snapshotter.ts';
 import type { Unit } from '../ports/unit.ts';
 import {
   findSnapshot,
@@ -13,6 +13,7 @@ import {
   type Subject,
   unitsOf,
 } from './guard-context.ts';
+import { type SeenUnit, withState } from './units.ts';
 
 /** What to take back: a snapshot or kept state by name, else the newest snapshot of a subvolume. */
 export interface RollbackRequest {
@@ -43,7 +44,7 @@ export interface RollbackPlan {
   /** Dependencies that stay as they are, with why. */
   readonly leftAlone: readonly { readonly subvolume: string; readonly reason: string }[];
   /** In the order in which they start; each with whether it runs now. */
-  readonly units: readonly { readonly unit: Unit; readonly running: boolean }[];
+  readonly units: readonly SeenUnit[];
 }
 
 /** Finds out, without touching anything, what a rollback would stop and replace.
@@ -74,8 +75,7 @@ export async function planRollback(
   // a dependency's units start first, since others may need them
   for (const each of replacements.toReversed())
     for (const unit of await unitsOf(each, context)) units.set(keyOf(unit), unit);
-  const states: { unit: Unit; running: boolean }[] = [];
-  for (const unit of [...units.values()]) states.push({ unit, running: (await unit.running(signal)).length > 0 });
+  const states = await withState([...units.values()], signal);
   return { subvolume: wanted.subvolume, replacements, leftAlone, units: states };
 }
 
@@ -146,7 +146,11 @@ async function replacementOf(
       `${state.path} holds other subvolumes: ${state.nested.join(', ')}.`,
       subvolume,
     );
-  const kept = await freeKeptName(keptStateName(subvolume, at, context.zone), snapshotter, signal);
+  const wanted = keptStateName(subvolume, at, context.zone);
+  const kept = await firstFree(
+    (number) => numbered(wanted, number),
+    (name) => snapshotter.holds(name, signal),
+  );
   return {
     ...subject,
     ...{
@@ -157,11 +161,4 @@ async function replacementOf(
       provisional: `${PROVISIONAL}rollback-${id}-${count}`,
     },
   };
-}
-
-async function freeKeptName(wanted: string, snapshotter: Snapshotter, signal: AbortSignal): Promise<string> {
-  for (let count = 1; ; count++) {
-    const name = numbered(wanted, count);
-    if (!(await snapshotter.holds(name, signal))) return name;
-  }
 }

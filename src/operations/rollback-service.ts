@@ -19,6 +19,7 @@ import { heldTrees } from './service-trees.ts';
 import { waitForServiceCommands } from './service-wait.ts';
 import type { Serving } from './serving.ts';
 import { removeEndedKeptStates } from './snapshot.ts';
+import { type SeenUnit, withState } from './units.ts';
 
 /** What a rollback of a whole service would do, found out without touching anything. */
 export interface ServiceRollbackPlan {
@@ -29,7 +30,7 @@ export interface ServiceRollbackPlan {
   /** Null when snapshots hold all. */
   readonly selected: SelectedPoint | null;
   /** In the order in which they start; each with whether it runs now. */
-  readonly units: readonly { readonly unit: Unit; readonly running: boolean }[];
+  readonly units: readonly SeenUnit[];
   readonly madeAt: Temporal.Instant;
   /** What was written since into trees that a snapshot holds, and is in their kept states. What a repository has is not
    *  compared. */
@@ -86,9 +87,8 @@ export async function planServiceRollback(
   const { plan: found, selected } = await planWayBack(point, context, signal);
   const units = await unitsOfService(service, context);
   const images: { unit: Unit; container: string; image: string }[] = [];
-  const states: { unit: Unit; running: boolean }[] = [];
+  const states = await withState(units, signal);
   for (const unit of units) {
-    states.push({ unit, running: (await unit.running(signal)).length > 0 });
     const now = await unit.images(signal);
     for (const [container, { identity, reference }] of Object.entries(imagesIn(point, unit)))
       if (now[container]?.identity !== identity) images.push({ unit, container, image: reference });

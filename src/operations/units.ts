@@ -11,6 +11,19 @@ export interface Stopped {
   readonly members: readonly string[];
 }
 
+/** A unit, and whether something of it runs now. */
+export interface SeenUnit {
+  readonly unit: Unit;
+  readonly running: boolean;
+}
+
+/** One after the other, in their order. @throws UnitMissing */
+export async function withState(units: readonly Unit[], signal: AbortSignal): Promise<readonly SeenUnit[]> {
+  const seen: SeenUnit[] = [];
+  for (const unit of units) seen.push({ unit, running: (await unit.running(signal)).length > 0 });
+  return seen;
+}
+
 type Told = Pick<Context, 'progress'>;
 
 /** Stops what runs of these units, the last declared first. Each stop is in the journal before it is taken, so that
