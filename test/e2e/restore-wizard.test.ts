@@ -48,12 +48,13 @@ services:
         ['Which items?', `${DOWN}${DOWN} ${ENTER}`],
         ['Where to?', `${DOWN}${ENTER}`],
         ['Which name?', `${CLEAR}mealie${ENTER}`],
-        ['has a database mealie already', `${DOWN}${ENTER}`],
+        ['Where to?', `${DOWN}${ENTER}`], // that name is taken
         ['mealie_restored', ENTER],
         ['Restore?', 'y'],
       ],
     );
     expect(beside.exitCode, beside.printed).toBe(0);
+    expect(beside.printed).toContain('has a database mealie already');
     expect(beside.printed).toContain('It is proved sound');
     expect(beside.printed).toContain('1 table, 2 rows');
     expect(beside.printed).toContain('Beside mealie, under another name');
