@@ -49,12 +49,20 @@ async function writeWhole(file: FileHandle, pieces: readonly Uint8Array[]): Prom
   }
 }
 
+/** `spool` is for a file that this process reads and removes: it is not synced, since it need not outlive a power cut. */
+export interface BytesOptions {
+  readonly spool?: boolean;
+  /** Hashed after the bytes, and not written. */
+  readonly tail?: Uint8Array;
+}
+
 /** Writes `bytes` to their end into a new file of mode 0600 and syncs it; the folder's entry is the caller's to sync.
- *  When the bytes throw or the disk is full nothing is left. @returns size and SHA-256 of the file
+ *  When the bytes throw or the disk is full nothing is left. @returns size of the file, and SHA-256
  *  @throws NoSpace, RepositoryUnusable; whatever `bytes` throws */
 export async function storeBytes(
   path: string,
   bytes: Bytes,
+  { spool = false, tail }: BytesOptions = {},
 ): Promise<{ readonly size: number; readonly sha256: string }> {
   const file = await writing(path, open(path, 'wx', 0o600));
   const hash = createHash('sha256');
@@ -72,7 +80,7 @@ export async function storeBytes(
     unsynced += batched;
     batch = [];
     batched = 0;
-    if (unsynced < SYNC_EVERY) return;
+    if (spool || unsynced < SYNC_EVERY) return;
     await writing(path, synced);
     synced = file.datasync();
     synced.catch(() => {});
@@ -85,8 +93,9 @@ export async function storeBytes(
       if (batched >= BATCH_SIZE || batch.length >= BATCH_PIECES) await flush();
     }
     await flush();
+    if (tail !== undefined) hash.update(tail);
     await writing(path, synced);
-    await writing(path, file.sync());
+    if (!spool) await writing(path, file.sync());
     await writing(path, file.close());
     return { size, sha256: hash.digest('hex') };
   } catch (error) {

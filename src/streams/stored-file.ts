@@ -9,6 +9,8 @@ export interface StoreOptions {
   readonly sealing: Sealing | null;
   /** True for a tar: its members are indexed as they pass. */
   readonly tar: boolean;
+  /** False where the parts of the plain stream have hashes of their own, and nobody compares that of the whole. */
+  readonly hashPlain?: boolean;
   /** Called with the plain bytes that have passed so far. */
   readonly onAdvance?: (plainBytes: number) => void;
   /** Runs `gpg`: `Host.read` of the machine that has it and its key ring. Needed for gpg only. */
@@ -20,7 +22,8 @@ export interface StoredFile {
   readonly size: number;
   readonly sha256: string;
   readonly originalSize: number;
-  readonly originalSha256: string;
+  /** Null when it was not wanted. */
+  readonly originalSha256: string | null;
   /** The index beside the file (`<file>.index`, sealed like it): gzip and plain files of tars have one. */
   readonly index: NonNullable<Item['index']> | null;
 }
@@ -30,7 +33,7 @@ export interface OpenOptions {
   readonly sealing: Sealing | null;
   readonly tar: boolean;
   /** What the manifest recorded: compared when the whole file is read. Null for a file that was never recorded. */
-  readonly expected: Pick<StoredFile, 'size' | 'sha256' | 'originalSize' | 'originalSha256'> | null;
+  readonly expected: (Pick<StoredFile, 'size' | 'sha256' | 'originalSize'> & { originalSha256: string }) | null;
   /** As in {@link StoreOptions}. */
   readonly read?: Host['read'];
 }

@@ -64,7 +64,7 @@ async function* packedFrames(bytes: Bytes, compression: Compression, hash: Plain
 
 interface Layout {
   readonly compression: Compression;
-  /** Null where the file's own hash is the same. */
+  /** Null where the file's own hash is the same, or where none is wanted. */
   readonly hash: PlainHash | null;
   /** Frames of the index that wait to be written. */
   readonly indexFrames: (all: boolean) => readonly Uint8Array[];
@@ -108,8 +108,9 @@ export async function writeStoredFile(
   signal: AbortSignal,
 ): Promise<StoredFile> {
   signal.throwIfAborted();
-  const { compression, sealing, tar, onAdvance, read } = options;
-  await using hash = compression.format === 'none' && sealing === null ? null : plainHash();
+  const { compression, sealing, tar, hashPlain = true, onAdvance, read } = options;
+  const isPlain = compression.format === 'none' && sealing === null;
+  await using hash = isPlain || !hashPlain ? null : plainHash();
   const index = indexWriter();
   let originalSize = 0;
   const indexFailures: unknown[] = [];
@@ -138,7 +139,7 @@ export async function writeStoredFile(
     return {
       ...stored.value,
       originalSize,
-      originalSha256: (await hash?.digest()) ?? stored.value.sha256,
+      originalSha256: isPlain ? stored.value.sha256 : ((await hash?.digest()) ?? null),
       index: storedIndex.value === null ? null : { file: basename(indexPath(path)), ...storedIndex.value },
     };
   } catch (error) {

@@ -60,7 +60,8 @@ export async function stored(
   const options: StoreOptions = { compression, sealing, tar, read: readPipeline };
   const bytes = plain instanceof Uint8Array ? chunksOf(plain) : plain;
   const file = await writeStoredFile(path, bytes, options, signal);
-  const opening: OpenOptions = { compression: format, sealing, tar, expected: file, read: readPipeline };
+  const expected = { ...file, originalSha256: file.originalSha256 ?? 'none' };
+  const opening: OpenOptions = { compression: format, sealing, tar, expected, read: readPipeline };
   return { file, open: (changes = {}) => openStoredFile(path, { ...opening, ...changes }, signal) };
 }
 

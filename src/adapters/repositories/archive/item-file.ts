@@ -13,7 +13,7 @@ type Tools = Pick<ArchiveTools, 'host'>;
 export const storeFile = (
   path: string,
   bytes: Bytes,
-  options: Pick<StoreOptions, 'compression' | 'sealing' | 'tar'>,
+  options: Pick<StoreOptions, 'compression' | 'sealing' | 'tar' | 'hashPlain'>,
   { host }: Tools,
   signal: AbortSignal,
 ): Promise<StoredFile> =>

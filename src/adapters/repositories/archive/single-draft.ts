@@ -1,12 +1,14 @@
-import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { type Manifest, parseManifest, printManifest, type Root } from '../../../domain/manifest.ts';
 import type { Hold } from '../../../domain/recovery-point.ts';
 import type { Bytes } from '../../../ports/bytes.ts';
 import type { PointHeader, StoredItem } from '../../../ports/repository.ts';
+import { abortable } from '../../../streams/abortable.ts';
+import { FRAME_SIZE } from '../../../streams/frames.ts';
+import { storeBytes } from '../../../streams/stored-bytes.ts';
 import { type TarFile, tarFileMember } from '../../../streams/tar-file-member.ts';
 import { END_BLOCKS, withoutEndBlocks } from '../../../streams/tar-rewrite.ts';
 import { makeFolder, removeDurably, renameDurably, syncFolder, writeNew } from './durable.ts';
@@ -66,21 +68,7 @@ export async function singleDraft(
   async function spool(bytes: Bytes, tail: Uint8Array, signal: AbortSignal): Promise<Spooled> {
     count += 1;
     const file = join(draft, `item-${count}`);
-    const hash = createHash('sha256');
-    let size = 0;
-    try {
-      await using handle = await open(file, 'wx', 0o600);
-      for await (const chunk of bytes) {
-        signal.throwIfAborted();
-        await handle.writeFile(chunk);
-        hash.update(chunk);
-        size += chunk.length;
-      }
-    } catch (error) {
-      await rm(file, { force: true });
-      throw error;
-    }
-    return { path: file, size, sha256: hash.update(tail).digest('hex') };
+    return { path: file, ...(await storeBytes(file, abortable(bytes, signal), { spool: true, tail })) };
   }
 
   const fields = (size: number, originalSha256: string): StoredItem => ({
@@ -110,7 +98,7 @@ export async function singleDraft(
   /** The whole tar. A gathered item is removed as soon as it has passed, so that both need little more than one. */
   async function* archiveBytes(manifest: Manifest): Bytes {
     for (const { spooled, file } of parts.values()) {
-      const bytes: Bytes = createReadStream(spooled.path, { highWaterMark: 1024 ** 2 });
+      const bytes: Bytes = createReadStream(spooled.path, { highWaterMark: FRAME_SIZE });
       yield* file === null ? bytes : tarFileMember({ ...file, size: spooled.size }, bytes);
       await rm(spooled.path, { force: true });
     }
@@ -123,7 +111,7 @@ export async function singleDraft(
 
   async function promote(manifest: Manifest, hold: Hold | null, confirm: () => Promise<void>): Promise<Promoted> {
     const limit = new AbortController().signal; // `confirm` stops an aborted commit, before anything is visible
-    const options = { compression, sealing, tar: true };
+    const options = { compression, sealing, tar: true, hashPlain: false }; // each item has its own
     const stored = await storeFile(join(draft, ARCHIVE), archiveBytes(manifest), options, tools, limit);
     if (hold !== null) await writeNew(join(draft, `${ARCHIVE}.${HOLD}`), printHold(hold));
     // Archives of several services lie in one folder: one at a time chooses a name.
