@@ -1,5 +1,5 @@
 import { HoldfastError } from '../domain/errors.ts';
-import { firstFree } from '../domain/snapshot-name.ts';
+import { firstFree, stampOf } from '../domain/snapshot-name.ts';
 import type { JournalEntry } from '../journal/entry.ts';
 import type { Databases } from '../ports/source.ts';
 import type { Context } from './context.ts';
@@ -37,8 +37,7 @@ const LONGEST_NAME = 63;
 
 /** `wiki_recovery_backup_20261120_020000`, its beginning cut where it would be too long. */
 function keptDatabase(database: string, at: Temporal.Instant, count: number): string {
-  const local = at.toZonedDateTimeISO(Temporal.Now.timeZoneId()).toPlainDateTime();
-  const time = local.toString({ smallestUnit: 'second' }).replaceAll(/[-:]/g, '').replace('T', '_');
+  const time = stampOf(at, Temporal.Now.timeZoneId()).replace('-', '_');
   const suffix = `_recovery_backup_${time}${count === 1 ? '' : `_${count}`}`;
   const characters = [...database];
   while (Buffer.byteLength(characters.join('') + suffix) > LONGEST_NAME) characters.pop();

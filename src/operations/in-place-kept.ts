@@ -1,4 +1,5 @@
-import { firstFree, numbered } from '../domain/snapshot-name.ts';
+import { KEPT_STATE } from '../domain/pool-names.ts';
+import { firstFree, numbered, stampOf } from '../domain/snapshot-name.ts';
 import type { HostFiles } from '../ports/host.ts';
 
 /** A present state under its new name. */
@@ -17,11 +18,7 @@ export const KEPT_DAYS = 30;
 export const keptUntil = (at: Temporal.Instant, seconds = KEPT_DAYS * 86_400): Temporal.Instant => at.add({ seconds });
 
 /** `.recovery-backup-20261120-020000`, in local time as `date +%Y%m%d-%H%M%S` prints it. */
-export function keptSuffix(at: Temporal.Instant): string {
-  const local = at.toZonedDateTimeISO(Temporal.Now.timeZoneId()).toPlainDateTime();
-  const [date = '', time = ''] = local.toString({ smallestUnit: 'second' }).split('T');
-  return `.recovery-backup-${date.replaceAll('-', '')}-${time.replaceAll(':', '')}`;
-}
+export const keptSuffix = (at: Temporal.Instant): string => KEPT_STATE + stampOf(at, Temporal.Now.timeZoneId());
 
 /** A name that is free: two restores of one path in a second get different ones. */
 export async function freeName(wanted: string, files: HostFiles, signal: AbortSignal): Promise<string> {

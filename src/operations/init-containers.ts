@@ -12,8 +12,8 @@ import { isDownForRestore, suffixesIn } from '../domain/known-servers.ts';
 import type { FoundService, FoundSource, Settings } from '../domain/proposal.ts';
 import { lookAtFolder } from './init-folders.ts';
 import { parseInspected } from './init-inspect.ts';
-import { linesOf, printedBy } from './init-look.ts';
 import { firstThatWorks, type Machine } from './init-try.ts';
+import { linesOf, printedBy } from './look.ts';
 
 export interface ContainersFound {
   readonly services: readonly FoundService[];

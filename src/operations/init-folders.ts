@@ -1,6 +1,6 @@
 import type { FoundFolder } from '../domain/found-folder.ts';
 import type { Host } from '../ports/host.ts';
-import { printedBy } from './init-look.ts';
+import { printedBy } from './look.ts';
 
 /** Where people put what they run themselves. */
 const BASES = ['/opt', '/srv'] as const;

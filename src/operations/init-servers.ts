@@ -10,8 +10,8 @@ import {
 } from '../domain/known-servers.ts';
 import { networkSockets, unixSockets } from '../domain/listening.ts';
 import type { FoundService } from '../domain/proposal.ts';
-import { linesOf, printedBy } from './init-look.ts';
 import { firstThatWorks, type Machine } from './init-try.ts';
+import { linesOf, printedBy } from './look.ts';
 
 interface Process {
   readonly pid: string;

@@ -2,9 +2,9 @@ import { folderService } from '../domain/found-folder.ts';
 import type { Findings } from '../domain/proposal.ts';
 import { lookAtContainers } from './init-containers.ts';
 import { lookAtFolders } from './init-folders.ts';
-import { linesOf } from './init-look.ts';
 import { lookAtServers } from './init-servers.ts';
 import type { Machine } from './init-try.ts';
+import { linesOf } from './look.ts';
 
 /** Looks at a machine: containers and Compose projects with their volumes and databases, database servers that listen,
  *  folders of services and the SQLite databases in them, BTRFS, units. Servers are asked for what they have; nothing is

@@ -5,7 +5,7 @@ import type { Host } from '../ports/host.ts';
 import type { Databases, ServerAddress, Source } from '../ports/source.ts';
 import type { Unit, UnitReference } from '../ports/unit.ts';
 import type { Context } from './context.ts';
-import { linesOf, printedBy } from './init-look.ts';
+import { linesOf, printedBy } from './look.ts';
 
 /** What of some units serves databases that are read or restored: it goes on meanwhile (interface, section 10, line 7). */
 export interface Serving {
