@@ -30,7 +30,7 @@ type Told = Pick<Context, 'progress'>;
  *  whatever happens then, taking the entry back starts it again. What is down stays down and is not in the answer. All
  *  are looked at before the first one is stopped.
  *  @param spared members that go on: what a source is read from, or restored into
- *  @param onFirst called when all were looked at and the first one will be stopped
+ *  @param onFirst called at the moment at which the first one is told to stop
  *  @returns in the declared order
  *  @throws UnitMissing before anything is stopped; UnitFailed */
 export async function stopUnits(
@@ -50,13 +50,16 @@ export async function stopUnits(
     if (starters.length === 0) continue;
     progress({ type: 'warning', subject: unit.name, text: `it may be started meanwhile by ${starters.join(', ')}` });
   }
-  onFirst();
+  let first = true;
   for (const { unit, members } of running.toReversed()) {
     progress({ type: 'step', subject: unit.name, text: 'stop' });
     const own = members.filter((member) => spared.has(member));
     const step = { kind: 'unit-stopped', unit: unit.reference, members } as const;
-    if (own.length === 0) await journal.step(step, () => unit.stop(signal));
-    else await journal.step({ ...step, spared: own }, () => unit.stop(signal, spared));
+    await journal.step(own.length === 0 ? step : { ...step, spared: own }, () => {
+      if (first) onFirst();
+      first = false;
+      return unit.stop(signal, new Set(own));
+    });
   }
   return running;
 }
