@@ -34,20 +34,22 @@ test('containers are read as docker and podman print them', () => {
     Networks: { wiki: { IPAddress: '172.18.0.2', Aliases: ['web', 'front'] }, other: { IPAddress: '', Aliases: null } },
   };
   const printed = [
-    row(ID, '/web', true, '2026-01-01T00:00:00Z', { a: 'b' }, mounts, network),
-    row(OTHER, 'x', false, '', null, null, null),
+    row(ID, '/web', true, true, false, '2026-01-01T00:00:00Z', { a: 'b' }, mounts, network),
+    row(OTHER, 'x', false, false, true, '', null, null, null),
   ];
   expect(parseContainers(`${printed.join('\n')}\n`, new Set([OTHER]))).toEqual([
     {
       ...{ id: ID, name: 'web', running: true, createdAt: '2026-01-01T00:00:00Z', labels: { a: 'b' }, own: false },
+      ...{ paused: true, removedAtEnd: false },
       mounts: [
-        { kind: 'volume', source: 'data', writable: true },
+        { kind: 'volume', source: 'data', folder: '/v/data/_data', writable: true },
         { kind: 'bind', source: '/srv', writable: false },
       ],
       reached: { names: ['web', '172.18.0.2', 'front'], ports: [8080] },
     },
     {
       ...{ id: OTHER, name: 'x', running: false, createdAt: '', labels: {}, mounts: [], own: true },
+      ...{ paused: false, removedAtEnd: true },
       reached: { names: ['x'], ports: [] },
     },
   ]);

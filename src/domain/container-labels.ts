@@ -84,6 +84,18 @@ const KNOWN = new Set([
 export const unknownLabels = ({ labels }: Pick<Container, 'labels'>): readonly string[] =>
   Object.keys(labels).filter((label) => label.startsWith(PREFIX) && !KNOWN.has(label));
 
+/** Labels that name a service which there is not, with their value: such a container never stops, and its commands never
+ *  run. */
+export const labelsOfNoService = (
+  { labels }: Pick<Container, 'labels'>,
+  services: { has(name: string): boolean },
+): readonly string[] =>
+  [STOP, STOP_FOR_GOOD, EXEC].flatMap((label) => {
+    const value = labels[label] ?? '';
+    const meant = value === '' || (label !== EXEC && /^(?:true|false)$/.test(value)) || services.has(value);
+    return meant ? [] : [`${label}=${value}`];
+  });
+
 /** Splits a command as a POSIX shell does (XCU 2.2, Quoting), without expanding anything. Null when a quote stays open. */
 export function wordsOf(text: string): readonly string[] | null {
   const words: string[] = [];

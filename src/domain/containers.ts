@@ -5,6 +5,8 @@ export interface ContainerMount {
   readonly kind: 'volume' | 'bind' | 'other';
   /** The name of the volume, or the path on the engine's machine. */
   readonly source: string;
+  /** Of a volume: the folder on the engine's machine. */
+  readonly folder?: string;
   readonly writable: boolean;
 }
 
@@ -13,6 +15,10 @@ export interface Container {
   readonly id: string;
   readonly name: string;
   readonly running: boolean;
+  /** It runs and stands still: its processes are frozen. */
+  readonly paused?: boolean;
+  /** Its engine removes it when it ends (`--rm`), so that it could not start again. */
+  readonly removedAtEnd?: boolean;
   /** ISO 8601. Containers of one project are made in the order in which they need each other. */
   readonly createdAt: string;
   readonly labels: Readonly<Record<string, string>>;
@@ -54,8 +60,13 @@ export const sharedBy = (
   places.filter(({ kind, at }) =>
     mounts.some(
       (mount) =>
-        mount.kind === kind &&
         (mount.writable || !writable) &&
-        (kind === 'volume' ? mount.source === at : isBelow(mount.source, at) || isBelow(at, mount.source)),
+        (kind === 'volume' ? mount.kind === kind && mount.source === at : isMountOf(mount, at)),
     ),
   );
+
+/** A path may lead into a volume's folder, too. */
+function isMountOf({ kind, source, folder = '' }: ContainerMount, path: string): boolean {
+  const mounted = kind === 'volume' ? folder : source;
+  return kind !== 'other' && mounted !== '' && (isBelow(mounted, path) || isBelow(path, mounted));
+}

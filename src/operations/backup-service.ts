@@ -127,7 +127,7 @@ interface Prepared extends Opened {
  *  to blame: the next repository would see the same. */
 async function captureFirst(
   { service, repositories, openSources: _, openUnits: __, ...wanted }: ServiceBackup,
-  { sources, units, forGood, unprepared, stops, problems }: Prepared,
+  { sources, units, forGood, writers, unprepared, stops, problems }: Prepared,
   made: Made,
   context: Context,
   signal: AbortSignal,
@@ -137,7 +137,7 @@ async function captureFirst(
     try {
       const repository = await context.repository(name);
       const request = {
-        ...{ ...wanted, service, sources, units, unitsForGood: forGood, unprepared },
+        ...{ ...wanted, service, sources, units, unitsForGood: forGood, writers, unprepared },
         onUnitProblem: (error: unknown) => {
           problems.push(error);
           made.failures.push(failureOf(error, service.name, null));

@@ -122,7 +122,7 @@ async function stopsOf(
   const stopped = stopDuring.backup === false ? [] : unitReferencesOf(units, host);
   const declared = await Promise.all(stopped.map((reference) => context.unit(reference)));
   const found = await foundStops(service, around, declared, context, signal);
-  return { units: [...declared, ...found.units], forGood: found.forGood };
+  return { ...found, units: [...declared, ...found.units] };
 }
 
 /** All that stops while the service is read, what is left down too. @throws as {@link containersAround} */

@@ -2,6 +2,7 @@ import type { AnomalyBounds, ServiceDefinition } from '../domain/definitions.ts'
 import type { PointHeader } from '../ports/repository.ts';
 import type { Source } from '../ports/source.ts';
 import type { Unit } from '../ports/unit.ts';
+import type { Writer } from './service-containers.ts';
 import type { SourceReading } from './source-snapshots.ts';
 
 /** What was down while a service was read. */
@@ -36,6 +37,8 @@ export interface CaptureRequest {
   readonly units: readonly Unit[];
   /** Stopped before these, and left down. */
   readonly unitsForGood?: readonly Unit[];
+  /** Containers that can write to what is read; left out where nobody looked. */
+  readonly writers?: readonly Writer[];
   /** Sources that are not read, and why: what prepares them failed. */
   readonly unprepared?: ReadonlyMap<string, unknown>;
   /** Called once the units run again, with what was stopped. */

@@ -23,6 +23,8 @@ export interface CaptureParts {
   readonly earlier: EarlierPoints;
   readonly forbidden: readonly string[];
   readonly snapshots: Pick<SourceSnapshots, 'of'>;
+  /** Sources that may change meanwhile although units are down. */
+  readonly written: ReadonlyMap<string, string>;
   /** Called once nothing more is read of what the units change; resolves once they were started. */
   release(): Promise<void>;
 }
@@ -79,7 +81,20 @@ interface Surroundings extends CaptureParts {
 async function captureSource(
   source: Source,
   index: number,
-  { request, repository, draft, earlier, forbidden, snapshots, slots, latest, names, giveUp, onRead }: Surroundings,
+  {
+    request,
+    repository,
+    draft,
+    earlier,
+    forbidden,
+    snapshots,
+    written,
+    slots,
+    latest,
+    names,
+    giveUp,
+    onRead,
+  }: Surroundings,
   context: Context,
   signal: AbortSignal,
 ): Promise<readonly Item[]> {
@@ -122,7 +137,8 @@ async function captureSource(
     const wanted = {
       workspace: draft.workspace,
       forbidden,
-      quiescent: request.units.length + (request.unitsForGood?.length ?? 0) > 0,
+      quiescent: request.units.length + (request.unitsForGood?.length ?? 0) > 0 && !written.has(name),
+      unwritten: request.writers !== undefined && !written.has(name),
       snapshots: own,
     };
     const open = async (): Promise<Capture> => {

@@ -11,6 +11,7 @@ import { captureSources } from './capture-sources.ts';
 import type { Context } from './context.ts';
 import { type EarlierPoints, earlierPoints } from './earlier-points.ts';
 import { refresh } from './refresh.ts';
+import { writtenMeanwhile } from './service-containers.ts';
 import { copiesOfGuards } from './service-record.ts';
 import { readFrom, servingOf } from './serving.ts';
 import { NO_SNAPSHOTS, planSourceSnapshots, sourceSnapshots } from './source-snapshots.ts';
@@ -45,19 +46,20 @@ export async function capture(
   const forbidden = await forbiddenPaths(service, context);
   const items: Item[] = [];
   const { sources, units, unitsForGood: forGood = [] } = request;
+  const on = await context.host(service.host);
+  const { members: spared } = await servingOf(readFrom(sources), [...units, ...forGood], on, context, signal);
+  const written = writtenMeanwhile(request.writers ?? [], spared);
   const planned =
     units.length > 0
-      ? await planSourceSnapshots(service, sources, await earlier.latest(), context, signal)
+      ? await planSourceSnapshots(service, sources, { latest: await earlier.latest(), written }, context, signal)
       : NO_SNAPSHOTS;
   await using snapshots = sourceSnapshots(planned, context, (error) => request.onLeftSnapshots?.(error));
   const read = async (release: () => Promise<void>): Promise<void> => {
-    const parts = { request, repository, draft, earlier, forbidden, snapshots, release };
+    const parts = { request, repository, draft, earlier, forbidden, snapshots, written, release };
     items.push(...(await captureSources(parts, context, signal)));
   };
   if (units.length + forGood.length === 0) await read(async () => {});
   else {
-    const on = await context.host(service.host);
-    const { members: spared } = await servingOf(readFrom(sources), [...units, ...forGood], on, context, signal);
     const what = { verb: 'backup', subject: service.name, units, forGood, spared };
     await draft.warm();
     const work = async ({ down, release }: Stillness): Promise<void> => {

@@ -68,6 +68,8 @@ export interface InPlacePlan extends ServerPart {
   /** Containers that have something of the paths mounted and are in none of the units: stopped before these and started
    *  after them, unless the service says that nothing stops. */
   readonly sharers: readonly Unit[];
+  /** Containers with something of the paths that their engine would remove when they stop. */
+  readonly removedAtEnd?: readonly string[];
   /** Asked once all runs again. */
   readonly checks: readonly Validator[];
 }
@@ -105,7 +107,7 @@ export async function planInPlace(
   const found: Exchange[] = [];
   const units = await unitsOf(service, context, signal);
   const concerned = new Set([...paths, ...trees].map(({ source }) => source));
-  const { units: sharers, own } = await sharersOf(service, concerned, units, context, signal);
+  const { units: sharers, own, removedAtEnd } = await sharersOf(service, concerned, units, context, signal);
   const mounted = own || (sharers.length > 0 && !service.stopDuring.restore);
   const surroundings = { host, mounts, mounted, suffix, id: names.id };
   for (const { source, path, snapshot, copy } of trees) {
@@ -122,7 +124,17 @@ export async function planInPlace(
   }
   if (found.length + databases.length + applied.length === 0)
     throw new HoldfastError('PathNotFound', `Nothing of ${names.point} has a place.`, names.point);
-  return { service, host, exchanges: shareStages(nested(found)), databases, applied, units, sharers, checks };
+  return {
+    service,
+    host,
+    exchanges: shareStages(nested(found)),
+    databases,
+    applied,
+    units,
+    sharers,
+    removedAtEnd,
+    checks,
+  };
 }
 
 /** What stands around an exchange in a service: its host, the units that are stopped for it, and its checks. Nothing is

@@ -12,6 +12,7 @@ import { fillDatabase, planDatabase } from './restore-database.ts';
 import { type FolderPlan, planFolder, restoreToFolder } from './restore-folder.ts';
 import type { RestoredItem, RestoreReport, RestoreRequest, RestoreTarget } from './restore-request.ts';
 import { safetyOf } from './safety-point.ts';
+import { refuseRemoved } from './service-containers.ts';
 import { waitForService } from './service-wait.ts';
 
 type Answer = Omit<RestoreReport, 'run' | 'durationMs'>;
@@ -110,6 +111,7 @@ async function inPlace(
   const plan = await planInPlace(chosen.choices, names, context, signal);
   const options = { live: target.live ?? false, withoutSafety: target.withoutSafety ?? false };
   await refuseInPlace(plan, options, context, signal);
+  if (plan.service.stopDuring.restore) refuseRemoved(plan.removedAtEnd ?? []);
   const safety = options.withoutSafety ? null : await safetyOf(plan, true, signal);
   const steps = inPlaceSteps(plan, safety, await servingPlan(plan, context, signal));
   const answer = { ...answerFor(selected, chosen), target, dryRun, steps };

@@ -1,4 +1,4 @@
-import { type Labelled, stopOf, unknownLabels } from '../domain/container-labels.ts';
+import { type Labelled, labelsOfNoService, stopOf, unknownLabels } from '../domain/container-labels.ts';
 import { type Container, placesOf, sharedBy } from '../domain/containers.ts';
 import type { ServiceDefinition } from '../domain/definitions.ts';
 import { HoldfastError, messageOf } from '../domain/errors.ts';
@@ -41,13 +41,33 @@ export const labelledBy = (service: ServiceDefinition): Labelled => ({
   places: placesOf(service),
 });
 
+/** A container that runs and can write to what a source reads. */
+export interface Writer {
+  readonly source: string;
+  readonly container: string;
+  /** Whether it stops while the service is read. */
+  readonly stops: boolean;
+}
+
 /** Containers that stop while a service is read, by their labels or since they share what is read. */
 export interface FoundStops {
   /** Started again, in this order. */
   readonly units: readonly Unit[];
   /** Left down, as their label says. */
   readonly forGood: readonly Unit[];
+  /** Whoever can write meanwhile, and who could without the stops. */
+  readonly writers: readonly Writer[];
 }
+
+/** Sources that may change while they are read although units are down, each with a container that goes on.
+ *  @param spared containers that go on although their unit stops */
+export const writtenMeanwhile = (
+  writers: readonly Writer[],
+  spared: ReadonlySet<string>,
+): ReadonlyMap<string, string> =>
+  new Map(
+    writers.flatMap(({ source, container, stops }) => (!stops || spared.has(container) ? [[source, container]] : [])),
+  );
 
 /** @param declared units of the service that stop anyway: what is in one of them is not among the answer's
  *  @throws ConfigurationInvalid for labels that contradict each other */
@@ -61,24 +81,68 @@ export async function foundStops(
   const labelled = labelledBy(service);
   const sharing = service.stopDuring.backup === 'sharing';
   const judged = around.map((container) => ({ container, stop: stopOf(container, labelled, sharing) }));
-  const stopping = judged.filter(({ container, stop }) => container.running && stop !== 'runs');
-  if (stopping.length === 0) return { units: [], forGood: [] };
-  const members = await membersOf(declared, signal);
+  const wanted = judged.filter(({ container, stop }) => container.running && stop !== 'runs');
+  for (const { container } of wanted.filter((one) => one.container.paused))
+    context.progress({ type: 'warning', subject: container.name, text: 'it is paused, and stays as it is' });
+  const stopping = wanted.filter(({ container }) => !container.paused);
+  const writing = around.filter((container) => container.running && !container.own);
+  const written = writing.flatMap((container) =>
+    sharedBy(container, labelled.places, { writable: true }).map(({ source }) => ({
+      source,
+      container: container.name,
+    })),
+  );
+  if (stopping.length + written.length === 0) return { units: [], forGood: [], writers: [] };
+  const members = await membersOf(declared, around, signal);
+  const again = new Set([
+    ...members,
+    ...stopping.flatMap(({ container, stop }) => (stop === 'stops' ? container.name : [])),
+  ]);
+  refuseRemoved(
+    removedOf(
+      around.filter(({ name }) => again.has(name)),
+      declared,
+    ),
+  );
+  const down = new Set([...members, ...stopping.map(({ container }) => container.name)]);
+  const writers = written.map((one) => ({ ...one, stops: down.has(one.container) }));
   const open = async (wanted: 'stops' | 'stops-for-good'): Promise<readonly Unit[]> =>
     await Promise.all(
       stopping
         .filter(({ container, stop }) => stop === wanted && !members.has(container.name))
         .map(({ container }) => context.unit(referenceOf(container))),
     );
-  return { units: await open('stops'), forGood: await open('stops-for-good') };
+  return { units: await open('stops'), forGood: await open('stops-for-good'), writers };
 }
 
 const referenceOf = ({ name }: Container) => ({ kind: 'container', host: 'local', container: name }) as const;
 
-/** Names of the containers that run in units. */
-async function membersOf(units: readonly Unit[], signal: AbortSignal): Promise<ReadonlySet<string>> {
-  const groups = units.filter(({ reference }) => reference.kind !== 'systemd');
-  return new Set((await Promise.all(groups.map((unit) => unit.running(signal)))).flat());
+const isMaker = ({ reference }: Unit): boolean => reference.kind === 'systemd';
+
+/** Names of the containers that run in units. What is removed at its end is made by somebody: by a unit of systemd, where
+ *  one is among them. */
+async function membersOf(
+  units: readonly Unit[],
+  around: readonly Container[],
+  signal: AbortSignal,
+): Promise<ReadonlySet<string>> {
+  const groups = units.filter((unit) => !isMaker(unit));
+  const running = await Promise.all(groups.map((unit) => unit.running(signal)));
+  const made = units.some(isMaker) ? around.filter(({ removedAtEnd }) => removedAtEnd) : [];
+  return new Set([...running.flat(), ...made.map(({ name }) => name)]);
+}
+
+/** Those that nobody makes anew once they were stopped. */
+const removedOf = (stopping: readonly Container[], declared: readonly Unit[]): readonly string[] =>
+  declared.some(isMaker) ? [] : stopping.flatMap(({ name, removedAtEnd }) => (removedAtEnd ? name : []));
+
+/** @throws UnitFailed for a container that would be gone, and not down, once it was stopped */
+export function refuseRemoved([container]: readonly string[]): void {
+  if (container === undefined) return;
+  const words = `Container ${container} is removed by its engine when it stops (--rm), and could not start again.`;
+  throw new HoldfastError('UnitFailed', words, container, {
+    hint: 'Run it without --rm, declare the systemd unit that runs it, or stop it by hand before',
+  });
 }
 
 /** Running containers that have something of what is restored mounted. */
@@ -87,6 +151,8 @@ export interface Sharers {
   readonly units: readonly Unit[];
   /** Whether the one that this program runs in has, too. */
   readonly own: boolean;
+  /** Names of those that their engine removes when they end. */
+  readonly removedAtEnd: readonly string[];
 }
 
 /** Containers that would go on with the old data after a restore in place.
@@ -105,10 +171,18 @@ export async function sharersOf(
     (container) => container.running && sharedBy(container, places, { writable: false }).length > 0,
   );
   const own = sharing.some((container) => container.own);
-  if (sharing.length === 0) return { units: [], own };
-  const members = await membersOf(declared, signal);
+  if (sharing.length === 0) return { units: [], own, removedAtEnd: [] };
+  const members = await membersOf(declared, around, signal);
   const others = sharing.filter((container) => !container.own && !members.has(container.name));
-  return { units: await Promise.all(others.map((container) => context.unit(referenceOf(container)))), own };
+  const removedAtEnd = removedOf(
+    sharing.filter((container) => !container.own),
+    declared,
+  );
+  return {
+    units: await Promise.all(others.map((container) => context.unit(referenceOf(container)))),
+    own,
+    removedAtEnd,
+  };
 }
 
 /** Those of a plan that stop around the exchange. */
@@ -130,8 +204,14 @@ export function refuseSharers(service: string, sharers: readonly Unit[], live: b
 }
 
 /** Says which labels of the containers around a service mean nothing here. */
-export function warnOfLabels(around: readonly Container[], { progress }: Pick<Context, 'progress'>): void {
-  for (const container of around)
-    for (const label of unknownLabels(container))
-      progress({ type: 'warning', subject: container.name, text: `the label ${label} is not known and means nothing` });
+export function warnOfLabels(
+  around: readonly Container[],
+  { progress, services }: Pick<Context, 'progress' | 'services'>,
+): void {
+  for (const container of around) {
+    const warn = (text: string): void => progress({ type: 'warning', subject: container.name, text });
+    for (const label of unknownLabels(container)) warn(`the label ${label} is not known and means nothing`);
+    for (const label of labelsOfNoService(container, services))
+      warn(`the label ${label} names no service of the configuration and means nothing`);
+  }
 }

@@ -33,11 +33,17 @@ export interface SnapshotPlan {
 /** For a service of which nothing is stopped. */
 export const NO_SNAPSHOTS: SnapshotPlan = { service: '', sources: new Map() };
 
-/** @param latest items of the newest point: what a source held */
+export interface KnownOfSources {
+  /** Items of the newest point: what a source held. */
+  readonly latest: readonly Item[];
+  /** Sources that a container may write to which goes on. */
+  readonly written: ReadonlyMap<string, string>;
+}
+
 export async function planSourceSnapshots(
   service: ServiceDefinition,
   sources: readonly Source[],
-  latest: readonly Item[],
+  { latest, written }: KnownOfSources,
   context: Ports,
   signal: AbortSignal,
 ): Promise<SnapshotPlan> {
@@ -55,12 +61,8 @@ export async function planSourceSnapshots(
         ({ path }) => !own.some((root) => root.path === path) && own.some((root) => overlap(root.path, path)),
       );
       if (other !== undefined) return { why: `${other.path} is another source, and lies in it or around it` };
-      return await placed(
-        own,
-        latest.find(({ source }) => source === name),
-        context,
-        signal,
-      );
+      const before = latest.find(({ source }) => source === name);
+      return await placed(own, { before, writer: written.get(name) }, context, signal);
     };
     planned.set(name, await orWhy(plan, signal));
   }
@@ -86,7 +88,7 @@ const BYTES_WORTH_A_COPY = 20 * 1024;
 
 async function placed(
   roots: readonly SnapshotRoot[],
-  before: Item | undefined,
+  { before, writer }: { readonly before: Item | undefined; readonly writer: string | undefined },
   context: Ports,
   signal: AbortSignal,
 ): Promise<Planned | { readonly why: string }> {
@@ -101,6 +103,9 @@ async function placed(
     const { files = 0, bytes = 0 } = before?.facts ?? {};
     if (!snapshotter.capabilities.instant && files > 0 && bytes / files < BYTES_WORTH_A_COPY)
       return { why: `it holds ${files} small files, which are read as quickly as they are copied` };
+    // such a copy is of no one moment, and nothing in it tells that
+    if (!snapshotter.capabilities.instant && writer !== undefined)
+      return { why: `container ${writer}, which goes on, can write to it` };
     if (!snapshotter.capabilities.instant && !root.folder) return { why: `${root.path} is a single file` };
     found.push({ ...root, place });
   }

@@ -112,4 +112,6 @@ test('a container shares what it has mounted, a part of it, or what lies around 
   expect(shared(volume('app_data', false), bind('/srv/app/conf/deep'))).toEqual(['data', 'conf']);
   expect(shared(bind('/'))).toEqual(['conf']);
   expect(shared(volume('app_data2'), bind('/srv/ap'))).toEqual([]);
+  expect(shared({ kind: 'volume', source: 'x', folder: '/srv/app/conf/x/_data', writable: true })).toEqual(['conf']);
+  expect(shared({ kind: 'volume', source: 'x', folder: '', writable: true })).toEqual([]);
 });

@@ -193,6 +193,34 @@ ${yaml}`);
     await engine.docker('rm', '--force', app);
   }, 120_000);
 
+  test('a database that a container goes on writing to fails, and what is paused or would be gone is not stopped', async () => {
+    const { machine, data, cache } = await runner();
+    const volume = ['--volume', `${data}:/data`];
+    const app = await container('goes-app', [...volume, ...STOPS]);
+    const writes = 'i=0; while :; do i=$((i+1)); echo $i >> /cache/dump.aof; done';
+    const database = await container('goes-db', ['--volume', `${cache}:/cache`, '--stop-timeout', '0'], writes);
+    const frozen = await container('goes-paused', [...volume, ...STOPS]);
+    await engine.docker('pause', frozen);
+    const report = machine.json(3, 'backup');
+    expect(report).toMatchObject({ stops: [{ units: [`container ${app}`] }] });
+    expect(report.points[0].items).toMatchObject([
+      { name: 'volume_data', outcome: 'passed' },
+      { name: 'volume_cache', outcome: 'failed', error: expect.stringMatching(/dump\.aof changed while the tree/) },
+    ]);
+    expect(await stateOf(frozen)).toMatch(/^paused/);
+
+    const shell = await container('goes-shell', ['--rm', ...volume, ...STOPS]);
+    const before = await stateOf(app);
+    const refused = machine.run(['backup']);
+    expect(refused, refused.stderr).toMatchObject({ exitCode: 1 });
+    expect(refused.stdout + refused.stderr).toContain(`Container ${shell} is removed by its engine when it stops`);
+    const restore = machine.run(['restore', report.points[0].id, '--in-place', '--item', 'volume_data', '--yes']);
+    expect(restore, restore.stderr).toMatchObject({ exitCode: 1 });
+    expect(restore.stderr).toContain(`Container ${shell} is removed by its engine when it stops`);
+    expect([await stateOf(app), (await stateOf(shell)).split(' ')[0]]).toEqual([before, 'running']);
+    await engine.docker('rm', '--force', app, database, frozen, shell);
+  }, 120_000);
+
   test('what cannot be read is named: a volume that is not there, an engine that is away, a socket of another group', async () => {
     const { machine } = await runner();
     const configuration = readFileSync(machine.configuration, 'utf8');

@@ -143,6 +143,92 @@ describe('containers around a backup', () => {
     expect(calls).toEqual(['stop container job']);
   });
 
+  test('that go on and can write to a source keep it from being taken for one that holds still', async () => {
+    using made = await house();
+    const cache = [{ kind: 'volume', source: 'cache', writable: true }] as const;
+    const read = [{ ...cache[0], writable: false }];
+    const app = { name: 'app', labels: label('stop-during-backup') };
+    const told = async (...containers: Parameters<typeof withContainers>[1]): Promise<readonly unknown[]> => {
+      const sources = withContainers(made, containers);
+      expect((await made.backUp({ repositories: ['first'] })).outcome).toBe('passed');
+      return [sources.data, sources.cache].map(({ contexts }) => {
+        const { quiescent, unwritten } = contexts.at(-1) ?? {};
+        return { quiescent, unwritten };
+      });
+    };
+    const [still, unlooked] = [
+      { quiescent: true, unwritten: true },
+      { quiescent: false, unwritten: true },
+    ];
+    const written = { quiescent: false, unwritten: false };
+    expect(await told(app, { name: 'db', mounts: cache })).toEqual([still, written]);
+    expect(await told(app, { name: 'db', mounts: cache, labels: label('stop-during-backup') })).toEqual([still, still]);
+    expect(await told(app, { name: 'db', mounts: cache, running: false })).toEqual([still, still]);
+    expect(await told(app, { name: 'reader', mounts: read })).toEqual([still, still]);
+    expect(await told(app, { name: 'own', mounts: cache, own: true })).toEqual([still, still]);
+    expect(await told({ name: 'db', mounts: cache })).toEqual([unlooked, written]);
+  });
+
+  test('that go on and can write to a source have it read where it is, unless its snapshot is of one moment', async () => {
+    for (const kind of ['btrfs', 'copy'] as const) {
+      using made = await house();
+      const { data } = withContainers(made, [{ name: 'web', labels: label('stop-during-backup') }, { name: 'db' }]);
+      const pool = memorySnapshotter({ clock: made.clock, kind });
+      pool.addSubvolume('media');
+      made.pools.set('main', pool);
+      data.snapshotRoots = async () => [{ path: '/pool/media', folder: true }];
+      Object.assign(made.context, { snapshotPlace: async () => ({ pool: 'main', subvolume: 'media', inside: '' }) });
+      const report = await made.backUp({ repositories: ['first'] });
+      const why = report.stops[0]?.readings[0]?.why ?? '';
+      if (kind === 'copy') expect(why).toBe('container db, which goes on, can write to it');
+      else expect(why).not.toContain('container db');
+    }
+  });
+
+  test('that their engine would remove keep the service from being touched, unless a unit of systemd makes them', async () => {
+    using made = await house();
+    const passing = { name: 'shell', removedAtEnd: true };
+    const { calls } = withContainers(made, [{ name: 'web', labels: label('stop-during-backup') }, passing], true);
+    const message = expect.stringContaining('shell is removed by its engine when it stops');
+    const report = await made.backUp({ repositories: ['first'] });
+    expect(report).toMatchObject({ outcome: 'failed', failures: [{ code: 'UnitFailed', message }] });
+    expect(calls).toEqual([]);
+
+    const unit = memoryUnit({ calls }); // mealie.service
+    made.units.set(unit.name, unit);
+    const service = made.services.get('mealie') as ServiceDefinition;
+    made.services.set('mealie', { ...service, units: [{ systemd: unit.name }] });
+    expect((await made.backUp({ repositories: ['first'] })).outcome).toBe('passed');
+    expect(calls.filter((call) => call.startsWith('stop'))).toEqual(['stop container web', `stop ${unit.name}`]);
+  });
+
+  test('that are paused are told, and stay as they are', async () => {
+    using made = await house();
+    const { calls, data } = withContainers(made, [
+      { name: 'web', labels: label('stop-during-backup') },
+      { name: 'frozen', labels: label('stop-during-backup'), paused: true },
+    ]);
+    expect((await made.backUp({ repositories: ['first'] })).outcome).toBe('passed');
+    expect(calls).toEqual(['stop container web', 'start container web: container web']);
+    const text = 'it is paused, and stays as it is';
+    expect(made.events).toContainEqual({ type: 'warning', subject: 'frozen', text });
+    expect(data.contexts[0]?.quiescent).toBe(false); // somebody may let it go on
+  });
+
+  test('whose labels name no service are told', async () => {
+    using made = await house();
+    const labels = { ...label('stop-during-backup', 'maelie'), ...label('exec-label', 'mealie') };
+    const { calls } = withContainers(made, [{ name: 'web', labels }]);
+    expect((await made.backUp({ repositories: ['first'] })).outcome).toBe('passed');
+    expect(calls).toEqual([]);
+    expect(made.events.filter(({ type }) => type === 'warning')).toEqual([
+      {
+        ...{ type: 'warning', subject: 'web' },
+        text: 'the label docker-volume-backup.stop-during-backup=maelie names no service of the configuration and means nothing',
+      },
+    ]);
+  });
+
   test('run the commands of their labels around the steps, as the account that a label names', async () => {
     using made = await house();
     const labels = {

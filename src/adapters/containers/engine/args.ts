@@ -2,7 +2,10 @@
 export const all: readonly string[] = ['container', 'ls', '--all', '--quiet', '--no-trunc'];
 
 /** A line for each, its fields as JSON between tabs: all that an engine knows of one is some 10 KB. */
-const FIELDS = ['.Id', '.Name', '.State.Running', '.Created', '.Config.Labels', '.Mounts', '.NetworkSettings'];
+const FIELDS = [
+  ...['.Id', '.Name', '.State.Running', '.State.Paused', '.HostConfig.AutoRemove', '.Created', '.Config.Labels'],
+  ...['.Mounts', '.NetworkSettings'],
+];
 export const inspect = (ids: readonly string[]): string[] => [
   ...['container', 'inspect', '--format', FIELDS.map((field) => `{{json ${field}}}`).join('\t'), ...ids],
 ];

@@ -7,6 +7,8 @@ const rowSchema = z.tuple([
   z.string(),
   z.string(),
   z.boolean(),
+  z.boolean(),
+  z.boolean(),
   z.string(),
   z.record(z.string(), z.string()).nullable(),
   z
@@ -24,12 +26,12 @@ const rowSchema = z.tuple([
     .nullable(),
 ]);
 
-function mountOf({ Type, Name, Source, RW }: NonNullable<z.infer<typeof rowSchema>[5]>[number]): ContainerMount {
-  if (Type === 'volume') return { kind: 'volume', source: Name, writable: RW };
+function mountOf({ Type, Name, Source, RW }: NonNullable<z.infer<typeof rowSchema>[7]>[number]): ContainerMount {
+  if (Type === 'volume') return { kind: 'volume', source: Name, folder: Source, writable: RW };
   return { kind: Type === 'bind' ? 'bind' : 'other', source: Source, writable: RW };
 }
 
-function reachedAt(name: string, network: z.infer<typeof rowSchema>[6]): NonNullable<Container['reached']> {
+function reachedAt(name: string, network: z.infer<typeof rowSchema>[8]): NonNullable<Container['reached']> {
   const { Networks, Ports } = network ?? {};
   const aliases = Object.values(Networks ?? {}).flatMap(({ IPAddress, Aliases }) => [
     IPAddress ?? '',
@@ -51,9 +53,10 @@ export function parseContainers(stdout: string, own: ReadonlySet<string>): reado
       .filter((line) => line.trim() !== '')
       .map((line) => {
         const fields = rowSchema.parse(line.split('\t').map((field): unknown => JSON.parse(field)));
-        const [id, slashed, running, createdAt, labels, mounts, network] = fields;
+        const [id, slashed, running, paused, removedAtEnd, createdAt, labels, mounts, network] = fields;
         const name = slashed.replace(/^\//, '');
-        const common = { id, name, running, createdAt, labels: labels ?? {}, reached: reachedAt(name, network) };
+        const states = { running, paused, removedAtEnd, createdAt };
+        const common = { id, name, ...states, labels: labels ?? {}, reached: reachedAt(name, network) };
         return { ...common, mounts: (mounts ?? []).map(mountOf), own: own.has(id) };
       });
   } catch (cause) {

@@ -26,7 +26,7 @@ export const storedName = (volume: string, naming: TreeNaming): string =>
  *  @throws Unsupported with podman; SourceMissing when the volume went meanwhile, and what the engine made in its place is another one */
 export async function copyVolume(
   wanted: CopiedVolume,
-  { quiescent }: Pick<CaptureContext, 'quiescent'>,
+  { quiescent, unwritten = false }: Pick<CaptureContext, 'quiescent' | 'unwritten'>,
   engine: EngineClient,
   host: Host,
   signal: AbortSignal,
@@ -47,7 +47,7 @@ export async function copyVolume(
       const renaming = { from: basename(args.READ_AT), to: storedName(volume.Name, naming), exclude };
       const copied = host.read([command], { signal: aborted, bulk: true });
       const renamed = renamedTar(withWords(copied, volume.Name, aborted), { ...renaming, subject: volume.Name });
-      yield* countTree(quiescent ? renamed : refusingDatabases(renamed, volume.Name), (facts) => {
+      yield* countTree(quiescent || unwritten ? renamed : refusingDatabases(renamed, volume.Name), (facts) => {
         completed = { facts, warnings: [], unreadable: [] };
       });
     }
