@@ -7,7 +7,7 @@ import type { OpenScratch } from './ports/scratch.ts';
 import { engineEnvironment } from './process/container-engine.ts';
 
 /** Kinds whose servers drills start in a container of the image of the one that is dumped. */
-const BY_IMAGE: ReadonlySet<string> = new Set(['postgres', 'mariadb', 'redis']);
+const BY_IMAGE: ReadonlySet<string> = new Set(['postgres', 'mariadb', 'redis', 'ldap']);
 
 /** How a drill opens an instance for items of a kind. @throws Unsupported for one that it cannot drill yet */
 async function openScratchOf(kind: string): Promise<OpenScratch | null> {
@@ -44,8 +44,8 @@ export const drillPorts = (
     const byImage = inContainer(open, server.container, await local(), engineEnvironment(process.env));
     return { open: byImage, inFolder: true };
   },
-  scratchPlace: async (folder, keep, signal) =>
-    (await import('./process/scratch.ts')).scratchPlace(folder, keep, await local(), signal),
+  scratchPlace: async (folder, keep, live, signal) =>
+    (await import('./process/scratch.ts')).scratchPlace(folder, keep, live, await local(), signal),
   restoredChecks: async (...wanted) => (await import('./restored-checks.ts')).restoredChecks(...wanted),
 });
 

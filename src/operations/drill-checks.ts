@@ -1,9 +1,9 @@
-import type { ServiceDefinition } from '../domain/definitions.ts';
 import type { NotChecked } from '../domain/drill.ts';
 import type { Check } from '../domain/verdict.ts';
 import type { DrillContext } from './drill-context.ts';
 import type { Drilling } from './drill-items.ts';
 import type { Scene } from './drill-scene.ts';
+import { liveSockets } from './live-sockets.ts';
 import { inconclusiveOrFailed } from './verify-item.ts';
 
 interface Checked {
@@ -26,7 +26,7 @@ export async function checkRestored(
   const copy = {
     folder: restored,
     environment: environmentOf(service, drilled, restored),
-    liveSockets: [...context.services.values()].flatMap(socketsOf),
+    liveSockets: liveSockets(context.services),
     query: async (name: string, sql: string, aborted: AbortSignal) => {
       const of = drilled.filter(({ choice }) => choice.source === name);
       const scratch = of.find((one) => one.scratch !== null)?.scratch;
@@ -48,13 +48,6 @@ export async function checkRestored(
   }
   return { checks, notChecked };
 }
-
-/** Sources name a socket, or its folder, as `socket`. */
-const socketsOf = ({ sources }: ServiceDefinition): readonly string[] =>
-  sources.flatMap(({ kind, settings }) => {
-    const { socket } = Object((settings as Readonly<Record<string, unknown>>)[kind]) as { readonly socket?: unknown };
-    return typeof socket === 'string' ? [socket] : [];
-  });
 
 async function lookAt(
   name: string,

@@ -8,8 +8,14 @@ export interface DrillContext extends Context {
    *  configured still; null for a kind whose items are files. Nothing is asked of anybody yet.
    *  @throws Unsupported for one that is not built */
   scratch(kind: string, service: string, source: string): Promise<ScratchWay | null>;
-  /** A folder of this machine, which exists, as the place of scratch instances. */
-  scratchPlace(folder: string, keep: ScratchPlace['keep'], signal: AbortSignal): Promise<ScratchPlace>;
+  /** A folder of this machine, which exists, as the place of scratch instances.
+   *  @param liveSockets on which live servers listen, or folders of them, as the configuration has it */
+  scratchPlace(
+    folder: string,
+    keep: ScratchPlace['keep'],
+    liveSockets: readonly string[],
+    signal: AbortSignal,
+  ): Promise<ScratchPlace>;
   /** The declared checks of a service, for its restored copy. Nothing is looked at yet. */
   restoredChecks(
     service: ServiceDefinition,

@@ -5,6 +5,7 @@ import type { Step } from '../journal/step.ts';
 import type { MadeOutside, Scratch, ScratchPlace } from '../ports/scratch.ts';
 import type { DrillContext } from './drill-context.ts';
 import { type Drilling, giveUp } from './drill-items.ts';
+import { liveSockets } from './live-sockets.ts';
 import { merge } from './restore-merge.ts';
 
 /** What was made for one drill, and is gone after it. */
@@ -18,7 +19,7 @@ export interface Scene {
 export async function makeScene(
   base: string,
   entry: JournalEntry,
-  { host: open, identifiers, clock, scratchPlace }: DrillContext,
+  { host: open, identifiers, clock, scratchPlace, services }: DrillContext,
   signal: AbortSignal,
 ): Promise<Scene> {
   const { name, files } = await open('local');
@@ -29,7 +30,7 @@ export async function makeScene(
     await files.makeFolder(restored, 0o700, signal);
   });
   const keep: ScratchPlace['keep'] = (made, make) => entry.step(stepOf(made, name), make);
-  return { place: await scratchPlace(path, keep, signal), restored };
+  return { place: await scratchPlace(path, keep, liveSockets(services), signal), restored };
 }
 
 const stepOf = (made: MadeOutside, host: string): Step =>

@@ -3,17 +3,25 @@ import { HoldfastError } from '../domain/errors.ts';
 import type { Command, Host } from '../ports/host.ts';
 import type { ScratchAccount, ScratchPlace } from '../ports/scratch.ts';
 import { lookUp, parseAccount } from './account.ts';
+import { HIDE, socketsHiddenFrom } from './hidden-sockets.ts';
 import { markedHost } from './marked.ts';
 
 const TRY_LIMIT_MS = 10_000;
 const ANY_CODE = Array.from({ length: 256 }, (_, code) => code);
 
-/** How a program is started without a network: unshare(1) of util-linux 2.38. Root may take another account afterwards;
- *  elsewhere a namespace of users is needed too, which not every machine allows. */
-const WITHOUT_NETWORK = {
-  root: ['unshare', '--net', '--'],
-  user: ['unshare', '--user', '--map-current-user', '--net', '--'],
-} as const;
+/** How a program is started without a network and with mounts of its own: unshare(1) of util-linux 2.38. */
+const NAMESPACES = ['unshare', '--net', '--mount'] as const;
+
+/** The words after which a program reaches neither the network nor these sockets. Root may take another account
+ *  afterwards; elsewhere a namespace of users is needed too, which not every machine allows, and a second one gives the
+ *  caller's own account back, since servers refuse to be root. */
+function enclosing(hidden: readonly string[]): readonly string[] {
+  const hide = ['sh', '-c', HIDE, 'sh', `${hidden.length}`, ...hidden];
+  const [uid, gid] = [process.geteuid?.(), process.getegid?.()];
+  if (uid === 0) return [...NAMESPACES, '--', ...hide];
+  const back = ['unshare', '--user', `--map-user=${uid}`, `--map-group=${gid}`, '--'];
+  return [...NAMESPACES, '--user', '--map-root-user', '--', ...hide, ...back];
+}
 
 /** A program that becomes another one: `unshare --net -- PROGRAM …`. */
 function through(words: readonly string[], command: Command): Command {
@@ -41,17 +49,19 @@ function as(account: ScratchAccount | null, command: Command): Command {
   return through(words, { ...command, workingFolder });
 }
 
-/** A folder of this machine that exists, as the place of a drill's scratch instances. */
+/** A folder of this machine that exists, as the place of a drill's scratch instances.
+ *  @param live sockets of live servers, or folders of them, beside those that are seen to listen here */
 export async function scratchPlace(
   folder: string,
   keep: ScratchPlace['keep'],
+  live: readonly string[],
   local: Host,
   signal: AbortSignal,
 ): Promise<ScratchPlace> {
   const root = process.geteuid?.() === 0;
   const host = markedHost(local, folder);
-  const words = WITHOUT_NETWORK[root ? 'root' : 'user'];
-  const isolated = await works(words, host, signal);
+  const enclosed = (): readonly string[] => enclosing(socketsHiddenFrom(folder, live));
+  const isolated = await works(enclosed(), host, signal);
   return {
     ...{ folder, host, isolated, keep },
     name: basename(folder).toLowerCase(),
@@ -73,6 +83,6 @@ export async function scratchPlace(
       const which = names.join(' or ');
       throw new HoldfastError('ScratchUnusable', `There is no account ${which} for a scratch server.`, which);
     },
-    server: (account, command) => through(isolated ? words : [], as(account, command)),
+    server: (account, command) => through(isolated ? enclosed() : [], as(account, command)),
   };
 }

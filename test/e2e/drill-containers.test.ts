@@ -1,29 +1,43 @@
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { available } from '../services/available.ts';
 import { bundled } from '../services/bundled.ts';
 import { couchdbAvailable, couchdbServer } from '../services/couchdb.ts';
 import { type DockerEngine, dockerEngine, until } from '../services/docker.ts';
+import { type Directory, directory, SUFFIX } from '../services/ldap.ts';
 import { mariadbAvailable } from '../services/mariadb.ts';
 import { importPostgres, postgresImageAvailable, startPostgresContainer } from '../services/postgres-image.ts';
 import { importPrograms } from '../services/programs-image.ts';
+import { TOP } from '../sources/ldap-contents.ts';
 import { aMachine, type Json, type Machine } from './holdfast.ts';
 import { drillProcesses } from './marked.ts';
 
 const SOCKET = '/run/mysqld/mysqld.sock';
-const LIVE = ['cache', 'maria', 'pg'] as const;
+const LIVE = ['cache', 'maria', 'people', 'pg'] as const;
+const [SLAPD, MODULES] = ['/usr/sbin/slapd', '/usr/lib/ldap'];
 const MARIADB = ['/usr/bin/mariadb', '/usr/bin/mariadb-dump', '/usr/bin/my_print_defaults', '/usr/bin/resolveip'];
 
 const possible = (): boolean =>
-  postgresImageAvailable() && mariadbAvailable() && couchdbAvailable() && available('redis-server');
+  postgresImageAvailable() && mariadbAvailable() && couchdbAvailable() && ['redis-server', 'slapd'].every(available);
 
 describe.runIf(possible())('a drill of servers in containers', () => {
   const program = bundled(new URL('killed.child.ts', import.meta.url));
   let engine: DockerEngine;
+  let people: Directory;
   beforeAll(async () => {
     engine = await dockerEngine();
     await importPostgres(engine);
+    const modules = readdirSync(MODULES).filter((name) => name.startsWith('back_mdb') && name.endsWith('.so'));
+    await importPrograms(engine, {
+      name: 'directory',
+      binaries: [SLAPD, ...modules.map((name) => join(MODULES, name))],
+      folders: [MODULES, '/etc/ldap'],
+      links: { 'usr/sbin/slapadd': SLAPD, 'usr/sbin/slapcat': SLAPD },
+      account: { passwd: 'openldap:x:803:803::/:/bin/sh\n', group: 'openldap:x:803:\n' },
+    });
+    people = await directory(TOP);
     await importPrograms(engine, {
       name: 'servers',
       binaries: ['/usr/sbin/mariadbd', ...MARIADB, '/usr/bin/redis-server', '/usr/bin/redis-cli'],
@@ -39,6 +53,9 @@ describe.runIf(possible())('a drill of servers in containers', () => {
     const script = `mkdir -p /run/mysqld && ${install} --user=root >/dev/null && ${serve}`;
     await engine.docker(...run, 'maria', 'servers', 'sh', '-c', script);
     await engine.docker(...run, 'cache', 'servers', 'redis-server', '--repl-diskless-sync-delay', '0');
+    const volume = ['--volume', `${people.folder}:${people.folder}`];
+    const listen = ['-h', 'ldapi://%2Frun%2Fldapi', '-d', '0'];
+    await engine.docker(...run, 'people', ...volume, 'directory', SLAPD, '-F', people.config, ...listen);
     await startPostgresContainer(engine);
     await until(async () => (await sql('select 1').catch(() => '')) === '1', 'MariaDB');
     await until(async () => (await cli('ping').catch(() => '')) === 'PONG', 'Redis');
@@ -49,6 +66,7 @@ describe.runIf(possible())('a drill of servers in containers', () => {
   }, 300_000);
   afterAll(async () => {
     await engine?.[Symbol.asyncDispose]();
+    await people?.[Symbol.asyncDispose]();
   }, 60_000);
 
   const psql = (text: string): Promise<string> =>
@@ -97,10 +115,12 @@ services: { home: { sources: ${JSON.stringify(sources)}, checks: ${JSON.stringif
         pg: { postgres: { container: 'pg', database: 'postgres', globals: true } },
         maria: { mariadb: { container: 'maria', database: 'wiki' } },
         cache: { redis: { container: 'cache' } },
+        people: { ldap: { container: 'people', config: people.config, suffix: SUFFIX } },
       },
       [
         { command: ['sh', '-c', 'test "$(psql -XAtc "select count(*) from kept" "$HOLDFAST_PG_URL")" = 500'] },
         { sql: { source: 'maria', query: 'select count(*) = 90 from pages' } },
+        { command: ['sh', '-c', `ldapsearch -x -LLL -H "$HOLDFAST_PEOPLE_URL" -b '${SUFFIX}' -s base dn`] },
       ],
     );
     passes(machine, 'repository', 'init', 'disk');
@@ -123,10 +143,10 @@ services: { home: { sources: ${JSON.stringify(sources)}, checks: ${JSON.stringif
           },
           { timeout: 60_000, interval: 50 },
         )
-        .toBe(3);
+        .toBe(4);
       for (const { HostConfig, Mounts, Config } of seen.values()) {
         expect(HostConfig.NetworkMode).toBe('none');
-        expect(['postgres', 'servers']).toContain(await imageNameOf(Config.Image));
+        expect(['postgres', 'servers', 'directory']).toContain(await imageNameOf(Config.Image));
         expect(Mounts.map(({ Type, Source }: Json) => [Type, Source.startsWith(machine.path('scratch'))])).toEqual([
           ['bind', true],
         ]);
@@ -140,8 +160,10 @@ services: { home: { sources: ${JSON.stringify(sources)}, checks: ${JSON.stringif
         ['postgres_postgres', 'PostgreSQL (image postgres)'],
         ['mariadb_wiki', 'MariaDB (image servers)'],
         ['redis', 'Redis (image servers)'],
+        ['ldap', 'OpenLDAP (image directory)'],
+        ['ldap_config', 'OpenLDAP (image directory)'],
       ]);
-      expect(report.checks.map(({ outcome }: Json) => outcome)).toEqual(['passed', 'passed']);
+      expect(report.checks.map(({ outcome }: Json) => outcome)).toEqual(['passed', 'passed', 'passed']);
     } finally {
       for (const name of LIVE) await engine.docker('unpause', name);
     }

@@ -126,6 +126,52 @@ ${more}`);
     isClean(machine);
   }, 120_000);
 
+  test('what is restored reaches no live server, by its socket neither', async () => {
+    const options = `host '${server.socket}', dbname 'wiki'`;
+    await server.tool('createdb', 'mirror');
+    await server.sql(
+      'mirror',
+      `create extension postgres_fdw; create server live foreign data wrapper postgres_fdw options (${options});
+      create user mapping for postgres server live options (user 'postgres', password_required 'false');
+      create foreign table far (x int) server live options (table_name 'secret');
+      create materialized view near as select * from far`,
+    );
+    const reached = (): number => readFileSync(log, 'utf8').match(/application_name=postgres_fdw/g)?.length ?? 0;
+    await connections(); // so that the log is written so far
+    const before = reached();
+    expect(before).toBeGreaterThan(0);
+    const machine = machineWith({ database: 'mirror', globals: true });
+    machine.passes('backup');
+    const report = machine.json(5, ...drillOf(machine));
+    expect(report.items[1].detail).toBe('It is restored from the foreign server "live" as well.');
+    await connections();
+    expect(reached()).toBe(before);
+    isClean(machine);
+    await server.tool('dropdb', 'mirror');
+  }, 60_000);
+
+  test('a role or a tablespace that only the globals make is named where they are not in the point', async () => {
+    const folder = join(server.socket, 'fast');
+    mkdirSync(folder);
+    tool('chown', 'postgres:postgres', folder);
+    await server.sql('postgres', `create tablespace fast location '${folder}'`);
+    for (const name of ['policed', 'spaced']) await server.tool('createdb', name);
+    await server.sql('policed', 'create table t (x int); create policy mine on t to reader using (true)');
+    await server.sql('spaced', 'create table t (x int) tablespace fast; insert into t values (1)');
+    const detailOf = (exitCode: number, settings: object): Json => {
+      const machine = machineWith(settings);
+      machine.passes('backup');
+      const { items } = machine.json(exitCode, ...drillOf(machine));
+      isClean(machine);
+      return items.at(-1).detail;
+    };
+    expect(detailOf(5, { database: 'policed' })).toBe('The scratch server lacks the role "reader".');
+    expect(detailOf(5, { database: 'spaced' })).toBe('The scratch server lacks the tablespace "fast".');
+    expect(detailOf(0, { databases: ['policed', 'spaced'], globals: true })).toBe('1 row in 1 table, all equal');
+    for (const name of ['policed', 'spaced']) await server.tool('dropdb', name);
+    await server.sql('postgres', 'drop tablespace fast');
+  }, 60_000);
+
   test('a second drill of the service is refused, or waits', async () => {
     const machine = machineWith({ database: 'wiki' });
     machine.passes('backup');

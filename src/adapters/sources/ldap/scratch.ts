@@ -13,6 +13,8 @@ import { firstNameIn, rewriteConfiguration } from './scratch-config.ts';
 
 const ACCOUNTS = ['openldap', 'ldap', 'nobody'] as const;
 const PROGRAMS = ['slapd', 'slapadd', 'slapcat'] as const;
+/** Bitnami's image. */
+const FOLDERS = ['/opt/bitnami/openldap/sbin'] as const;
 const [ENTRIES, CONFIGURATION] = ['ldap', 'ldap_config'];
 const HEAD_BYTES = 65_536;
 const LOOK_LIMIT_MS = 30_000;
@@ -66,7 +68,7 @@ export const openScratch: OpenScratch = async (source, items, place, signal) => 
 
 async function partsOf(place: ScratchPlace, signal: AbortSignal): Promise<Parts> {
   const { host, folder, as } = place;
-  const programs = await folderWith(PROGRAMS, [], host, signal);
+  const programs = await folderWith(PROGRAMS, FOLDERS, host, signal);
   if (programs === null) throw notInstalled('The server of OpenLDAP', host);
   const account = await place.account(ACCOUNTS, signal);
   await giveFolder(account, place, signal);

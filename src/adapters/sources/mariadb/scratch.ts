@@ -151,7 +151,10 @@ function scratchOf(
 function lackIn(error: unknown, version: string, dumpedBy: readonly number[]): HoldfastError | null {
   if (!(error instanceof HoldfastError) || error.code !== 'SourceFailed') return null;
   const said = error.message;
-  const lacking = /Unknown (?:collation|character set|storage engine|table engine)[^\n]*/i.exec(said)?.[0];
+  const lacking =
+    /(?:Unknown (?:collation|character set|storage engine|table engine)|Plugin '[^']*' is not loaded)[^\n]*/i.exec(
+      said,
+    )?.[0];
   const own = version.split('.').map(Number);
   const place = dumpedBy.slice(0, 2).findIndex((number, index) => number !== (own[index] ?? 0));
   const older = place >= 0 && (dumpedBy[place] ?? 0) > (own[place] ?? 0);

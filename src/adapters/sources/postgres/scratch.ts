@@ -10,6 +10,7 @@ import { type ScratchServer, startScratchServer, tellProcess } from '../server/s
 import { askServer, type Client, clientOf } from './client.ts';
 import { databasesOf } from './databases.ts';
 import { queryDatabase } from './query.ts';
+import { lackIn, lacking } from './scratch-lack.ts';
 import { type Installed, installedFor } from './scratch-programs.ts';
 import { makeTablespaces } from './scratch-tablespaces.ts';
 
@@ -119,12 +120,6 @@ async function refuseMissingExtensions(items: readonly Item[], client: Client, s
   if (missing.length > 0) throw lacking(`the extension ${missing.join(', ')}`);
 }
 
-const lacking = (what: string, cause?: unknown): HoldfastError =>
-  new HoldfastError('ScratchUnusable', `The scratch server lacks ${what}.`, 'postgres', {
-    cause,
-    hint: `Install ${what} for the server on this machine; the recovery point itself was not judged`,
-  });
-
 interface Parts {
   readonly installed: Installed;
   readonly client: Client;
@@ -180,20 +175,4 @@ function scratchOf(
       }, signal),
     query: (sql, signal) => judged(() => queryDatabase(source, [...restored.values()], sql, client, signal), signal),
   };
-}
-
-/** What pg_restore says when the machine, and not the dump, is why it fails. */
-function lackIn(error: unknown): HoldfastError | null {
-  if (!(error instanceof HoldfastError)) return null;
-  const said = `${error.message} ${error.cause instanceof Error ? String(error.cause.cause ?? error.cause.message) : ''}`;
-  const extension = /extension "([^"]+)" is not available|extension control file "[^"]*\/([^"/]+)\.control"/.exec(said);
-  if (extension !== null) return lacking(`the extension ${extension[1] ?? extension[2]}`, error);
-  const locale = /invalid (?:LC_COLLATE |LC_CTYPE )?locale name: "([^"]*)"|invalid locale name: "([^"]*)"/.exec(said);
-  if (locale !== null) return lacking(`the locale ${locale[1] ?? locale[2]}`, error);
-  const library = /could not (?:access file|load library) "([^"]+)"/.exec(said)?.[1];
-  if (library !== undefined) return lacking(`the library ${library}`, error);
-  const preloaded = /"?([\w.-]+)"? (?:must be|can only be) (?:pre)?loaded/.exec(said)?.[1];
-  if (preloaded !== undefined) return lacking(`${preloaded} among its shared_preload_libraries`, error);
-  if (/unsupported version \([\d.]+\) in file header/.test(said)) return lacking('programs that read this dump', error);
-  return null;
 }
