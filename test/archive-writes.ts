@@ -44,7 +44,7 @@ state.set(first.id, { held: 'kept', evidence: 'stored' });
 acknowledge();
 const second = await store('04:00:00', 2, first);
 acknowledge();
-const json = { evidence: 'sound', evidenceAt: at('05:00:00').toString() } as const;
+const json = { point: second.id, evidence: 'sound', evidenceAt: at('05:00:00').toString() } as const;
 await repository.writeReport(second, 'verification-report', 'sound\n', json, never);
 state.set(second.id, { held: null, evidence: 'sound' });
 acknowledge();

@@ -62,7 +62,7 @@ test('a report beside a foreign archive proves nothing of it', async ({ signal }
   plant(made.path, 'claude-backup-20251202-020000.tar.gz', '-z');
   const [foreign] = (await made.repository.list({}, signal)).points;
   if (foreign === undefined) throw new Error('The foreign archive is not listed.');
-  const json = { evidence: 'sound', evidenceAt: '2026-11-20T03:00:00Z' } as const;
+  const json = { point: foreign.id, evidence: 'sound', evidenceAt: '2026-11-20T03:00:00Z' } as const;
   await made.repository.writeReport(foreign, 'verification-report', 'sound\n', json, signal);
   expect(existsSync(join(made.path, 'claude-backup-20251202-020000.tar.gz.verification-report.txt'))).toBe(true);
   expect((await made.repository.list({}, signal)).points).toMatchObject([{ evidence: 'stored', foreign: true }]);

@@ -56,6 +56,8 @@ export type ReportName = 'verification-report' | 'dr-drill-report';
 /** What a stored report says besides its own fields: the point's evidence once this check was counted, and since when.
  *  The catalog is rebuilt from it. `evidenceAt`: ISO 8601. */
 export interface ReportFields {
+  /** Its id: a report that was copied beside another point proves nothing of that one. */
+  readonly point: string;
   readonly evidence: Evidence;
   readonly evidenceAt: string;
 }

@@ -82,12 +82,16 @@ export function repositoryPointsContract(name: string, fixture: () => Promise<Re
     await using made = await fixture();
     const { repository } = made;
     const point = await storePoint(repository, aHeader(), signal);
-    const report = (evidence: 'sound' | 'restored' | 'failed', time: string) => ({
+    const report = (evidence: 'sound' | 'restored' | 'failed', time: string, of = point.id) => ({
+      point: of,
       evidence,
       evidenceAt: at(time).toString(),
     });
     const seen = async () =>
       (await made.again().list({}, signal)).points.map(({ evidence, evidenceAt }) => [evidence, evidenceAt]);
+    const another = report('restored', '03:00:00', point.id.toLowerCase());
+    await repository.writeReport(point, 'dr-drill-report', 'restored\n', another, signal);
+    expect((await seen()).map(([evidence]) => evidence)).toEqual(['stored']);
     await repository.writeReport(point, 'dr-drill-report', 'restored\n', report('restored', '03:00:00'), signal);
     expect(await seen()).toEqual([['restored', at('03:00:00')]]);
     await repository.writeReport(point, 'verification-report', 'sound\n', report('sound', '04:00:00'), signal);

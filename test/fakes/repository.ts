@@ -90,7 +90,8 @@ export function memoryRepository(options: MemoryRepositoryOptions): MemoryReposi
 
   function asPoint(location: string, { header, manifest, hold, items, reports }: StoredPoint): RecoveryPoint {
     const storedAt = manifest === null ? header.timestamp : Temporal.Instant.from(manifest.completedAt);
-    const proofs = [...reports.values()].map(({ json }) => ({
+    const own = [...reports.values()].filter(({ json }) => json.point === header.id);
+    const proofs = own.map(({ json }) => ({
       evidence: json.evidence,
       evidenceAt: Temporal.Instant.from(json.evidenceAt),
     }));

@@ -32,7 +32,7 @@ test('a service means its newest point that passed, is not held, is no safety po
   const held = await made.backUp({ timestamp: day(13) });
   await made.repository.hold(held, { reason: 'shrank', at: Temporal.Now.instant(), by: 'anomaly' }, signal);
   const damaged = await made.backUp({ timestamp: day(14) });
-  const report = { evidence: 'failed', evidenceAt: day(15) } as const;
+  const report = { point: damaged.id, evidence: 'failed', evidenceAt: day(15) } as const;
   await made.repository.writeReport(damaged, 'verification-report', '', report, signal);
   const future = await made.backUp({ timestamp: `${Temporal.Now.instant().add({ hours: 1 }).round('second')}` });
   expect(await idOf(made, 'mealie')).toBe(good.id);

@@ -4,7 +4,7 @@ import type { Proof } from '../../../domain/evidence.ts';
 import { EVIDENCE, type Hold } from '../../../domain/recovery-point.ts';
 
 const holdSchema = z.object({ reason: z.string(), at: z.string(), by: z.enum(['user', 'anomaly', 'clock']) });
-const reportSchema = z.object({ evidence: z.enum([...EVIDENCE, 'failed']), evidenceAt: z.string() });
+const reportSchema = z.object({ point: z.string(), evidence: z.enum([...EVIDENCE, 'failed']), evidenceAt: z.string() });
 
 /** A hold that cannot be read holds all the same: what was kept from removal stays. */
 export function parseHold(text: string): Hold {
@@ -16,10 +16,11 @@ export function parseHold(text: string): Hold {
   }
 }
 
-/** A report that cannot be read proves nothing. */
-export function parseReport(text: string): Proof | null {
+/** A report that cannot be read, or that is of another point and was copied here, proves nothing. */
+export function parseReport(text: string, id: string): Proof | null {
   try {
-    const { evidence, evidenceAt } = reportSchema.parse(JSON.parse(text));
+    const { point, evidence, evidenceAt } = reportSchema.parse(JSON.parse(text));
+    if (point !== id) return null;
     return { evidence, evidenceAt: Temporal.Instant.from(evidenceAt) };
   } catch {
     return null;

@@ -43,7 +43,7 @@ export function folderLayout(settings: ArchiveSettings, tools: Pick<ArchiveTools
         location,
       );
     }
-    const besides = await readBesides((name) => (present.has(name) ? join(folder, name) : null));
+    const besides = await readBesides(manifest.id, (name) => (present.has(name) ? join(folder, name) : null));
     return recoveryPoint(repository, location, manifest, besides);
   }
 

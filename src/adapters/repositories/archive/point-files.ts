@@ -14,8 +14,9 @@ export interface Besides {
   readonly proofs: readonly Proof[];
 }
 
-/** Reads the hold and the reports. `pathOf` gives the path of a name beside the point; null says that it is not there. */
-export async function readBesides(pathOf: (name: string) => string | null): Promise<Besides> {
+/** Reads the hold and the reports of the point of this id. `pathOf` gives the path of a name beside the point; null says
+ *  that it is not there. */
+export async function readBesides(id: string, pathOf: (name: string) => string | null): Promise<Besides> {
   const read = async (name: string): Promise<string | null> => {
     const path = pathOf(name);
     return path === null ? null : ifPresent(readFile(path, 'utf8'));
@@ -26,7 +27,7 @@ export async function readBesides(pathOf: (name: string) => string | null): Prom
   const { parseHold, parseReport } = await import('./besides.ts');
   return {
     held: hold === null ? null : parseHold(hold),
-    proofs: reports.flatMap((text) => (text === null ? [] : (parseReport(text) ?? []))),
+    proofs: reports.flatMap((text) => (text === null ? [] : (parseReport(text, id) ?? []))),
   };
 }
 

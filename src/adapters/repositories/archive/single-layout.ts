@@ -43,7 +43,7 @@ export function singleLayout(settings: ArchiveSettings, tools: Pick<ArchiveTools
     if (!there.has(archive)) return null;
     if (!there.has(`${archive}.json`)) return foreign.read(archive);
     const manifest = await manifestOf(archive);
-    const besides = await readBesides((name) =>
+    const besides = await readBesides(manifest.id, (name) =>
       there.has(`${archive}.${name}`) ? join(path, `${archive}.${name}`) : null,
     );
     return { ...recoveryPoint(repository, archive, manifest, besides), totalSize: manifest.totalSize };
