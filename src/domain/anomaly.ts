@@ -60,6 +60,16 @@ function contents({ tables = {}, documents = {}, entries, keys }: Facts): Readon
   return counts;
 }
 
+/** Items that are not among the new ones at all, and had content: a database that was dropped leaves no row where all of
+ *  a server are captured. Both of sources whose settings are the same. */
+export function vanishedItems(before: readonly Compared[], after: readonly Pick<Item, 'name'>[]): readonly string[] {
+  const there = new Set(after.map(({ name }) => name));
+  return before.flatMap(({ name, outcome, facts }) => {
+    const had = [...contents(facts).values()].reduce((sum, count) => sum + count, 0);
+    return outcome === 'failed' || there.has(name) || had === 0 ? [] : [`${name}: had ${had} and is gone`];
+  });
+}
+
 const emptiedRoots = (before: Compared, after: Pick<Compared, 'roots'>): readonly string[] =>
   emptiedPaths(before.roots ?? [], after.roots ?? []).map((path) => `${path} had files and has none`);
 

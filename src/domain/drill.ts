@@ -45,6 +45,8 @@ export interface DrillVerdict {
   readonly notChecked: readonly NotChecked[];
   /** From the first scratch instance until all was verified, milliseconds; null when not all was well. */
   readonly rtoMs: number | null;
+  /** What the service declares as the longest, milliseconds; null for one that is not configured. */
+  readonly rtoTargetMs: number | null;
   /** Whether servers ran, and checks were made, without a network. */
   readonly isolated: boolean;
   readonly evidence: Evidence;
@@ -55,9 +57,13 @@ export interface DrillVerdict {
 export const differencesOf = (expected: Facts, actual: Facts): readonly Difference[] =>
   compareFacts(expected, actual).filter(({ fact }) => Object.hasOwn(expected, factOf(fact)));
 
-/** Whether there is anything to compare. */
-export const isCounted = ({ uncounted: _, extensions: __, ...counts }: Facts): boolean =>
-  Object.keys(counts).length > 0;
+/** What items are counted by in the first place: each kind has one of these. */
+const CONTENT = ['tables', 'entries', 'keys', 'documents', 'files'] as const;
+
+/** Whether what the copy holds was counted when it was captured. Other facts alone would prove nothing of its content. */
+export const isCounted = (expected: Facts, actual: Facts): boolean =>
+  CONTENT.some((fact) => expected[fact] !== undefined) &&
+  CONTENT.every((fact) => actual[fact] === undefined || expected[fact] !== undefined);
 
 /** `tables public.users` is of `tables`, `keys hash` of `keyTypes`. */
 const factOf = (name: string): string => {

@@ -16,6 +16,7 @@ import { copiesOfGuards } from './service-record.ts';
 import { readFrom, servingOf } from './serving.ts';
 import { NO_SNAPSHOTS, planSourceSnapshots, sourceSnapshots } from './source-snapshots.ts';
 import { type Stillness, whileStopped } from './units.ts';
+import { vanishedOf } from './vanished.ts';
 
 /** Reads the sources of a service into one new point of a repository. A failed item is a row of its manifest and stops
  *  no other. @throws NothingDone when no item could be stored: such a point is not made; what the repository throws */
@@ -131,10 +132,11 @@ export const totalSizeOf = (items: readonly Item[]): number =>
 
 async function holdOf(
   { anomaly, lossAccepted }: CaptureRequest,
-  { items, timestamp }: Manifest,
+  manifest: Manifest,
   earlier: EarlierPoints,
   clock: string | null,
 ): Promise<Hold | null> {
+  const { items, timestamp } = manifest;
   const at = Temporal.Instant.from(timestamp);
   if (clock !== null) return { by: 'clock', at, reason: `the clock cannot be trusted: ${clock}` };
   if (earlier.unheld < POINTS_BEFORE_ANOMALIES) return null;
@@ -143,6 +145,10 @@ async function holdOf(
     const found = await earlier.reference(name);
     if (found !== null) references.set(name, found.item);
   }
-  const found = anomaliesOf(items, (name) => references.get(name), anomaly, lossAccepted);
+  const found = [...anomaliesOf(items, (name) => references.get(name), anomaly, lossAccepted)];
+  for (const source of anomaly === false || lossAccepted ? [] : new Set(items.map((item) => item.source))) {
+    const before = (await earlier.withSource(source))?.manifest ?? null;
+    if (before !== null) found.push(...vanishedOf(source, before, manifest));
+  }
   return found.length > 0 ? { by: 'anomaly', at, reason: found.join('; ') } : null;
 }

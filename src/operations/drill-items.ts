@@ -122,7 +122,7 @@ export async function verifyOne(drilling: Drilling, context: Context, signal: Ab
     return giveUp(drilling, error);
   }
   const found = drilling.actual ?? {};
-  if (!isCounted(item.facts))
+  if (!isCounted(item.facts, found))
     return giveUp(drilling, new HoldfastError('Unsupported', 'Nothing was counted when it was captured.', item.name));
   const differences = differencesOf(item.facts, found);
   const words = differences

@@ -16,6 +16,8 @@ export interface EarlierPoints {
   readonly unheld: number;
   /** What the newest point that is not held has; nothing when there is none. */
   latest(): Promise<readonly Item[]>;
+  /** The newest point that is not held and in which anything of a source is stored. */
+  withSource(source: string): Promise<RecoveryPoint | null>;
   /** The item as the newest point that is not held has it. */
   reference(name: string): Promise<EarlierItem | null>;
   /** The item as the newest point has it that stored it whole; null when a check of any point failed that holds what
@@ -84,6 +86,14 @@ export function earlierPoints(
     async latest() {
       const newest = points.find(({ held }) => held === null);
       return newest === undefined ? [] : ((await read(newest))?.manifest?.items ?? []);
+    },
+    async withSource(source) {
+      for (const point of points) {
+        if (!point.items.some((item) => item.source === source && item.outcome !== 'failed')) continue;
+        const found = await read(point);
+        if (found?.held === null) return found;
+      }
+      return null;
     },
     reference: (name) => {
       const candidates = having(name, (outcome) => outcome !== 'failed');

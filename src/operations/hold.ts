@@ -1,4 +1,5 @@
 import { anomaliesOf } from '../domain/anomaly.ts';
+import type { AnomalyBounds } from '../domain/definitions.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import type { Manifest } from '../domain/manifest.ts';
 import { newestFirst } from '../domain/proof.ts';
@@ -8,6 +9,7 @@ import type { Context } from './context.ts';
 import { list } from './list.ts';
 import { pointsOf } from './point-selection.ts';
 import { recorded } from './recorded.ts';
+import { vanishedOf } from './vanished.ts';
 
 export interface HoldRequest {
   /** A point by id, the beginning of one, or location. */
@@ -140,12 +142,16 @@ async function withinBounds(
     if (point.held?.by === 'user' || point.held?.by === 'clock') continue;
     if (point.held === null) break; // its series ends here
     if (bounds === null || reference === null || point.manifest === null) break;
-    if (anomaliesOf(point.manifest.items, itemOf(reference), bounds).length > 0) break;
+    if (suspicious(reference, point.manifest, bounds)) break;
     released.push(point);
     reference = point.manifest;
   }
   return released;
 }
+
+const suspicious = (before: Manifest, after: Manifest, bounds: AnomalyBounds): boolean =>
+  anomaliesOf(after.items, itemOf(before), bounds).length > 0 ||
+  (bounds !== false && before.items.some(({ source }) => vanishedOf(source, before, after).length > 0));
 
 const itemOf =
   ({ items }: Manifest) =>

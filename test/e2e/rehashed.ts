@@ -24,14 +24,17 @@ export function alterManifest(folder: string, alter: (manifest: Json) => void): 
 }
 
 /** Puts other bytes in the place of a stored item, and writes their size and hash wherever these stand, as a tool does
- *  that knows no better. */
-export function storeRehashed(folder: string, file: string, bytes: Buffer): void {
+ *  that knows no better. @param plain what they are packed from */
+export function storeRehashed(folder: string, file: string, bytes: Buffer, plain: Buffer | null = null): void {
   const before = sha256(readFileSync(join(folder, file)));
   writeFileSync(join(folder, file), bytes);
   const sums = readFileSync(join(folder, 'SHA256SUMS'), 'utf8').replace(before, sha256(bytes));
   writeFileSync(join(folder, 'SHA256SUMS'), sums);
   alterManifest(folder, ({ items }) => {
     for (const item of items)
-      if (item.file === file) Object.assign(item, { size: bytes.length, sha256: sha256(bytes) });
+      if (item.file === file) Object.assign(item, { size: bytes.length, sha256: sha256(bytes), ...packedFrom(plain) });
   });
 }
+
+const packedFrom = (plain: Buffer | null): object =>
+  plain === null ? {} : { originalSize: plain.length, originalSha256: sha256(plain) };

@@ -92,6 +92,44 @@ describe('anomalies', () => {
     expect((await made.backUp(ONCE)).points[0]?.held?.reason).toBe('files_data: 4 files where 10 were');
   });
 
+  test('an item that its source gives no more is held, as a database that was dropped, until it is released', async () => {
+    using made = await house();
+    const source = made.source('data');
+    source.items = ['files_kept', 'files_dropped'];
+    source.facts = { tables: { 'public.pages': 3 } };
+    await backUpDaily(made, 2);
+    source.items = ['files_kept'];
+    const report = await made.backUp(ONCE);
+    const reason = 'files_dropped: had 3 and is gone';
+    expect(report).toMatchObject({ outcome: 'partial', points: [{ held: { by: 'anomaly', reason } }] });
+    made.clock.advance({ hours: 24 });
+    expect((await made.backUp(ONCE)).points[0]?.held?.reason).toBe(reason);
+    made.clock.advance({ hours: 24 });
+    const accepted = await made.backUp({ ...ONCE, acceptLoss: ['mealie'] });
+    expect(accepted.points[0]?.held).toBeNull();
+    made.clock.advance({ hours: 24 });
+    expect((await made.backUp(ONCE)).points[0]?.held).toBeNull();
+  });
+
+  test('an item that is gone because its source says so now is no loss, nor one that held nothing', async () => {
+    using made = await house();
+    const source = made.source('data');
+    source.items = ['files_kept', 'files_dropped'];
+    source.facts = { tables: { 'public.pages': 3 } };
+    await backUpDaily(made, 2);
+    const { configuration } = made.context as { configuration: { services: Record<string, object> } };
+    configuration.services.mealie = { sources: { data: { files: ['/srv/other'] } } };
+    source.items = ['files_kept'];
+    expect((await made.backUp(ONCE)).points[0]?.held).toBeNull();
+    made.clock.advance({ hours: 24 });
+    source.facts = { tables: {} };
+    source.items = ['files_kept', 'files_empty'];
+    expect((await made.backUp({ ...ONCE, acceptLoss: ['mealie'] })).points[0]?.held).toBeNull();
+    made.clock.advance({ hours: 24 });
+    source.items = ['files_kept'];
+    expect((await made.backUp(ONCE)).points[0]?.held).toBeNull();
+  });
+
   test('a plan may have its own bounds, or none', async () => {
     using made = await house();
     const source = made.source('data');
@@ -221,7 +259,7 @@ describe('an unchanged tree', () => {
     await backUpDaily(made, 2);
     expect(source.reads).toBe(1);
     const [, shared] = await made.context.catalog.points({});
-    const failed = { evidence: 'failed', evidenceAt: `${made.clock.now()}` } as const;
+    const failed = { point: `${shared?.id}`, evidence: 'failed', evidenceAt: `${made.clock.now()}` } as const;
     if (shared) await made.first.writeReport(shared, 'verification-report', '', failed, signal);
     await backUpDaily(made, 1);
     expect(source.reads).toBe(2);

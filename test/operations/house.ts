@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { localHost } from '../../src/adapters/hosts/local/index.ts';
 import type { PlanDefinition, ServiceDefinition } from '../../src/domain/definitions.ts';
 import { HoldfastError } from '../../src/domain/errors.ts';
+import { DEFAULT_OBJECTIVES } from '../../src/domain/objectives.ts';
 import { SETTLE_DEFAULTS } from '../../src/domain/settling.ts';
 import { openJournal } from '../../src/journal/journal.ts';
 import type { BackupRequest } from '../../src/operations/backup.ts';
@@ -67,7 +68,10 @@ export async function house(): Promise<House> {
   const findings: House['findings'] = new Map();
   const events: ProgressEvent[] = [];
   const identifiers = ulids();
-  const configuration: { plans: Record<string, { retention: object }> } = { plans: {} };
+  const configuration = {
+    plans: {} as Record<string, { retention: object }>,
+    services: {} as Record<string, { sources: Record<string, object> }>,
+  };
   const catalog = memoryCatalog();
   const units: House['units'] = new Map();
   const unit = openFrom(units);
@@ -123,6 +127,8 @@ export async function house(): Promise<House> {
       const before = services.get(service) ?? aService(service);
       const definition = { name, kind: source.kind, settings: source.settings };
       services.set(service, { ...before, sources: [...before.sources, definition] });
+      configuration.services[service] ??= { sources: {} };
+      configuration.services[service].sources[name] = { files: [`/srv/${name}`] };
       return source;
     },
     backUp: (request = {}) =>
@@ -139,7 +145,7 @@ export async function house(): Promise<House> {
 }
 
 const aService = (name: string): ServiceDefinition => ({
-  ...{ name, host: 'local', tier: 'critical', sources: [], units: [], checks: [] },
+  ...{ name, host: 'local', tier: 'critical', objectives: DEFAULT_OBJECTIVES, sources: [], units: [], checks: [] },
   stopDuring: { backup: false, restore: true },
 });
 

@@ -6,6 +6,8 @@ import type { CaptureContext, CapturedTree, Source } from '../../src/ports/sourc
 export interface TestSource extends Source {
   settings: { reread?: 'always' };
   content: string;
+  /** Names of its items, each with this content and these facts. */
+  items: readonly string[];
   facts: Facts;
   /** Read by path; undefined: the source does not count them. */
   roots: readonly Root[];
@@ -29,7 +31,13 @@ export interface TestSource extends Source {
 export function testSource(name: string): TestSource {
   const source: TestSource = {
     ...{ name, kind: 'files', capabilities: { tree: true, inPlace: true, sql: false }, itemNames: [`files_${name}`] },
-    ...{ settings: {}, content: `content of ${name}`, facts: { files: 10 }, fingerprint: null },
+    ...{
+      items: [`files_${name}`],
+      settings: {},
+      content: `content of ${name}`,
+      facts: { files: 10 },
+      fingerprint: null,
+    },
     roots: [{ path: `/srv/${name}`, stored: `srv/${name}` }],
     ...{ warnings: [], unreadable: [], estimatedBytes: null, missing: null, dies: null, onRead: () => {} },
     ...{ reads: 0, open: 0, contexts: [] },
@@ -41,7 +49,7 @@ export function testSource(name: string): TestSource {
       const dispose = async (): Promise<void> => {
         source.open -= 1;
       };
-      return { items: [itemOf(source)], [Symbol.asyncDispose]: dispose };
+      return { items: source.items.map((item) => itemOf(item, source)), [Symbol.asyncDispose]: dispose };
     },
     query: () => Promise.reject(new Error('it has no database')),
     databases: null,
@@ -52,7 +60,7 @@ export function testSource(name: string): TestSource {
   return source;
 }
 
-function itemOf(source: TestSource): CapturedTree {
+function itemOf(name: string, source: TestSource): CapturedTree {
   let read = false;
   async function* tar(): AsyncGenerator<Uint8Array> {
     source.reads += 1;
@@ -62,7 +70,7 @@ function itemOf(source: TestSource): CapturedTree {
     read = true;
   }
   return {
-    ...{ type: 'tree', name: `files_${source.name}`, source: source.name, kind: source.kind },
+    ...{ type: 'tree', name, source: source.name, kind: source.kind },
     ...{ tool: { name: 'tar', version: '1.34' }, estimatedBytes: source.estimatedBytes, exclude: ['*.log'] },
     fingerprint: source.fingerprint,
     roots: () => source.roots,

@@ -27,7 +27,9 @@ export const format: ItemFormat = {
   async facts(path, _roots, signal) {
     await using databases = openDatabases();
     const seen = await databases.examine(path, signal);
-    if ('unreadable' in seen) throw new HoldfastError('Damaged', `${path}: ${seen.unreadable}.`, path);
+    // a capture refuses a damaged database, so that what is damaged now was stored otherwise
+    const wrong = 'unreadable' in seen ? seen.unreadable : seen.damage.slice(0, 3).join('; ');
+    if ('unreadable' in seen || wrong !== '') throw new HoldfastError('Damaged', `${path}: ${wrong}.`, path);
     return factsOf(seen);
   },
 };
