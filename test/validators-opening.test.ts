@@ -6,6 +6,7 @@ import { expect, test } from 'vitest';
 import { localHost } from '../src/adapters/hosts/local/index.ts';
 import { source as sqliteSource } from '../src/adapters/sources/sqlite/index.ts';
 import type { ServiceDefinition } from '../src/domain/definitions.ts';
+import { DEFAULT_OBJECTIVES } from '../src/domain/objectives.ts';
 import { machineValidators, serviceChecks, subvolumeValidators } from '../src/validators.ts';
 import { memoryUnit } from './fakes/unit.ts';
 
@@ -13,7 +14,7 @@ const never = (): AbortSignal => new AbortController().signal;
 const host = localHost();
 
 const wiki = (checks: readonly unknown[]): ServiceDefinition => ({
-  ...{ name: 'wiki', host: 'local', tier: 'critical', units: [], checks },
+  ...{ name: 'wiki', host: 'local', tier: 'critical', objectives: DEFAULT_OBJECTIVES, units: [], checks },
   sources: [{ name: 'db', kind: 'sqlite', settings: {} }],
   stopDuring: { backup: false, restore: true },
 });

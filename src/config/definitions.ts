@@ -9,6 +9,7 @@ import type {
   SubvolumeDefinition,
 } from '../domain/definitions.ts';
 import { parseDuration } from '../domain/duration.ts';
+import { DEFAULT_OBJECTIVES } from '../domain/objectives.ts';
 import { parsePercentage } from '../domain/size.ts';
 import { PLANNED_KINDS } from './planned/kinds.ts';
 import { placeOf, type RepositoryPlace } from './repositories.ts';
@@ -41,12 +42,19 @@ function serviceOf(name: string, config: ServiceConfiguration): ServiceDefinitio
     name,
     host: config.host ?? 'local',
     tier: config.tier ?? 'important',
+    objectives: {
+      rpo: secondsOf(config.objectives?.rpo, DEFAULT_OBJECTIVES.rpo),
+      rto: secondsOf(config.objectives?.rto, DEFAULT_OBJECTIVES.rto),
+    },
     sources: Object.entries(config.sources).map(([source, settings]) => sourceOf(source, settings)),
     units: config.units ?? [],
     checks: config.checks ?? [],
     stopDuring: { backup: config.stopDuring?.backup ?? false, restore: config.stopDuring?.restore ?? true },
   };
 }
+
+const secondsOf = (text: string | undefined, otherwise: number): number =>
+  text === undefined ? otherwise : parseDuration(text);
 
 function poolOf(name: string, config: PoolConfiguration): PoolDefinition {
   return {

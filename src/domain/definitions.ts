@@ -1,5 +1,7 @@
 /** What the configuration declares, in the words of the domain: durations in seconds, sizes in bytes. */
 
+import type { Objectives } from './objectives.ts';
+
 export type Tier = 'critical' | 'important' | 'replaceable';
 
 export interface Retention {
@@ -40,6 +42,7 @@ export interface ServiceDefinition {
   readonly name: string;
   readonly host: string;
   readonly tier: Tier;
+  readonly objectives: Objectives;
   readonly sources: readonly SourceDefinition[];
   /** Declared units and checks as configured; the adapters of later versions read them. */
   readonly units: readonly unknown[];

@@ -86,6 +86,7 @@ export async function drillPoint(
     });
   }
   signal.throwIfAborted();
+  const objectives = context.services.get(point.service)?.objectives;
   const rows = phases.rows();
   const items = drilled.map(drilledItem);
   const judged = worst(rows.slice(0, -1).map(({ outcome }) => outcome));
@@ -96,7 +97,7 @@ export async function drillPoint(
     ...{ point, outcome: worst(rows.map(({ outcome }) => outcome)), phases: rows, items },
     ...{ checks: found.checks, notChecked: [...uncounted(items), ...found.notChecked] },
     ...{ rtoMs: judged === 'passed' ? found.rtoMs : null, isolated: found.scene?.place.isolated ?? false },
-    ...{ evidence, evidenceAt },
+    ...{ rtoTargetMs: objectives === undefined ? null : objectives.rto * 1000, evidence, evidenceAt },
   };
 }
 

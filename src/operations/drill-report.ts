@@ -21,6 +21,7 @@ export interface DrillFields extends ReportFields {
   readonly service: string;
   readonly repository: string;
   readonly rtoMs: number | null;
+  readonly rtoTargetMs: number | null;
   readonly facts: {
     readonly expected: Readonly<Record<string, Facts>>;
     readonly actual: Readonly<Record<string, Facts>>;
@@ -57,6 +58,7 @@ export function drillFields(verdict: DrillVerdict): DrillFields {
     service: point.service,
     repository: point.repository,
     rtoMs: verdict.rtoMs,
+    rtoTargetMs: verdict.rtoTargetMs,
     facts: {
       expected: Object.fromEntries(items.map(({ name, expected }) => [name, expected])),
       actual: Object.fromEntries(actual),
@@ -76,6 +78,12 @@ export function drillFields(verdict: DrillVerdict): DrillFields {
 const seconds = (milliseconds: number): string => `${(milliseconds / 1000).toFixed(1)} s`;
 const toolOf = (tool: Tool | null): string =>
   tool === null ? 'nothing that said its name' : `${tool.name} ${tool.version}`;
+
+/** How a recovery time stands to what the service declares: `, within 4h`. */
+export function besideTarget({ rtoMs, rtoTargetMs }: Pick<DrillVerdict, 'rtoMs' | 'rtoTargetMs'>): string {
+  if (rtoMs === null || rtoTargetMs === null) return '';
+  return `, ${rtoMs <= rtoTargetMs ? 'within' : 'more than'} the objective of ${formatDuration(rtoTargetMs / 1000)}`;
+}
 
 /** Rows of words, two spaces between columns. */
 function columns(rows: readonly (readonly string[])[]): string[] {
@@ -109,7 +117,9 @@ export function drillReportText(verdict: DrillVerdict, { at, version }: ReportMa
   ]);
   const left = items.flatMap((item) => item.left.map((words) => [item.name, words]));
   const recovery =
-    rtoMs === null ? 'not measured' : `${seconds(rtoMs)} until all was verified (${formatDuration(rtoMs / 1000)})`;
+    rtoMs === null
+      ? 'not measured'
+      : `${seconds(rtoMs)} until all was verified (${formatDuration(rtoMs / 1000)})${besideTarget(verdict)}`;
   return [
     'Disaster recovery drill',
     '',

@@ -3,6 +3,7 @@ import { type DrillFact, type Figures, figuresOf } from '../domain/history.ts';
 import type { Recovery, Run, Snapshot } from '../ports/catalog.ts';
 import type { Context } from './context.ts';
 import { drilledPointsOf } from './drill-series.ts';
+import { type Kept, objectivesKept } from './objectives.ts';
 import { type Replaced, replacedByRecovery } from './rollback-record.ts';
 
 /** A verb of runs that records a change which was made without guard. */
@@ -20,6 +21,8 @@ export interface History {
   readonly replaced: ReadonlyMap<string, readonly Replaced[]>;
   /** How guarded commands ended, by the name of their snapshot. */
   readonly ends: ReadonlyMap<string, GuardedEnd>;
+  /** By the names of configured services. */
+  readonly kept: ReadonlyMap<string, Kept>;
 }
 
 export interface GuardedEnd {
@@ -29,7 +32,8 @@ export interface GuardedEnd {
 }
 
 /** Snapshots, recoveries and what they come to (interface, section 5). */
-export async function history({ catalog }: Pick<Context, 'catalog'>): Promise<History> {
+export async function history(context: Pick<Context, 'catalog' | 'services' | 'clock'>): Promise<History> {
+  const { catalog } = context;
   const [snapshots, recoveries] = [await catalog.snapshots({}), await catalog.recoveries({ limit: ALL })];
   const guards = await catalog.runs({ verb: 'guard', limit: ALL });
   const drills = await catalog.runs({ verb: 'drill', limit: ALL });
@@ -44,7 +48,8 @@ export async function history({ catalog }: Pick<Context, 'catalog'>): Promise<Hi
   const guardedRuns = guards.filter(({ detail }) => isProtected(detail)).length;
   const withoutPoint = guards.length - guardedRuns;
   const figures = figuresOf(guardedRuns, unguarded.length + withoutPoint, facts, passed);
-  return { snapshots, recoveries, figures, ends: endsOf(guards), replaced: await replacedByRecovery(catalog) };
+  const kept = await objectivesKept(drills, context);
+  return { snapshots, recoveries, figures, kept, ends: endsOf(guards), replaced: await replacedByRecovery(catalog) };
 }
 
 const endsOf = (guards: readonly Run[]): ReadonlyMap<string, GuardedEnd> =>

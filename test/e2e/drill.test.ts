@@ -6,7 +6,7 @@ import { anAgeKey } from '../services/age.ts';
 import { available } from '../services/available.ts';
 import { aMachine, aServiceOn, type Json, type Machine, tool } from './holdfast.ts';
 import { drillProcesses } from './marked.ts';
-import { alterManifest, pointFolderIn } from './rehashed.ts';
+import { alterManifest, pointFolderIn, storeRehashed } from './rehashed.ts';
 
 /** A machine with the service `notes` and a folder for scratch instances, which must be empty in the end. */
 function aDrilledMachine(
@@ -58,8 +58,13 @@ describe.runIf(available('sqlite3') && available('age-keygen'))('a drill of tree
     expect(evidenceOf(machine)).toBe('restored');
     machine.passes('catalog', 'rebuild');
     expect(evidenceOf(machine)).toBe('restored');
-    const { figures } = machine.json(0, 'history');
-    expect(figures.services.notes.lastDrillSeconds).toBe(report.rtoMs / 1000);
+    const { figures, series } = machine.json(0, 'history');
+    const { lastDrillSeconds, rpo, rto } = figures.services.notes;
+    expect(lastDrillSeconds).toBe(report.rtoMs / 1000);
+    expect(rto).toEqual({ target: 4 * 3600, actual: report.rtoMs / 1000 });
+    expect(rpo).toEqual({ target: 24 * 3600, actual: expect.any(Number) });
+    expect(series.notes.rto).toMatchObject([{ point: report.point, seconds: report.rtoMs / 1000 }]);
+    expect(series.notes.rpo).toMatchObject([{ before: null }]);
   }, 120_000);
 
   test('items that are drilled one by one raise the point once all were', () => {
@@ -90,6 +95,50 @@ describe.runIf(available('sqlite3') && available('age-keygen'))('a drill of tree
     });
     const again = machine.drill(5, machine.json(0, 'list').points[0].id);
     expect(again.phases[3].detail).toBe('sqlite_db: Nothing was counted when it was captured.');
+    alterManifest(pointFolderIn(machine.path('disk/notes')), ({ items }) => {
+      for (const item of items) item.facts = { largeObjects: 0, directories: item.facts.directories ?? 0 };
+    });
+    const other = machine.drill(5, machine.json(0, 'list').points[0].id);
+    expect(other.items.map(({ detail }: Json) => detail)).toEqual(
+      Array(2).fill('Nothing was counted when it was captured.'),
+    );
+  }, 120_000);
+
+  test('a database whose index does not fit its table fails it, though every row can be counted', () => {
+    const machine = aDrilledMachine();
+    tool('sqlite3', machine.path('db/notes.db'), 'create index by_text on notes (text)');
+    machine.passes('backup');
+    const folder = pointFolderIn(machine.path('disk/notes'));
+    const unsorted = `pragma writable_schema = on;
+      update sqlite_master set sql = replace(sql, '(text)', '(text desc)') where name = 'by_text'`;
+    tool('zstd', '-q', '-d', join(folder, 'sqlite_db.db.zst'), '-o', machine.path('copy.db'));
+    tool('sqlite3', machine.path('copy.db'), unsorted);
+    tool('zstd', '-q', '-f', machine.path('copy.db'), '-o', machine.path('copy.zst'));
+    storeRehashed(
+      folder,
+      'sqlite_db.db.zst',
+      readFileSync(machine.path('copy.zst')),
+      readFileSync(machine.path('copy.db')),
+    );
+    const report = machine.drill(1, 'notes');
+    expect(report).toMatchObject({ outcome: 'failed', evidence: 'failed' });
+    expect(report.items[1].detail).toMatch(/row .* index by_text/);
+  }, 60_000);
+
+  test('a report that was copied from another point proves nothing of this one', () => {
+    const machine = aDrilledMachine();
+    machine.passes('backup');
+    const first = machine.drill(0, 'notes').point;
+    machine.passes('backup');
+    const folders = readdirSync(machine.path('disk/notes')).toSorted();
+    const [from, to] = folders.map((name) => machine.path('disk/notes', name, 'dr-drill-report.json'));
+    writeFileSync(to ?? '', readFileSync(from ?? ''));
+    machine.passes('catalog', 'rebuild');
+    const { points } = machine.json(0, 'list');
+    expect(points.map(({ id, evidence }: Json) => [id === first, evidence])).toEqual([
+      [false, 'stored'],
+      [true, 'restored'],
+    ]);
   }, 120_000);
 
   test('is not begun beyond its budget, nor where there is nothing to drill', () => {
@@ -132,7 +181,22 @@ describe.runIf(available('sqlite3') && available('age-keygen'))('a drill of tree
     expect(html).not.toMatch(/<script|<link|https?:/);
     expect(html).toMatch(/<td>files<\/td><td>1<\/td><td>1<\/td>/);
     expect(machine.drill(64, 'notes', '--sample').error).toMatchObject({ code: 'Usage' });
+    const nowhere = machine.drill(1, 'notes', '--html', machine.path('no/where.html'));
+    expect(nowhere.error).toMatchObject({ code: 'PathUnusable', subject: machine.path('no/where.html') });
   }, 120_000);
+
+  test('a service of which nothing can be told keeps no other from being sampled', () => {
+    const machine = aDrilledMachine();
+    machine.write('other/b', 'y');
+    const more = '  other: { sources: { data: { files: [./other] } } }\n';
+    writeFileSync(machine.configuration, readFileSync(machine.configuration, 'utf8') + more);
+    machine.passes('backup');
+    alterManifest(pointFolderIn(machine.path('disk/notes')), ({ items }) => {
+      for (const item of items) item.facts = {};
+    });
+    const sampled = [5, 0, 5].map((exitCode) => machine.drill(exitCode, '--sample').service);
+    expect(sampled).toEqual(['notes', 'other', 'notes']);
+  }, 60_000);
 
   test('a drilled point of a sealed archive outlives what its plan keeps', () => {
     const machine = aDrilledMachine();

@@ -1,11 +1,13 @@
 // Run by service-crash.test.ts: node service-crash.child.ts POOL STATE before|after NUMBER. Makes a point of a service by
 // guard, changes all of it and takes it back, and kills itself at one call of the rollback that changes something; ends
 // with 0 when there is no such call any more.
+
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { localHost } from '../../src/adapters/hosts/local/index.ts';
 import { source } from '../../src/adapters/sources/files/index.ts';
 import { openCatalog } from '../../src/catalog/open.ts';
+import { DEFAULT_OBJECTIVES } from '../../src/domain/objectives.ts';
 import { guardService } from '../../src/operations/guard-service.ts';
 import { rollbackService } from '../../src/operations/rollback-service.ts';
 import { openAt } from '../services/snapshotter-fixture.ts';
@@ -46,7 +48,14 @@ await using catalog = await openCatalog(join(state, 'catalog.db'));
 using made = guardHouse({ folder: state, snapshotter, units: new Map([[unit.name, unit]]), catalog: deadly(catalog) });
 const [data, file] = [join(pool, 'media'), join(pool, '.env')];
 const service = {
-  ...{ name: 'wiki', host: 'local', tier: 'critical' as const, units: [{ systemd: unit.name }], checks: [] },
+  ...{
+    name: 'wiki',
+    host: 'local',
+    tier: 'critical' as const,
+    objectives: DEFAULT_OBJECTIVES,
+    units: [{ systemd: unit.name }],
+    checks: [],
+  },
   sources: [{ name: 'data', kind: 'files', settings: {} }],
   stopDuring: { backup: false, restore: true },
 };

@@ -10,6 +10,7 @@ import { format as redis } from '../../src/adapters/sources/redis/index.ts';
 import type { ServiceDefinition } from '../../src/domain/definitions.ts';
 import type { Facts } from '../../src/domain/facts.ts';
 import type { Item, Manifest, Root } from '../../src/domain/manifest.ts';
+import { DEFAULT_OBJECTIVES } from '../../src/domain/objectives.ts';
 import type { RecoveryPoint } from '../../src/domain/recovery-point.ts';
 import { type Journal, openJournal } from '../../src/journal/journal.ts';
 import type { StepPorts } from '../../src/journal/step.ts';
@@ -133,7 +134,15 @@ export const journalIn = (
   });
 
 export const aService = (): ServiceDefinition => ({
-  ...{ name: 'mealie', host: 'local', tier: 'critical', sources: [], units: [], checks: [] },
+  ...{
+    name: 'mealie',
+    host: 'local',
+    tier: 'critical',
+    objectives: DEFAULT_OBJECTIVES,
+    sources: [],
+    units: [],
+    checks: [],
+  },
   stopDuring: { backup: false, restore: true },
 });
 

@@ -1,5 +1,5 @@
-import { writeFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { access, constants, stat, writeFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { Command } from 'commander';
 import { HoldfastError, messageOf } from '../../domain/errors.ts';
 import { drill } from '../../operations/drill.ts';
@@ -45,6 +45,7 @@ export const drillCommand = (face: Face): Command =>
       refuseDryRun(face.globals());
       if (options.sample && (what !== undefined || options.item !== undefined))
         throw new HoldfastError('Usage', '--sample chooses the service by itself.', '--sample');
+      if (options.html !== undefined) await confirmHtml(resolve(options.html));
       await using application = await face.open({ ...openedFor(options), writes: true });
       const request = {
         what: what ?? null,
@@ -62,6 +63,17 @@ export const drillCommand = (face: Face): Command =>
       face.printJson(drillAsJson(report));
       face.exit(EXIT_OF_PROOF[report.outcome]);
     });
+
+/** A drill may take hours: whether its report can be written is looked at before. @throws PathUnusable */
+async function confirmHtml(path: string): Promise<void> {
+  try {
+    const found = await stat(path).catch(() => null);
+    if (found?.isDirectory() === true) throw new Error('it is a folder');
+    await access(found === null ? dirname(path) : path, constants.W_OK);
+  } catch (cause) {
+    throw new HoldfastError('PathUnusable', `The report cannot be written: ${messageOf(cause)}.`, path, { cause });
+  }
+}
 
 async function writeHtml(path: string, page: string): Promise<void> {
   try {

@@ -3,6 +3,7 @@ import { formatDuration } from '../../domain/duration.ts';
 import { compareFacts, type Facts } from '../../domain/facts.ts';
 import type { Check } from '../../domain/verdict.ts';
 import type { DrillReport } from '../../operations/drill.ts';
+import { besideTarget } from '../../operations/drill-report.ts';
 
 /** Names come from databases and files: none of them is read as markup. */
 const text = (words: string): string => words.replaceAll(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
@@ -71,7 +72,10 @@ function verdictAsHtml(verdict: DrillVerdict): string {
   const about = [
     ['Outcome', outcome(verdict.outcome)],
     ['Recovery point', text(`${point.id}, of ${point.timestamp}, in ${point.repository}`)],
-    ['Recovery time', rtoMs === null ? 'not measured' : text(formatDuration(rtoMs / 1000))],
+    [
+      'Recovery time',
+      rtoMs === null ? 'not measured' : text(`${formatDuration(rtoMs / 1000)}${besideTarget(verdict)}`),
+    ],
     ['Evidence', text(`${evidence}, since ${verdict.evidenceAt.round('second')}`)],
     ['Network', isolated ? 'none: nothing but the restored copy was reached' : 'not taken away on this machine'],
   ];

@@ -2,7 +2,7 @@ import type { DrilledItem, DrillVerdict } from '../../domain/drill.ts';
 import { formatDuration } from '../../domain/duration.ts';
 import type { Check } from '../../domain/verdict.ts';
 import type { DrillReport } from '../../operations/drill.ts';
-import { drillFields } from '../../operations/drill-report.ts';
+import { besideTarget, drillFields } from '../../operations/drill-report.ts';
 import { coloured, doubtful, strong } from './colour.ts';
 import { timeForPeople } from './point.ts';
 import { printable, table } from './table.ts';
@@ -39,9 +39,16 @@ const titled = (title: string, rows: readonly (readonly string[])[]): readonly s
         ),
       ];
 
-function verdictForPeople({ point, outcome, phases, items, checks, notChecked, rtoMs }: DrillVerdict): string {
+/** Said only where it is missed; reports say it always. */
+const missed = (verdict: DrillVerdict): string => {
+  const { rtoMs, rtoTargetMs } = verdict;
+  return rtoMs !== null && rtoTargetMs !== null && rtoMs > rtoTargetMs ? doubtful(besideTarget(verdict)) : '';
+};
+
+function verdictForPeople(verdict: DrillVerdict): string {
+  const { point, outcome, phases, items, checks, notChecked, rtoMs } = verdict;
   const where = `${strong(point.id)}  ${printable(point.service)} in ${printable(point.repository)}`;
-  const recovery = rtoMs === null ? '' : `, back and verified in ${formatDuration(rtoMs / 1000)}`;
+  const recovery = rtoMs === null ? '' : `, back and verified in ${formatDuration(rtoMs / 1000)}${missed(verdict)}`;
   return [
     `${where}, ${timeForPeople(point.timestamp)}: ${coloured(outcome)}${recovery}`,
     ...titled('PHASE', phases.map(checkRow)),

@@ -1,10 +1,12 @@
 import { counted } from '../../domain/counted.ts';
 import { formatDuration } from '../../domain/duration.ts';
+import type { Objective } from '../../domain/objectives.ts';
 import { formatBytes } from '../../domain/size.ts';
 import type { History } from '../../operations/history.ts';
 import { nameOfKept } from '../../operations/kept-states.ts';
+import type { Kept } from '../../operations/objectives.ts';
 import type { Recovery, Snapshot } from '../../ports/catalog.ts';
-import { coloured, strong } from './colour.ts';
+import { coloured, doubtful, strong } from './colour.ts';
 import { timeForPeople } from './point.ts';
 import { snapshotAsJson } from './snapshot.ts';
 import { printable, table } from './table.ts';
@@ -20,7 +22,7 @@ export const recoveryAsJson = (recovery: Recovery): object => ({
   kept: recovery.kept.map((state) => ({ path: nameOfKept(state), until: state.until.toString() })),
 });
 
-export const historyAsJson = ({ snapshots, recoveries, figures, ends, replaced }: History): object => ({
+export const historyAsJson = ({ snapshots, recoveries, figures, ends, replaced, kept }: History): object => ({
   snapshots: snapshots.map((snapshot) => ({
     ...snapshotAsJson(snapshot),
     commandExit: ends.get(snapshot.name)?.commandExit ?? null,
@@ -30,10 +32,24 @@ export const historyAsJson = ({ snapshots, recoveries, figures, ends, replaced }
     ...recoveryAsJson(recovery),
     replaced: replaced.get(recovery.id) ?? [],
   })),
-  figures,
+  figures: { ...figures, services: servicesAsJson(figures.services, kept) },
+  series: Object.fromEntries([...kept].map(([service, { series }]) => [service, seriesAsJson(series)])),
 });
 
-export function historyForPeople({ snapshots, recoveries, figures }: History): string {
+const NO_TIMES = { meanSeconds: null, worstSeconds: null, lastDrillSeconds: null };
+
+/** What was declared for a service stands beside what its records come to; times in seconds. */
+const servicesAsJson = (figures: History['figures']['services'], kept: History['kept']): object => ({
+  ...figures,
+  ...Object.fromEntries([...kept].map(([name, { rpo, rto }]) => [name, { ...(figures[name] ?? NO_TIMES), rpo, rto }])),
+});
+
+const seriesAsJson = ({ rpo, rto }: Kept['series']): object => ({
+  rpo: rpo.map(({ at, before, seconds }) => ({ at: at.toString(), before, seconds })),
+  rto: rto.map(({ at, point, seconds, phases }) => ({ at: at.toString(), point, seconds, phases })),
+});
+
+export function historyForPeople({ snapshots, recoveries, figures, kept }: History): string {
   const { deployments, recoveries: counts } = figures;
   const mean = counts.meanSeconds === null ? '' : `, ${formatDuration(counts.meanSeconds)} on average`;
   const figuresLine = [
@@ -43,9 +59,32 @@ export function historyForPeople({ snapshots, recoveries, figures }: History): s
   const parts = [
     snapshots.length === 0 ? 'No snapshots were recorded yet.' : snapshotTable(snapshots),
     ...(recoveries.length === 0 ? [] : [`${strong('Recoveries')}\n${recoveryTable(recoveries)}`]),
+    ...(kept.size === 0 ? [] : [`${strong('Objectives')}\n${objectiveTable(kept)}`]),
     figuresLine,
   ];
   return parts.join('\n\n');
+}
+
+function objectiveTable(kept: History['kept']): string {
+  const columns = [
+    { title: 'SERVICE' },
+    { title: 'PROVED UP TO', align: 'right' },
+    { title: 'RPO', align: 'right' },
+    { title: 'LAST DRILL', align: 'right' },
+    { title: 'RTO', align: 'right' },
+  ] as const;
+  const told = ({ target, actual }: Objective): string => {
+    if (actual === null) return doubtful('never');
+    return actual > target ? doubtful(formatDuration(actual)) : formatDuration(actual);
+  };
+  const rows = [...kept].map(([service, { rpo, rto }]) => [
+    printable(service),
+    rpo.actual === null ? told(rpo) : `${told(rpo)} ago`,
+    formatDuration(rpo.target),
+    told(rto),
+    formatDuration(rto.target),
+  ]);
+  return table(columns, rows);
 }
 
 function snapshotTable(snapshots: readonly Snapshot[]): string {
