@@ -114,6 +114,44 @@ describe.runIf(mariadbAvailable())('databases of MariaDB that are exchanged', ()
     expect(await isThere(first)).toBe(false);
   }, 120_000);
 
+  test('names that served an exchange serve another one, wherever that is cut short, and a copy of what was set aside', async () => {
+    const [present, staged] = [
+      await database(SMALL),
+      await database('create table other (x int); create view v as select x from other'),
+    ];
+    const kept = `${present} kept`;
+    const [before, coming] = [await contentsOf(server, present), await contentsOf(server, staged)];
+    const databases = databasesBy(localHost());
+    for (let statements = 0; ; statements += 7) {
+      const cut = await databasesBy(endingAfter(statements).host)
+        .swapIn(present, staged, kept, never())
+        .catch((reason: unknown) => reason);
+      if (cut === undefined) break;
+      await databases.swapBack(present, staged, kept, never());
+      expect(await contentsOf(server, present), `after ${statements}`).toBe(before);
+      expect(await contentsOf(server, staged), `after ${statements}`).toBe(coming);
+      expect(await isThere(kept)).toBe(false);
+    }
+    expect(await contentsOf(server, present)).toBe(coming);
+
+    const [later, copy] = [
+      await database('create table t (x int); create view v as select x from t'),
+      await database(SMALL),
+    ];
+    const [own, copied] = [await contentsOf(server, later), `create table ${quoted(copy)}.holdfast_exchanged`];
+    await server.sql(null, `${copied} as select * from ${quoted(kept)}.holdfast_exchanged`);
+    await databases.readyAgain(copy, never());
+    for (let statements = 0; ; statements += 7) {
+      const cut = await databasesBy(endingAfter(statements).host)
+        .swapIn(later, copy, `${later} kept`, never())
+        .catch((reason: unknown) => reason);
+      if (cut === undefined) break;
+      await databases.swapBack(later, copy, `${later} kept`, never());
+      expect(await contentsOf(server, later), `a copy, after ${statements}`).toBe(own);
+    }
+    expect(await contentsOf(server, later)).toBe(before);
+  }, 120_000);
+
   test('what was set aside is dropped once nobody talks with it, and what was not never is', async () => {
     const [present, staged, other] = [
       await database(SMALL),

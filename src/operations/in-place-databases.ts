@@ -138,6 +138,7 @@ export async function stageDatabases(
   }
   for (const exchange of filled) {
     const item = await fillDatabase(exchange, exchange.staged, { selected, ...parts }, signal);
+    await exchange.databases.readyAgain(exchange.staged, signal); // it may be a copy of one that was set aside
     items.push({ ...item, paths: [exchange.database] });
   }
   return items;

@@ -154,9 +154,9 @@ export interface Databases {
   swapBack(database: string, staged: string, kept: string, signal: AbortSignal): Promise<void>;
   /** Removes a database that a restore made; none of that name is no error. */
   drop(database: string, signal: AbortSignal): Promise<void>;
-  /** Makes a database that {@link swapIn} had set aside ready to be `staged` itself. Before it is journalled, since it is
-   *  not taken back: the database stays what it was, and may be readied again. */
-  readyAgain(kept: string, signal: AbortSignal): Promise<void>;
+  /** Makes a database that {@link swapIn} had set aside, or a copy of one, ready to be `staged` itself. Before it is
+   *  journalled, since it is not taken back: the database stays what it was, and may be readied again. */
+  readyAgain(database: string, signal: AbortSignal): Promise<void>;
   /** Removes a database that {@link swapIn} had set aside; none of that name is no error.
    *  @throws TargetBusy while somebody talks with it */
   discard(kept: string, signal: AbortSignal): Promise<void>;

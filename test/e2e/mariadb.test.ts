@@ -111,6 +111,31 @@ services:
     expect(await server.sql(report.kept[0].path, words)).toContain('VIEW `wi ki');
   }, 60_000);
 
+  test('in place is refused where foreign keys of another database point into it, and the way by hand that is told works', async () => {
+    const name = await database('create table p (id int primary key); insert into p values (1), (2)');
+    const other = await database('');
+    await server.sql(
+      other,
+      `create table c (p int, foreign key (p) references \`${name}\`.p (id)); insert into c values (2)`,
+    );
+    const machine = machineWith({ database: name });
+    const [point] = machine.json(0, 'backup').points;
+    await server.sql(name, 'insert into p values (3)');
+    const { error } = machine.json(1, 'restore', point.id, '--in-place', '--yes');
+    expect(error).toMatchObject({
+      code: 'Refused',
+      message: expect.stringContaining(`Foreign keys of database ${other}`),
+    });
+    expect(error.hint).toContain('back it up, drop it, and restore it by its own name: --database');
+    expect(await server.sql(name, 'select count(*) from p')).toBe('3');
+    machine.passes('backup');
+    await server.sql(null, `set foreign_key_checks = 0; drop database \`${name}\``);
+    machine.passes('restore', point.id, '--database', name);
+    expect(await server.sql(name, 'select count(*) from p')).toBe('2');
+    await expect(server.sql(other, 'insert into c values (3)')).rejects.toThrow('foreign key constraint fails');
+    await server.sql(null, `drop database \`${other}\`; drop database \`${name}\``);
+  }, 60_000);
+
   test('a password is in nothing that is printed or stored, and what is stored is for its owner alone', async () => {
     const name = await database('create table t (x int); insert into t values (1)');
     await server.sql(null, "create user keeper identified by 'a word 4711'; grant all on *.* to keeper");

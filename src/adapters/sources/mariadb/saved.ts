@@ -83,7 +83,8 @@ async function lookAt(database: string, client: Client, signal: AbortSignal): Pr
   const objects = await objectsOf(database, client, signal);
   const definitions = await definitionsOf(database, objects, client, signal);
   // One that comes back after days has all but its events, which were not made in it.
-  const events = (await savedIn(database, EARLIER, client, signal))?.present?.events ?? definitions.events;
+  const kept = objects.events.length === 0 ? await savedIn(database, EARLIER, client, signal) : null;
+  const events = kept?.present?.events ?? definitions.events;
   return { name: database, defaults: await defaultsOf(database, client, signal), ...definitions, events };
 }
 

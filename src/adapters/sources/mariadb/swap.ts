@@ -32,7 +32,7 @@ export async function confirmExchange(
       `The server, ${version}, cannot exchange tables in one step.`,
       databases.join(', '),
       {
-        hint: `In place needs MariaDB 10.6 or MySQL 8.0. ${BESIDE}`,
+        hint: `In place needs MariaDB 10.6 or MySQL 8.0. ${BESIDE}. ${BY_HAND}`,
       },
     );
   if (await isReplica(client, signal))
@@ -54,7 +54,7 @@ export async function confirmExchange(
     `Foreign keys of database ${other} point into ${one}, and would follow its old tables.`,
     one,
     {
-      hint: `Drop them before, and make them again afterwards. ${BESIDE}`,
+      hint: `Drop them before, and make them again afterwards. ${BESIDE}. ${BY_HAND}`,
     },
   );
 }
@@ -67,6 +67,7 @@ async function isReplica(client: Client, signal: AbortSignal): Promise<boolean> 
 }
 
 const BESIDE = 'Restore it beside the present one: --database NAME, or to a folder: --to DIR';
+const BY_HAND = 'Or with the application stopped: back it up, drop it, and restore it by its own name: --database';
 
 /** @throws Refused when neither name is as it was before nor as it is afterwards */
 export async function takePlace({ database, staged, kept }: Names, client: Client, signal: AbortSignal): Promise<void> {
@@ -76,8 +77,11 @@ export async function takePlace({ database, staged, kept }: Names, client: Clien
       throw new HoldfastError('Refused', `The restored database ${staged} is gone.`, staged);
     return; // done before
   }
-  if ((await databaseExists(kept, client, signal)) && !(await isOurs(kept, client, signal)))
+  const begun = await databaseExists(kept, client, signal);
+  if (begun && !(await isOurs(kept, client, signal)))
     throw new HoldfastError('Refused', `A database ${kept} is there already.`, kept);
+  // The table of an exchange that is over would pass for that of this one.
+  for (const name of begun ? [] : [database, staged]) await readyAgain(name, client, signal);
   await exchange(names, client, signal);
 }
 
@@ -88,7 +92,12 @@ async function isOurs(database: string, client: Client, signal: AbortSignal): Pr
   return [tables, views, routines, events].every((all) => all.length === 0);
 }
 
-export async function takeBack({ database, staged, kept }: Names, client: Client, signal: AbortSignal): Promise<void> {
+export async function takeBack(names: Names, client: Client, signal: AbortSignal): Promise<void> {
+  await goBack(names, client, signal);
+  await readyAgain(names.staged, client, signal);
+}
+
+async function goBack({ database, staged, kept }: Names, client: Client, signal: AbortSignal): Promise<void> {
   const there = (name: string): Promise<boolean> => databaseExists(name, client, signal);
   const has = (name: string, table: typeof BEGUN | typeof DONE): Promise<boolean> =>
     hasTable(name, table, client, signal);
@@ -106,7 +115,7 @@ export async function takeBack({ database, staged, kept }: Names, client: Client
     await exchange({ ...back, from: (await there(kept)) ? kept : null }, client, signal);
 }
 
-/** By the table of an exchange is told how far one got, so that of an earlier one gets another name. */
+/** By the table of an exchange is told how far one got, so that of one that is over gets another name. */
 export async function readyAgain(kept: string, client: Client, signal: AbortSignal): Promise<void> {
   if (!(await hasTable(kept, DONE, client, signal))) return;
   const own = (table: string): string => `${quoted(kept)}.${table}`;
