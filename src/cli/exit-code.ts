@@ -1,4 +1,4 @@
-import { ERRORS, HoldfastError } from '../domain/errors.ts';
+import { ERRORS, HoldfastError, leftOpen } from '../domain/errors.ts';
 import type { Outcome } from '../domain/recovery-point.ts';
 
 /** An error that ends the program with another code than its own: guard's 4, whatever the reason. */
@@ -19,6 +19,10 @@ export function firstCause(error: unknown): unknown {
     return firstCause(error.cause);
   return error;
 }
+
+/** Of an error that reaches the top. */
+export const leftBehind = (error: unknown): readonly HoldfastError[] =>
+  error instanceof EndsWith ? leftBehind(error.cause) : leftOpen(error);
 
 /** For errors that reach the top. */
 export function exitCodeOf(error: unknown): number {

@@ -140,7 +140,8 @@ export async function runOnTerminal(argv: readonly string[], parts: TerminalPart
     await new Promise(setImmediate); // an error of the last write comes with the next turn
     if (broken && broken.code !== 'EPIPE') throw outputError(broken); // EPIPE: the reader has enough, as `holdfast ls … | head`
   } catch (error) {
-    const shown = signal.aborted && firstCause(error) instanceof HoldfastError === false ? signal.reason : error;
+    const foreseen = firstCause(error) instanceof HoldfastError;
+    const shown = signal.aborted && !foreseen ? new SuppressedError(error, signal.reason) : error;
     progress.clear();
     if (globals().json && !broken) process.stdout.write(`${JSON.stringify(errorAsJson(shown))}\n`);
     else process.stderr.write(`${errorForPeople(shown, globals().verbose)}\n`);

@@ -94,3 +94,11 @@ export function messageOf(error: unknown): string {
   if (saysFull(error)) return 'There is no space left on the disk that is written to.';
   return error instanceof Error ? error.message : String(error);
 }
+
+/** What could not be taken back after a first failure and stays open, which that failure hides: JournalOpen. */
+export function leftOpen(error: unknown): readonly HoldfastError[] {
+  if (!(error instanceof SuppressedError)) return [];
+  const { error: later, suppressed } = error;
+  const own = later instanceof HoldfastError && later.code === 'JournalOpen' ? [later] : leftOpen(later);
+  return [...leftOpen(suppressed), ...own];
+}

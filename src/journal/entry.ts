@@ -2,6 +2,7 @@ import { HoldfastError, messageOf } from '../domain/errors.ts';
 import { stateNewer } from '../domain/state-error.ts';
 import { confirmNew, type ForwardStep, perform, type Step, type StepPorts, undo } from './step.ts';
 import { type EntryRow, type JournalStore, parseStored } from './store.ts';
+import { wordsOf } from './words.ts';
 
 /** Taking back one step may remove a tree of millions of files; a host that hangs must still not hold us for ever. */
 const STEP_LIMIT_MS = 10 * 60_000;
@@ -120,7 +121,7 @@ export async function settle(
     store.change('DELETE FROM entries WHERE id = ?', row.id);
     return settled;
   } catch (cause) {
-    const failure = openStill(row, cause);
+    const failure = openStill(row, store, cause);
     try {
       store.change('UPDATE entries SET working = 0 WHERE id = ?', row.id);
     } catch (error) {
@@ -140,11 +141,37 @@ const isOurs = (row: EntryRow, store: JournalStore): boolean =>
 const takenOver = ({ verb, subject }: EntryRow): HoldfastError =>
   new HoldfastError('StateBusy', `Another process took over what ${verb} ${subject} had begun.`, subject);
 
-function openStill({ verb, subject, direction }: EntryRow, cause: unknown): HoldfastError {
+/** Says what is open, so that a person can do it by hand where it is urgent. */
+function openStill(row: EntryRow, store: JournalStore, cause: unknown): HoldfastError {
+  const { verb, subject, direction } = row;
   const could = direction === 'back' ? 'taken back' : 'brought to its end';
   const message = `What ${verb} had begun with ${subject} could not be ${could}: ${messageOf(cause)}`;
-  const hint = cause instanceof HoldfastError ? { hint: cause.hint } : {};
-  return new HoldfastError('JournalOpen', message, subject, { cause, ...hint });
+  const own = cause instanceof HoldfastError ? cause.hint : null;
+  const hint = own === null || own.includes(UNLOCK) ? own : `${own}, then: ${UNLOCK}`;
+  return new HoldfastError('JournalOpen', `${message}${stillToDo(row, store)}`, subject, {
+    ...{ cause },
+    ...(hint === null ? {} : { hint }),
+  });
+}
+
+const UNLOCK = 'holdfast unlock';
+const SHOWN_STEPS = 5;
+
+/** Nothing where the steps themselves cannot be read. */
+function stillToDo({ id, direction }: EntryRow, store: JournalStore): string {
+  let words: readonly string[];
+  try {
+    const steps = store.steps(id).map(({ step }) => step);
+    words =
+      direction === 'back'
+        ? steps.toReversed().map((step) => wordsOf.back(parseStep(step, store.path)))
+        : steps.map((step) => wordsOf.forward(parseForwardStep(step, store.path)));
+  } catch {
+    return '';
+  }
+  if (words.length === 0) return '';
+  const more = words.length > SHOWN_STEPS ? `; and ${words.length - SHOWN_STEPS} more` : '';
+  return ` Still to be done: ${words.slice(0, SHOWN_STEPS).join('; ')}${more}.`;
 }
 
 /** The kinds of steps that start a unit when they are taken back, or performed, or make it ready for its start. */

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { messageOf } from '../domain/errors.ts';
+import { HoldfastError, messageOf } from '../domain/errors.ts';
 import type { Clock, Identifiers } from '../ports/clock.ts';
 import type { Owner, OwnerState, Owners } from '../ports/owner.ts';
 import { type JournalEntry, journalEntry, settle } from './entry.ts';
@@ -33,6 +33,8 @@ export interface Repair {
   readonly entry: OpenEntry;
   readonly outcome: 'undone' | 'finished' | 'skipped' | 'failed';
   readonly detail: string;
+  /** What to do about one that failed. */
+  readonly hint?: string;
 }
 
 /** Steps recorded before they are taken, so that whoever starts next can put things right (design, rule 2). Each write
@@ -88,7 +90,8 @@ export function openJournal(path: string, { clock, identifiers, owners, ports }:
     } catch (error) {
       left.add(row.id);
       signal.throwIfAborted();
-      return { entry, outcome: 'failed', detail: messageOf(error) };
+      const hint = error instanceof HoldfastError ? { hint: error.hint } : {};
+      return { entry, outcome: 'failed', detail: messageOf(error), ...hint };
     }
   }
 

@@ -1,7 +1,7 @@
-import { messageOf } from '../domain/errors.ts';
 import { type Decision, decide, guardExitCode, type SnapshotOutcome } from '../domain/guard.ts';
 import type { Outcome } from '../domain/recovery-point.ts';
 import type { Unit } from '../ports/unit.ts';
+import { wordsOfAll } from './failure.ts';
 import { runOutcome } from './guard.ts';
 import { asCommand, endOf, type RunCommand } from './guard-command.ts';
 import { judge } from './guard-judgement.ts';
@@ -197,7 +197,6 @@ async function takeBack(
     const outcome = rollback.outcome === 'success' ? 'rolled_back' : 'rollback_failed';
     return { outcome, rollback, rollbackError: null, rolledBack: true };
   } catch (error) {
-    const cause = error instanceof SuppressedError ? error.suppressed : error;
-    return { outcome: 'rollback_failed', rollback: null, rollbackError: messageOf(cause), rolledBack: false };
+    return { outcome: 'rollback_failed', rollback: null, rollbackError: wordsOfAll(error), rolledBack: false };
   }
 }

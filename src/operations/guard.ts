@@ -1,7 +1,7 @@
-import { messageOf } from '../domain/errors.ts';
 import { type Decision, guardExitCode, type SnapshotOutcome } from '../domain/guard.ts';
 import type { Outcome } from '../domain/recovery-point.ts';
 import type { Snapshot } from '../ports/catalog.ts';
+import { wordsOfAll } from './failure.ts';
 import { asCommand, endOf, type RunCommand } from './guard-command.ts';
 import { checkedOf, findSubvolume, type GuardContext, type Subject } from './guard-context.ts';
 import { decisionOn } from './guard-decision.ts';
@@ -145,7 +145,6 @@ async function takeBack(
     const outcome = report.outcome === 'success' ? 'rolled_back' : 'rollback_failed';
     return { outcome, rollback: report, rollbackError: null };
   } catch (error) {
-    const cause = error instanceof SuppressedError ? error.suppressed : error;
-    return { outcome: 'rollback_failed', rollback: null, rollbackError: messageOf(cause) };
+    return { outcome: 'rollback_failed', rollback: null, rollbackError: wordsOfAll(error) };
   }
 }

@@ -41,7 +41,8 @@ async function settle(
   await catalog.recordSnapshot({ ...snapshot, outcome: outcome === 'success' ? 'rolled_back' : 'rollback_failed' });
 }
 
-/** A repair, what became of the guard that it ended, and what a person should do about that; null where nothing is told. */
+/** A repair, what became of the guard that it ended, and what a person should do about that, or about a repair that
+ *  failed; null where nothing is told. */
 export interface AdvisedRepair extends Repair, Advice {}
 
 interface Advice {
@@ -58,12 +59,11 @@ export async function withAdvice(
   const advised: AdvisedRepair[] = [];
   for (const repair of repairs) {
     const left = repair.entry.verb === VERBS.guard && repair.outcome === 'finished';
-    advised.push({ ...repair, ...(left ? await adviceOn(repair.entry, catalog) : NONE) });
+    const told = left ? await adviceOn(repair.entry, catalog) : { became: null, advice: repair.hint ?? null };
+    advised.push({ ...repair, ...told });
   }
   return advised;
 }
-
-const NONE: Advice = { became: null, advice: null };
 
 type Told = Pick<Catalog, 'snapshots' | 'recoveries' | 'recordSnapshot'>;
 

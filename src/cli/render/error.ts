@@ -1,5 +1,5 @@
 import { HoldfastError, saysFull } from '../../domain/errors.ts';
-import { exitCodeOf, firstCause } from '../exit-code.ts';
+import { exitCodeOf, firstCause, leftBehind } from '../exit-code.ts';
 import { printable } from './table.ts';
 
 /** An error that nobody foresaw, as one that a person can read. */
@@ -25,10 +25,14 @@ function noTemporaryFolder(path: string, cause: Error): HoldfastError {
 
 const lines = (text: string): string => text.split('\n').map(printable).join('\n');
 
-/** `holdfast: MESSAGE`, then `  next: HINT`; with `verbose` the errors underneath, their stacks included. */
+/** `holdfast: MESSAGE`, then `  next: HINT`, and the same of what stays open; with `verbose` the errors underneath, their
+ *  stacks included. */
 export function errorForPeople(error: unknown, verbose: boolean): string {
   const known = asHoldfastError(error);
-  const shown = [`holdfast: ${lines(known.message)}`, `  next: ${lines(known.hint)}`];
+  const shown = [known, ...leftBehind(error)].flatMap(({ message, hint }) => [
+    `holdfast: ${lines(message)}`,
+    `  next: ${lines(hint)}`,
+  ]);
   for (
     let cause = known.cause;
     verbose && cause !== undefined;
@@ -39,6 +43,10 @@ export function errorForPeople(error: unknown, verbose: boolean): string {
 }
 
 export function errorAsJson(error: unknown): object {
-  const { code, message, subject, hint } = asHoldfastError(error);
-  return { error: { code, exitCode: exitCodeOf(error), message, subject, hint } };
+  const first = asHoldfastError(error);
+  const left = leftBehind(error).map((one) => plain(one));
+  const { code, ...rest } = plain(first);
+  return { error: { code, exitCode: exitCodeOf(error), ...rest, ...(left.length === 0 ? {} : { left }) } };
 }
+
+const plain = ({ code, message, subject, hint }: HoldfastError) => ({ code, message, subject, hint });
