@@ -27,6 +27,8 @@ export interface CaptureParts {
   readonly written: ReadonlyMap<string, string>;
   /** Called once nothing more is read of what the units change; resolves once they were started. */
   release(): Promise<void>;
+  /** Called for each item of a source that could not be opened at all. */
+  onUnopened(item: string, error: unknown): void;
 }
 
 /** Stores the items of all sources, some side by side, those first that took longest the last time. Rows come in the
@@ -94,6 +96,7 @@ async function captureSource(
     names,
     giveUp,
     onRead,
+    onUnopened,
   }: Surroundings,
   context: Context,
   signal: AbortSignal,
@@ -166,7 +169,10 @@ async function captureSource(
   } catch (error) {
     signal.throwIfAborted();
     const missing = source.itemNames.filter((item) => items.every((row) => row.name !== item));
-    for (const item of missing) fail(item, error);
+    for (const item of missing) {
+      fail(item, error);
+      onUnopened(item, error);
+    }
     // Everything is stored and only the clean-up failed: what it left behind has to be known.
     if (missing.length === 0) context.progress({ type: 'warning', subject: name, text: messageOf(error) });
   } finally {

@@ -19,7 +19,8 @@ import { type Stillness, whileStopped } from './units.ts';
 import { vanishedOf } from './vanished.ts';
 
 /** Reads the sources of a service into one new point of a repository. A failed item is a row of its manifest and stops
- *  no other. @throws NothingDone when no item could be stored: such a point is not made; what the repository throws */
+ *  no other. @throws NothingDone, SecretMissing when no item could be stored: such a point is not made; what the repository
+ *  throws */
 export async function capture(
   request: CaptureRequest,
   repository: Repository,
@@ -46,6 +47,7 @@ export async function capture(
   const earlier = earlierPoints(own, repository, context, signal);
   const forbidden = await forbiddenPaths(service, context);
   const items: Item[] = [];
+  const unopened = new Map<string, unknown>();
   const { sources, units, unitsForGood: forGood = [] } = request;
   const on = await context.host(service.host);
   const { members: spared } = await servingOf(readFrom(sources), [...units, ...forGood], on, context, signal);
@@ -56,7 +58,8 @@ export async function capture(
       : NO_SNAPSHOTS;
   await using snapshots = sourceSnapshots(planned, context, (error) => request.onLeftSnapshots?.(error));
   const read = async (release: () => Promise<void>): Promise<void> => {
-    const parts = { request, repository, draft, earlier, forbidden, snapshots, written, release };
+    const onUnopened = (item: string, error: unknown): void => void unopened.set(item, error);
+    const parts = { request, repository, draft, earlier, forbidden, snapshots, written, release, onUnopened };
     items.push(...(await captureSources(parts, context, signal)));
   };
   if (units.length + forGood.length === 0) await read(async () => {});
@@ -73,7 +76,7 @@ export async function capture(
     if (stopped.length > 0) request.onStopped?.({ units: stopped, downtimeMs, startedMs, readings });
     await snapshots[Symbol.asyncDispose]();
   }
-  refuseNothing(service.name, items);
+  refuseNothing(service.name, items, unopened);
   const durationMs = Math.round(context.clock.monotonicMs() - from);
   const manifest = manifestOf(begun.header, service.host, items, { begunAt, durationMs }, context);
   const hold = await holdOf(request, manifest, earlier, clock);
@@ -91,11 +94,19 @@ async function forbiddenPaths(
   return [...own, ...kept.flatMap((state) => ('path' in state && state.host === host ? [state.path] : [])), ...copies];
 }
 
-function refuseNothing(service: string, items: readonly Item[]): void {
+/** Secrets that cannot be had are a mistake in the configuration, and said as such (interface, section 1). */
+function refuseNothing(service: string, items: readonly Item[], unopened: ReadonlyMap<string, unknown>): void {
   if (items.some(({ outcome }) => outcome !== 'failed')) return;
   const reasons = items.map(({ name, error }) => `${name}: ${error}`).join('; ');
-  throw new HoldfastError('NothingDone', `No item of ${service} could be stored: ${reasons}`, service);
+  const words = `No item of ${service} could be stored: ${reasons}`;
+  const errors = items.map(({ name }) => unopened.get(name));
+  const [first] = errors;
+  if (first instanceof HoldfastError && errors.every(lacksSecret))
+    throw new HoldfastError(first.code, words, service, { cause: first, hint: first.hint });
+  throw new HoldfastError('NothingDone', words, service);
 }
+
+const lacksSecret = (error: unknown): boolean => error instanceof HoldfastError && error.code === 'SecretMissing';
 
 function manifestOf(
   { id, service, plan, type, origin, timestamp }: PointHeader,

@@ -116,11 +116,13 @@ export async function planInPlace(
     found.push({ ...(await exchangeOf(placement, path, choice, surroundings, signal)), copy });
   }
   for (const choice of paths) {
+    const before = found.length;
     for (const placement of await placementsOf(choice, service, context, signal)) {
       for (const path of await narrowed(placement, choice, host.files, signal)) {
         found.push(await exchangeOf(path, placement.path, choice, surroundings, signal));
       }
     }
+    if (!choice.tree && found.length === before) throw hasNoPlace(choice);
   }
   if (found.length + databases.length + applied.length === 0)
     throw new HoldfastError('PathNotFound', `Nothing of ${names.point} has a place.`, names.point);
@@ -188,6 +190,17 @@ async function placementsOf(
   }
   return source.placements(item.roots ?? [], signal);
 }
+
+/** A server that has lost its settings cannot tell where its data lie: what is left out would pass for restored. */
+const hasNoPlace = ({ name, source }: Choice): HoldfastError =>
+  new HoldfastError(
+    'Refused',
+    `Where ${name} belongs is not known: the server of ${source} does not tell it now.`,
+    name,
+    {
+      hint: 'Restore its settings first, by themselves (--item ldap_config), then this; or to a folder with: --to DIR',
+    },
+  );
 
 interface Surroundings {
   readonly host: Host;

@@ -1,13 +1,14 @@
-import { readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { available } from '../services/available.ts';
 import { type DockerEngine, dockerAvailable, dockerEngine, startContainer, until } from '../services/docker.ts';
-import { directory, SUFFIX } from '../services/ldap.ts';
+import { directory, SUFFIX, settingsOf } from '../services/ldap.ts';
+import { canMount, temporaryDisk } from '../services/loop-disk.ts';
 import { importPrograms } from '../services/programs-image.ts';
-import { HOSTILE as ENTRIES } from '../sources/ldap-contents.ts';
+import { childOf, HOSTILE as ENTRIES, fillBelow, SUFFIXES } from '../sources/ldap-contents.ts';
 import { contentsOf, fill, HOSTILE } from '../sources/redis-contents.ts';
 import { aMachine, type Machine, tool } from './holdfast.ts';
 
@@ -159,6 +160,86 @@ services:
     machine.passes('restore', 'one', '--in-place', '--yes', '--item', 'ldap_config');
     expect(await contents()).toEqual(before);
   }, 120_000);
+
+  test('a directory comes back in place however its suffix is written, and never without its entries', async () => {
+    const unit = await running(await folderOf(), '/data', [], 'redis-server', '--dir', '/data');
+    for (const { suffix, stored, top } of SUFFIXES) {
+      await using made = await directory('', settingsOf(stored));
+      const { config, tool: run } = made;
+      await fillBelow(made, stored, top);
+      const contents = (): Promise<string> => run('slapcat', '-F', config, '-b', stored);
+      const before = await contents();
+      const machine = machineWith({ ldap: { config, suffix } }, unit);
+      machine.passes('backup');
+      const change = `dn:: ${Buffer.from(childOf(stored)).toString('base64')}\nchangetype: delete\n`;
+      await run('slapmodify', '-F', config, '-b', stored, '-l', machine.write('gone.ldif', change));
+      expect(await contents()).not.toBe(before);
+      expect(machine.json(0, 'restore', 'one', '--in-place', '--yes').kept).toHaveLength(2);
+      expect(await contents()).toBe(before);
+      if (suffix !== SUFFIXES[0].suffix) continue;
+      rmSync(join(config, 'cn=config/olcDatabase={1}mdb.ldif'));
+      const { error } = machine.json(1, 'restore', 'one', '--in-place', '--yes');
+      expect(error).toMatchObject({ code: 'Refused', message: expect.stringContaining('Where ldap belongs') });
+      for (const item of ['ldap_config', 'ldap'])
+        machine.passes('restore', 'one', '--item', item, '--in-place', '--yes');
+      expect(await contents()).toBe(before);
+    }
+  }, 120_000);
+
+  test.runIf(canMount())(
+    'a server whose disk has no room for what comes back is told so, and goes on as it was',
+    async () => {
+      using disk = temporaryDisk(32);
+      const folder = join(disk.path, 'redis');
+      mkdirSync(folder);
+      const words = [
+        '--unixsocket',
+        `${folder}/redis.sock`,
+        '--port',
+        '0',
+        '--dir',
+        folder,
+        '--repl-diskless-sync-delay',
+        '0',
+      ];
+      const container = await running(folder, folder, AS_ON_THE_HOST, 'redis-server', ...words);
+      const client = clientOf(folder);
+      await client.up();
+      await client.cli('eval', "for n = 1, 60000 do redis.call('set', n, redis.sha1hex(n)) end", '0');
+      const machine = machineWith({ redis: { socket: client.socket } }, container);
+      machine.passes('backup');
+      await client.cli('flushall');
+      await client.cli('set', 'newer', '1');
+      const ballast = join(disk.path, 'ballast');
+      tool('sh', '-c', `dd if=/dev/zero of='${ballast}' bs=1M 2>/dev/null || true; truncate -s -1M '${ballast}'`);
+      const names = readdirSync(folder);
+      const { error } = machine.json(1, 'restore', 'one', '--in-place', '--yes');
+      expect(error).toMatchObject({ code: 'NoSpace', hint: expect.stringContaining('Free space') });
+      expect(await client.cli('keys', '*')).toBe('newer');
+      expect(readdirSync(folder)).toEqual(names);
+
+      await using made = await directory(ENTRIES);
+      const own = join(disk.path, 'directory');
+      tool('cp', '-a', made.folder, own);
+      const config = join(own, 'slapd.d');
+      await made.tool(
+        'sed',
+        '-i',
+        `s#^olcDbDirectory:.*#olcDbDirectory: ${own}/data#`,
+        `${config}/cn=config/olcDatabase={1}mdb.ldif`,
+      );
+      const people = machineWith({ ldap: { config, suffix: SUFFIX } }, container);
+      people.passes('backup');
+      const before = await made.tool('slapcat', '-F', config, '-b', SUFFIX);
+      const listed = tool('find', own);
+      tool('sh', '-c', `dd if=/dev/zero of='${ballast}-2' bs=4K 2>/dev/null || true; truncate -s -400K '${ballast}-2'`);
+      const full = people.json(1, 'restore', 'one', '--in-place', '--yes');
+      expect(full.error, full.error.message).toMatchObject({ code: 'NoSpace', hint: expect.stringContaining('Free') });
+      expect(await made.tool('slapcat', '-F', config, '-b', SUFFIX)).toBe(before);
+      expect(tool('find', own)).toBe(listed);
+    },
+    120_000,
+  );
 
   test('servers in containers are taken back through their volumes, by guard too, and never through what only looks like one', async () => {
     const folder = await folderOf();

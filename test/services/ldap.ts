@@ -33,8 +33,13 @@ export interface DirectoryServer extends AsyncDisposable {
   add(ldif: string): Promise<void>;
 }
 
+const base64 = (text: string): string => Buffer.from(text).toString('base64');
+
 /** The settings of a server with one database, as LDIF. */
-const settings = (data: string): string => `dn: cn=config
+export const settingsOf =
+  (suffix: string) =>
+  (data: string): string =>
+    `dn: cn=config
 objectClass: olcGlobal
 cn: config
 
@@ -56,15 +61,18 @@ dn: olcDatabase={1}mdb,cn=config
 objectClass: olcDatabaseConfig
 objectClass: olcMdbConfig
 olcDatabase: {1}mdb
-olcSuffix: ${SUFFIX}
-olcRootDN: ${ADMIN}
+olcSuffix:: ${base64(suffix)}
+olcRootDN:: ${base64(`cn=admin,${suffix}`)}
 olcRootPW: ${ADMIN_PASSWORD}
 olcDbDirectory: ${data}
 olcDbMaxSize: 268435456
 `;
 
 /** Folders of a server with nothing in it; `ldif` gives other settings. */
-export async function directory(entries = '', ldif: ((data: string) => string) | null = settings): Promise<Directory> {
+export async function directory(
+  entries = '',
+  ldif: ((data: string) => string) | null = settingsOf(SUFFIX),
+): Promise<Directory> {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-ldap-'));
   const [config, data] = [join(folder, 'slapd.d'), join(folder, 'data')];
   for (const made of [config, data]) await mkdir(made, { mode: 0o700 });

@@ -39,6 +39,8 @@ export interface MariadbServer extends AsyncDisposable {
   sql(database: string | null, text: string): Promise<string>;
   /** Ends it at once, as a crash does. */
   kill(): Promise<void>;
+  /** Starts it again after {@link kill}, over the same data. */
+  revive(): Promise<void>;
 }
 
 /** Starts a server on a socket of a temporary folder; Debian's own is not touched. */
@@ -56,14 +58,17 @@ export async function mariadbServer(...settings: readonly string[]): Promise<Mar
   const account = ['--reuid=mysql', '--regid=mysql', '--init-groups'];
   const small = [...UNSYNCED, '--innodb-buffer-pool-size=32M', '--skip-networking'];
   const args = ['--no-defaults', `--datadir=${data}`, `--socket=${socket}`, `--pid-file=${folder}/pid`, ...small];
-  // A test process that is killed takes its server along.
-  const server = spawn('setpriv', ['--pdeathsig', 'KILL', ...account, '--', 'mariadbd', ...args, ...settings], {
-    ...{ cwd: folder, env, stdio: ['ignore', 'ignore', 'pipe'] },
-  });
   let said = '';
-  server.stderr?.on('data', (chunk: Buffer) => {
-    said = (said + chunk.toString()).slice(-8000);
-  });
+  function start(): ChildProcess {
+    // A test process that is killed takes its server along.
+    const words = ['--pdeathsig', 'KILL', ...account, '--', 'mariadbd', ...args, ...settings];
+    const child = spawn('setpriv', words, { cwd: folder, env, stdio: ['ignore', 'ignore', 'pipe'] });
+    child.stderr.on('data', (chunk: Buffer) => {
+      said = (said + chunk.toString()).slice(-8000);
+    });
+    return child;
+  }
+  let server = start();
   const sql: MariadbServer['sql'] = async (database, text) => {
     const words = ['--no-defaults', `--socket=${socket}`, '--user=root', '--default-character-set=utf8mb4'];
     const chosen = database === null ? [] : [`--database=${database}`];
@@ -72,14 +77,22 @@ export async function mariadbServer(...settings: readonly string[]): Promise<Mar
     running.child.stdin?.end(text);
     return (await running).stdout.trimEnd();
   };
-  const deadline = performance.now() + START_LIMIT_MS;
-  while ((await sql(null, 'select 1').catch(() => '')) !== '1') {
-    if (server.exitCode !== null || performance.now() > deadline) throw new Error(`mariadbd does not answer: ${said}`);
-    await sleep(50);
+  async function answers(): Promise<void> {
+    const deadline = performance.now() + START_LIMIT_MS;
+    while ((await sql(null, 'select 1').catch(() => '')) !== '1') {
+      if (server.exitCode !== null || performance.now() > deadline)
+        throw new Error(`mariadbd does not answer: ${said}`);
+      await sleep(50);
+    }
   }
+  await answers();
   return {
     ...{ socket, sql },
     kill: () => ended(server),
+    async revive() {
+      server = start();
+      await answers();
+    },
     async [Symbol.asyncDispose]() {
       await ended(server);
       await rm(folder, { recursive: true, force: true });

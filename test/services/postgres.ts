@@ -50,6 +50,8 @@ export interface PostgresServer extends AsyncDisposable {
   tool(program: string, ...args: readonly string[]): Promise<string>;
   /** Ends it at once, as a crash does. */
   kill(): Promise<void>;
+  /** Starts it again after {@link kill}, over the same data. */
+  revive(): Promise<void>;
 }
 
 const environment = (socket: string): NodeJS.ProcessEnv => ({ ...process.env, PGHOST: socket, PGUSER: 'postgres' });
@@ -96,12 +98,19 @@ async function start(folder: string, settings: Readonly<Record<string, string>>)
   const given = { fsync: 'off', listen_addresses: '', unix_socket_directories: folder, ...settings };
   const options = Object.entries(given).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   const [program, words] = asPostgres(programOf('postgres'), '-D', join(folder, 'data'), ...options);
-  // A test process that is killed takes its server along.
-  const server = spawn(program, ['--pdeathsig', 'INT', ...words], { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
   let said = '';
-  server.stderr?.on('data', (chunk: Buffer) => {
-    said = (said + chunk.toString()).slice(-8000);
-  });
+  function begin(): ChildProcess {
+    // A test process that is killed takes its server along.
+    const child = spawn(program, ['--pdeathsig', 'INT', ...words], {
+      cwd: folder,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    child.stderr.on('data', (chunk: Buffer) => {
+      said = (said + chunk.toString()).slice(-8000);
+    });
+    return child;
+  }
+  let server = begin();
   const tool: PostgresServer['tool'] = async (name, ...argv) => {
     const run = { env: environment(folder), cwd: folder, maxBuffer: 2 ** 28 };
     return (await execute(...asPostgres(name, ...argv), run)).stdout;
@@ -110,17 +119,27 @@ async function start(folder: string, settings: Readonly<Record<string, string>>)
     const name = `dbname='${database.replaceAll(/['\\]/g, '\\$&')}'`;
     return (await tool('psql', '-X', '-A', '-t', '-q', '-v', 'ON_ERROR_STOP=1', '-d', name, '-c', text)).trimEnd();
   };
-  const deadline = performance.now() + START_LIMIT_MS;
-  while ((await sql('postgres', 'select 1').catch(() => '')) !== '1') {
-    if (server.exitCode !== null || performance.now() > deadline) throw new Error(`postgres does not answer: ${said}`);
-    await sleep(50);
+  async function answers(): Promise<void> {
+    const deadline = performance.now() + START_LIMIT_MS;
+    while ((await sql('postgres', 'select 1').catch(() => '')) !== '1') {
+      if (server.exitCode !== null || performance.now() > deadline)
+        throw new Error(`postgres does not answer: ${said}`);
+      await sleep(50);
+    }
   }
+  await answers();
   return {
     socket: folder,
-    pid: server.pid ?? 0,
+    get pid() {
+      return server.pid ?? 0;
+    },
     sql,
     tool,
     kill: () => ended(server, 'SIGQUIT'), // immediate shutdown: no checkpoint, its backends end too
+    async revive() {
+      server = begin();
+      await answers();
+    },
     async [Symbol.asyncDispose]() {
       await ended(server, 'SIGQUIT');
       await rm(folder, { recursive: true, force: true });

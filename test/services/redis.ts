@@ -35,7 +35,8 @@ export async function freePort(): Promise<number> {
 }
 
 /** Loads an RDB as a replica of nothing, so that no key ends meanwhile. */
-export const redisOf = (rdb: string): Promise<RedisServer> => redisServer({ replicaof: '127.0.0.1|1' }, null, rdb);
+export const redisOf = (rdb: string, settings: Readonly<Record<string, string>> = {}): Promise<RedisServer> =>
+  redisServer({ replicaof: '127.0.0.1|1', ...settings }, null, rdb);
 
 /** `settings` as in redis.conf, words apart by `|`. It begins empty, or with what an RDB has. */
 export async function redisServer(

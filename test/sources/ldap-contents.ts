@@ -1,4 +1,5 @@
-import { SUFFIX } from '../services/ldap.ts';
+import { writeFileSync } from 'node:fs';
+import { type Directory, SUFFIX } from '../services/ldap.ts';
 
 const base64 = (bytes: string | Buffer): string => Buffer.from(bytes).toString('base64');
 export const TOP = `dn: ${SUFFIX}
@@ -40,3 +41,27 @@ export const HOSTILE = [
   person('cn=secret', 'cn: secret', `userPassword:: ${base64('{SSHA}äöü')}`),
   person('cn=a b  c', 'cn: a b  c', 'description: dn: cn=not an entry', 'description: objectClass'),
 ].join('');
+
+/** As a configuration of ours has them, and as cn=config does: with other spaces, letters and escapes. `top`: the value by
+ *  which the entry itself is named. */
+export const SUFFIXES = [
+  { suffix: 'o=Soup\\, Bread & Co,c=DE', stored: 'o=Soup\\2C Bread & Co,c=DE', top: 'Soup, Bread & Co' },
+  { suffix: 'O=Größe \\22日本\\", c=de', stored: 'o=Größe \\"日本\\",c=DE', top: 'Größe "日本"' },
+  { suffix: 'o=two  words \\2B one', stored: 'o=two words \\+ one', top: 'two words + one' },
+] as const;
+
+/** The entry of a suffix and one below it, whose name is `childOf`. */
+export async function fillBelow({ folder, config, tool }: Directory, suffix: string, top: string): Promise<void> {
+  const ldif = `dn:: ${base64(suffix)}
+objectClass: organization
+o:: ${base64(top)}
+
+dn:: ${base64(childOf(suffix))}
+objectClass: organizationalUnit
+ou: a, b
+`;
+  writeFileSync(`${folder}/below.ldif`, ldif);
+  await tool('slapadd', '-F', config, '-b', suffix, '-l', `${folder}/below.ldif`);
+}
+
+export const childOf = (suffix: string): string => `ou=a\\, b,${suffix}`;

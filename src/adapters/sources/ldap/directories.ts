@@ -41,10 +41,22 @@ export function movedTo(folder: string, suffix: string, ldif: string): string {
   return moved.map((entry) => entry.join('\n')).join('\n\n');
 }
 
-/** RFC 4517, distinguishedNameMatch, as far as suffixes need it: neither case nor space around signs matters. */
+/** RFC 4517, distinguishedNameMatch, as far as suffixes need it: neither case, nor space around signs or more than one of
+ *  it, nor the way in which a sign is escaped matters (RFC 4514, section 2.4). */
 export const sameSuffix = (one: string, other: string): boolean => plain(one) === plain(other);
-const plain = (suffix: string): string =>
-  suffix
+
+function plain(suffix: string): string {
+  // `\C3\B6` are two bytes of one character, so all of it is looked at as bytes.
+  const bytes = Buffer.from(suffix).toString('latin1');
+  const unescaped = bytes.replaceAll(/\\([0-9a-f]{2}|.)/gis, (_, word: string) => {
+    const sign = word.length === 2 ? String.fromCharCode(Number.parseInt(word, 16)) : word;
+    return ',;=+\\'.includes(sign) ? `\\${sign.charCodeAt(0).toString(16)}` : sign;
+  });
+  return Buffer.from(unescaped, 'latin1')
+    .toString()
     .toLowerCase()
-    .replaceAll(/\s*([,=+])\s*/g, '$1')
+    .replaceAll(/\s*([,;=+])\s*/g, '$1')
+    .replaceAll(';', ',')
+    .replaceAll(/ +/g, ' ')
     .trim();
+}

@@ -1,6 +1,7 @@
 import { HoldfastError } from '../../../domain/errors.ts';
 import type { Command } from '../../../ports/host.ts';
 import type { Captured } from '../../../ports/source.ts';
+import { MAKE_ROOM, saysNoRoom } from '../server/full-disk.ts';
 import type { Reached } from '../server/reach.ts';
 import { scanLdif } from './ldif-scanner.ts';
 
@@ -42,12 +43,26 @@ const LAST_STAYS = 'Look whether its disk is mounted; the last good point stays'
 export function explain(error: unknown, subject: string): unknown {
   if (!(error instanceof HoldfastError) || error.code !== 'ProcessFailed') return error;
   const said = error.cause instanceof Error ? error.cause.message : error.message;
-  const named = (code: 'SourceMissing' | 'SourceFailed', hint: string): HoldfastError =>
+  const named = (code: 'SourceMissing' | 'SourceFailed' | 'NoSpace', hint: string): HoldfastError =>
     new HoldfastError(code, `${subject}: ${wordsOf(said)}`, subject, { cause: error, hint });
   if (/does not run|No such container/i.test(error.message)) return named('SourceMissing', error.hint);
   if (/no backend for|database number .* (?:not|does not)|Only one -n|No such database/i.test(said))
     return named('SourceMissing', 'Look at `suffix` of the source; what there is: slapcat -n 0 -a olcSuffix=*');
-  if (/Permission denied/i.test(said))
+  if (saysNoRoom(said)) return named('NoSpace', MAKE_ROOM);
+  // LMDB writes through a map of its file: where that cannot grow the kernel ends the process (135 in a container).
+  if (/was ended by SIGBUS|ended with 135\b/.test(error.message))
+    return new HoldfastError(
+      'NoSpace',
+      `${subject}: ${error.subject} was ended by SIGBUS: its disk is full.`,
+      subject,
+      {
+        ...{ cause: error, hint: MAKE_ROOM },
+      },
+    );
+  if (/MDB_MAP_FULL/.test(said))
+    return named('SourceFailed', 'The database may not grow so large: raise its `olcDbMaxSize`');
+  if (/Permission denied|invalid config directory .*, error 13\b/i.test(said))
+    // errno(3), EACCES
     return named('SourceFailed', 'Say under which account its files can be read: `runAs: openldap`');
   if (/invalid config directory|No such file or directory/i.test(said))
     return named(

@@ -2,6 +2,7 @@ import { HoldfastError } from '../../../domain/errors.ts';
 import type { Command, Host } from '../../../ports/host.ts';
 import type { ServerAddress } from '../../../ports/source.ts';
 import { addressOf } from '../server/address.ts';
+import { MAKE_ROOM, saysNoRoom } from '../server/full-disk.ts';
 import type { Reached } from '../server/reach.ts';
 import * as args from './args.ts';
 import type { MariadbSettings } from './config.ts';
@@ -103,7 +104,7 @@ function explained(error: unknown, database: string | null, user: string): unkno
   const said = error.cause instanceof Error ? error.cause.message : '';
   const words = wordsOf(said) || error.message;
   const subject = database ?? error.subject;
-  const named = (code: 'SourceMissing' | 'SourceFailed', hint: string): HoldfastError =>
+  const named = (code: 'SourceMissing' | 'SourceFailed' | 'NoSpace', hint: string): HoldfastError =>
     new HoldfastError(code, `${subject}: ${words}`, subject, { cause: error, hint });
   const number = /(?:ERROR|error:) (\d{4})/i.exec(said)?.[1] ?? words;
   if (NO_DATABASE.test(number) && MISREAD.test(subject))
@@ -118,6 +119,7 @@ function explained(error: unknown, database: string | null, user: string): unkno
       'SourceFailed',
       `Look at \`user\` (${user}) and \`password\` of the source, and at the account's grants`,
     );
+  if (saysNoRoom(said)) return named('NoSpace', MAKE_ROOM);
   if (AWAY.test(number))
     return named('SourceMissing', 'Look whether the server runs, and at `container`, `socket` or `host` of the source');
   if (/references invalid table/.test(said))

@@ -2,6 +2,7 @@ import { HoldfastError } from '../../../domain/errors.ts';
 import type { Command, Session } from '../../../ports/host.ts';
 import type { ServerAddress } from '../../../ports/source.ts';
 import { addressOf } from '../server/address.ts';
+import { MAKE_ROOM, saysNoRoom } from '../server/full-disk.ts';
 import type { Reached } from '../server/reach.ts';
 import * as args from './args.ts';
 import type { PostgresSettings } from './config.ts';
@@ -116,7 +117,7 @@ function explained(error: unknown, database: string | null, user: string): unkno
   const said = error.cause instanceof Error ? error.cause.message : '';
   const words = wordsOf(said) || error.message;
   const subject = database ?? error.subject;
-  const named = (code: 'SourceMissing' | 'SourceFailed', hint: string): HoldfastError =>
+  const named = (code: 'SourceMissing' | 'SourceFailed' | 'NoSpace', hint: string): HoldfastError =>
     new HoldfastError(code, `${subject}: ${words}`, subject, { cause: error, hint });
   if (/database ".*" does not exist/s.test(said))
     return named('SourceMissing', 'Look at its name: psql --list. The last good point stays');
@@ -127,6 +128,7 @@ function explained(error: unknown, database: string | null, user: string): unkno
       'SourceFailed',
       `Look at \`user\` (${user}) and \`password\` of the source, and at the server's pg_hba.conf`,
     );
+  if (saysNoRoom(said)) return named('NoSpace', MAKE_ROOM);
   if (AWAY.test(said))
     return named('SourceMissing', 'Look whether the server runs, and at `container`, `socket` or `host` of the source');
   return named('SourceFailed', 'See the whole output of the program with: --verbose');

@@ -47,18 +47,18 @@ export function clientOf(source: string, settings: RedisSettings, { host, passwo
     explain,
     replicate: command(PROGRAM, args.replicate(settings), environment),
     async look(signal) {
-      const asked = async (): Promise<readonly [string, string]> => {
+      const asked = async () => {
         const information = command(PROGRAM, args.information(settings), environment);
         const version = await host.version(PROGRAM, signal);
-        return [version, (await host.run(information, { signal, limitMs: ANSWER_LIMIT_MS })).stdout];
+        return [version, await host.run(information, { signal, limitMs: ANSWER_LIMIT_MS })] as const;
       };
-      const [toolVersion, stdout] = await asked().catch((error: unknown) => {
+      const [toolVersion, { stdout, stderrTail }] = await asked().catch((error: unknown) => {
         signal.throwIfAborted();
         throw explain(error);
       });
       const field = (name: string): string | undefined => new RegExp(`^${name}:(\\S+)`, 'm').exec(stdout)?.[1];
       const serverVersion = field('redis_version');
-      if (serverVersion === undefined) throw refusal(stdout.trim(), source); // it ends with 0 when it is refused
+      if (serverVersion === undefined) throw refused(stdout, stderrTail, source); // it ends with 0 then
       const compared = { tool: PROGRAM, toolVersion, server: 'Redis', serverVersion, where: host.name };
       refuseOlderTool(compared, 1);
       const used = field('used_memory_dataset');
@@ -66,8 +66,8 @@ export function clientOf(source: string, settings: RedisSettings, { host, passwo
     },
     async places(signal) {
       const ask = async (asking: Command): Promise<readonly string[]> => {
-        const { stdout } = await host.run(asking, { signal, limitMs: ANSWER_LIMIT_MS });
-        if (/^(?:NOAUTH|WRONGPASS)/.test(stdout)) throw refusal(stdout, source); // it ends with 0 then
+        const { stdout, stderrTail } = await host.run(asking, { signal, limitMs: ANSWER_LIMIT_MS });
+        if (/^(?:NOAUTH|WRONGPASS)/.test(stdout)) throw refused(stdout, stderrTail, source); // it ends with 0 then
         return stdout.split(/\r?\n/);
       };
       const found = new Map<string, string>();
@@ -132,6 +132,10 @@ function explained(error: unknown, source: string): unknown {
     });
   return refusal(said, source, error);
 }
+
+/** A password that is wrong is told on stderr; the answer is then that there was none. */
+const refused = (stdout: string, stderrTail: string, source: string): HoldfastError =>
+  refusal(/^AUTH failed: .*/m.exec(stderrTail)?.[0] ?? stdout.trim(), source);
 
 function refusal(said: string, source: string, cause?: Error): HoldfastError {
   const words = `${source}: ${lastOf(said) || 'the server did not answer'}`;
