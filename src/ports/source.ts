@@ -132,6 +132,9 @@ export type ServerAddress =
 export interface Databases {
   /** The server goes on while units of the service are stopped. */
   readonly server: ServerAddress;
+  /** True where the server gives no database another name: {@link swapIn} copies both, and takes as long as that. Left out
+   *  where it renames. */
+  readonly copies?: true;
   /** The database that an item belongs into; null for an item that is none: roles, the configuration of a directory. */
   databaseOf(item: string): string | null;
   exists(database: string, signal: AbortSignal): Promise<boolean>;
@@ -148,7 +151,8 @@ export interface Databases {
    *  @throws Refused, naming what this account lacks */
   confirmExchange(databases: readonly string[], signal: AbortSignal): Promise<void>;
   /** Gives `database` the name `kept` and `staged` the name `database`; talks with both are ended, and none begins in
-   *  between. Whatever part of it was done before: repeated, it ends the same. A missing `database` is no error. */
+   *  between, or where a server cannot end them, whoever may not administer it finds `database` closed. Whatever part of it
+   *  was done before: repeated, it ends the same. A missing `database` is no error. */
   swapIn(database: string, staged: string, kept: string, signal: AbortSignal): Promise<void>;
   /** Takes {@link swapIn} back, as much of it as was done. */
   swapBack(database: string, staged: string, kept: string, signal: AbortSignal): Promise<void>;

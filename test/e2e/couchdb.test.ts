@@ -1,8 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type CouchdbServer, couchdbAvailable, couchdbServer } from '../services/couchdb.ts';
+import { type CouchdbServer, couchdbAvailable, couchdbServer, type Json, MEMBER } from '../services/couchdb.ts';
+import { between } from '../services/couchdb-between.ts';
 import { contentsOf, fillHostile, HOSTILE_DOCUMENTS, HOSTILE_FACTS } from '../sources/couchdb-contents.ts';
 import { aMachine, type Machine, tool } from './holdfast.ts';
 import { pointFolderIn } from './rehashed.ts';
@@ -27,11 +29,14 @@ describe.runIf(couchdbAvailable())('CouchDB', () => {
   function machineWith(settings: object): Machine {
     const machine = aMachine();
     machine.write('couch.pass', `${PASSWORD}\n`);
+    reconfigure(machine, settings);
+    machine.passes('repository', 'init', 'disk');
+    return machine;
+  }
+  function reconfigure(machine: Machine, settings: object): void {
     const couchdb = { url: server.url, user: 'admin', password: { file: './couch.pass' }, ...settings };
     machine.configure(`repositories: { disk: { engine: archive, path: ./disk } }
 services: { notes: { sources: { vault: ${JSON.stringify({ couchdb })} } } }`);
-    machine.passes('repository', 'init', 'disk');
-    return machine;
   }
 
   test('a database comes back under another name and by hand, revision by revision, and never over the present one', async () => {
@@ -56,8 +61,6 @@ services: { notes: { sources: { vault: ${JSON.stringify({ couchdb })} } } }`);
     expect(await contentsOf(server, 'vault_look')).toEqual(before);
     expect(machine.json(1, 'restore', point.id, ...choice, '--database', 'the/vault').error.code).toBe('TargetExists');
     expect(machine.json(64, 'restore', point.id, ...choice, '--database', 'Vault').error.code).toBe('Usage');
-    const inPlace = machine.json(78, 'restore', point.id, ...choice, '--in-place', '--yes');
-    expect(inPlace.error).toMatchObject({ code: 'Unsupported', hint: expect.stringContaining('--database') });
 
     machine.passes('restore', point.id, ...choice, '--to', 'out');
     const lines = readFileSync(machine.path('out/couchdb_the%2Fvault.jsonl'));
@@ -68,6 +71,96 @@ services: { notes: { sources: { vault: ${JSON.stringify({ couchdb })} } } }`);
     expect(await contentsOf(server, 'by_hand')).toEqual(before);
     expect(await contentsOf(server, 'the/vault')).toEqual(before);
   }, 120_000);
+
+  /** What a program that is an admin, or a member, is given by the server. */
+  const curl = (login: string, name: string, what: string): string =>
+    tool('curl', '-sS', '-u', login, `${server.url}/${encodeURIComponent(name)}/${what}`);
+  const rows = (name: string): Json =>
+    JSON.parse(curl(`admin:${PASSWORD}`, name, '_all_docs?include_docs=true&conflicts=true&attachments=true'));
+
+  test('in place: all of a database comes back, and the present one is kept, listed, taken back by name and dropped in time', async () => {
+    const name = 'in$place/a+b';
+    await fillHostile(server, name);
+    const machine = machineWith({ database: name });
+    machine.passes('backup');
+    const [before, beforeRows] = [await contentsOf(server, name), rows(name)];
+    const path = `/${encodeURIComponent(name)}`;
+    const docs = [
+      { _id: 'newer', _rev: '1-aa' },
+      { _id: 'plain', _rev: '2-ab', _deleted: true, _revisions: { start: 2, ids: ['ab', 'aa'] } },
+    ];
+    await server.ask('POST', `${path}/_bulk_docs`, { new_edits: false, docs });
+    const newer = await contentsOf(server, name);
+    const planned = machine.passes('restore', 'notes', '--in-place', '--dry-run');
+    expect(planned).toContain(`Close ${name} to all but admins of its server, copy it to ${name}_recovery_backup_`);
+    expect(await contentsOf(server, name)).toEqual(newer);
+
+    const report = machine.json(0, 'restore', 'notes', '--in-place', '--yes');
+    expect(await contentsOf(server, name)).toEqual(before);
+    expect(rows(name)).toEqual(beforeRows);
+    expect(curl(MEMBER, name, 'plain')).toContain('soup');
+    expect((await server.ask('GET', `${path}/_local_docs`)).rows.map(({ id }: Json) => id)).toContain('_local/salt');
+    const [{ path: first }] = report.kept;
+    expect(await contentsOf(server, first)).toEqual(newer);
+    expect(curl(MEMBER, first, 'newer')).toContain('forbidden');
+    machine.passes('restore', report.safetyPoint, '--database', 'of_the_safety_point');
+    expect(await contentsOf(server, 'of_the_safety_point')).toEqual(newer);
+
+    const kept = (): readonly string[] =>
+      machine.json(0, 'snapshot', 'list').kept.map((one: Json) => `${one.original} ${one.name}`);
+    const mine = async (): Promise<readonly string[]> =>
+      (await server.ask('GET', '/_all_dbs')).filter((each: string) => /^in.place|^holdfast/.test(each));
+    expect(kept()).toEqual([`${name} ${first}`]);
+    expect(machine.json(0, 'rollback', '--snapshot', first, '--dry-run').steps.join()).toContain(`anew from ${first}`);
+    const [{ path: second }] = machine.json(0, 'rollback', '--snapshot', first, '--auto-confirm').kept;
+    expect(await contentsOf(server, name)).toEqual(newer);
+    expect(kept()).toEqual([`${name} ${second}`]);
+    expect((await mine()).toSorted()).toEqual([name, second]);
+    const catalog = new DatabaseSync(machine.path('state', 'catalog.db'));
+    catalog.exec("update kept_databases set until_at = '2026-01-01T00:00:00.000000000Z'");
+    catalog.close();
+    expect(machine.json(0, 'prune').removedStates).toEqual([{ service: 'notes', source: 'vault', database: second }]);
+    expect(await mine()).toEqual([name]);
+
+    await server.ask('DELETE', path);
+    expect(machine.passes('restore', report.point.id, '--in-place', '--yes', '--without-safety')).toContain('passed');
+    expect(await contentsOf(server, name)).toEqual(before);
+    expect(await mine()).toEqual([name]);
+  }, 120_000);
+
+  test('in place is refused to a member before anything is done, and one that the server dies beneath is taken back by unlock', async () => {
+    await fillHostile(server, 'dying');
+    const machine = machineWith({ database: 'dying' });
+    machine.passes('backup');
+    await server.ask('PUT', '/dying/newer', { text: 'soap' });
+    const before = await contentsOf(server, 'dying');
+    const names = (): Promise<Json> => server.ask('GET', '/_all_dbs');
+    const there = await names();
+    const [user = '', password = ''] = MEMBER.split(':');
+    machine.write('member.pass', password);
+    reconfigure(machine, { database: 'dying', user, password: { file: './member.pass' } });
+    const refused = machine.json(1, 'restore', 'notes', '--in-place', '--yes');
+    expect(refused.error).toMatchObject({ code: 'Refused', message: 'cook may not make and delete databases.' });
+    expect(await names()).toEqual(there);
+
+    await using way = await between(server.url);
+    // The state before is deleted, and what takes its place is half-full.
+    way.before = async (asked) => (asked === 'PUT /dying/with files' ? 'cut' : 'pass');
+    reconfigure(machine, { database: 'dying', url: way.url });
+    const ended = await machine.start(['restore', 'notes', '--in-place', '--yes', '--json']).ended;
+    expect(ended.exitCode, ended.stderr).toBe(1);
+    expect(JSON.parse(ended.stdout).error).toMatchObject({
+      code: 'SourceMissing',
+      left: [expect.stringContaining('could not be taken back')],
+    });
+    expect((await names()).length).toBe(there.length + 2);
+    expect(curl(MEMBER, 'dying', 'plain')).toContain('forbidden');
+    reconfigure(machine, { database: 'dying' });
+    machine.passes('unlock');
+    expect(await contentsOf(server, 'dying')).toEqual(before);
+    expect(curl(MEMBER, 'dying', 'newer')).toContain('soap');
+    expect((await names()).toSorted()).toEqual(there.toSorted());
+  }, 60_000);
 
   test('a dump that was damaged on its way back leaves no database', async () => {
     await fillHostile(server, 'damaged');

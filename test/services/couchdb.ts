@@ -19,18 +19,26 @@ export interface CouchdbServer extends AsyncDisposable {
   readonly port: number;
   /** What it answers; `body` is sent as JSON unless it is bytes. An answer that is an error rejects. */
   ask(method: string, path: string, body?: object | Uint8Array, type?: string): Promise<Json>;
+  /** The same by the account that is no admin. */
+  askAsMember(path: string): Promise<Response>;
   /** Ends it at once, as a crash does. */
   kill(): Promise<void>;
 }
 
-/** @param login `user:password`, without which nobody is let in
+/** Of an account that may do what a database's `_security` lets it, where there is a login. */
+export const MEMBER = 'cook:spoon';
+
+/** @param login `user:password` of the admin, without which, or that of {@link MEMBER}, nobody is let in
  *  @param through the words of a program that becomes the server: nsenter, so that only a container reaches it */
 export async function couchdbServer(login = '', through: readonly string[] = []): Promise<CouchdbServer> {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-couch-'));
   // A test process that is killed takes its server along.
   const words = [...through, process.execPath, '--no-deprecation', CHILD];
   const server = spawn('setpriv', ['--pdeathsig', 'KILL', ...words], {
-    ...{ cwd: folder, env: { ...process.env, COUCH_LOGIN: login, TMPDIR: folder } },
+    ...{
+      cwd: folder,
+      env: { ...process.env, COUCH_LOGIN: login, COUCH_MEMBER: login === '' ? '' : MEMBER, TMPDIR: folder },
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const closed = once(server, 'exit');
@@ -42,7 +50,8 @@ export async function couchdbServer(login = '', through: readonly string[] = [])
   if (first === null) throw new Error(`the server ended: ${said}`);
   const port = Number(first.toString());
   const url = `http://127.0.0.1:${port}`;
-  const credentials = login === '' ? {} : { Authorization: `Basic ${Buffer.from(login).toString('base64')}` };
+  const basic = (words: string) => ({ Authorization: `Basic ${Buffer.from(words).toString('base64')}` });
+  const credentials = login === '' ? {} : basic(login);
   const kill = async (): Promise<void> => {
     server.kill('SIGKILL');
     await closed;
@@ -51,6 +60,7 @@ export async function couchdbServer(login = '', through: readonly string[] = [])
     url,
     port,
     kill,
+    askAsMember: (path) => fetch(url + path, { headers: basic(MEMBER) }),
     async ask(method, path, body, type = 'application/json') {
       const sent = body === undefined || body instanceof Uint8Array ? body : JSON.stringify(body);
       const headers = { ...credentials, ...(sent === undefined ? {} : { 'Content-Type': type }) };

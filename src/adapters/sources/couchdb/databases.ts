@@ -2,17 +2,22 @@ import { HoldfastError } from '../../../domain/errors.ts';
 import type { Databases, ServerAddress } from '../../../ports/source.ts';
 import { databaseOfItem } from '../server/names.ts';
 import type { Client } from './client.ts';
-import { type Filled, fillDatabase, type Readers } from './fill.ts';
+import { type Filled, fillDatabase } from './fill.ts';
 import { changesOf, leavesOf } from './leaves.ts';
-import { pathOf, stateOf } from './server.ts';
+import { ADMINS_ALONE, dropDatabase, makeDatabase } from './make.ts';
+import { type Header, readDump } from './read-dump.ts';
+import { confirmExchange } from './rights.ts';
+import { stateOf } from './server.ts';
+import { discard, takeBack, takePlace } from './swap.ts';
 import { tallyOf } from './tally.ts';
 
 /** CouchDB 3, PUT /{db}; those that begin with an underscore are the server's own. */
 const NAME = /^[a-z_][a-z0-9_$()+/-]*$/;
-const BESIDE = 'Restore it beside the present one: --database NAME, or to a folder: --to DIR';
 
-/** How items go back into a running server: under a name that is free. CouchDB gives no database another name, so none
- *  takes the place of another. */
+/** Whom it is open to: those who may read the database that was dumped, or admins of the server alone. */
+type Readers = 'as dumped' | 'admins';
+
+/** How items go back into a running server. CouchDB gives no database another name, so an exchange copies both. */
 export function databasesOf(
   source: string,
   open: (signal: AbortSignal) => Promise<Client>,
@@ -20,10 +25,6 @@ export function databasesOf(
   readers: Readers = 'as dumped',
 ): Databases {
   const filled = new Map<string, Filled>();
-  const noSwap = (): Promise<never> =>
-    Promise.reject(
-      new HoldfastError('Unsupported', 'CouchDB gives no database another name.', source, { hint: BESIDE }),
-    );
   const exists = async (database: string, client: Client): Promise<boolean> => {
     if (!NAME.test(database))
       throw new HoldfastError('Usage', `CouchDB has no database of the name ${database}.`, database, {
@@ -33,6 +34,7 @@ export function databasesOf(
   };
   return {
     server,
+    copies: true,
     databaseOf: (item) => databaseOfItem('couchdb', item),
     async exists(database, signal) {
       await using client = await open(signal);
@@ -44,11 +46,13 @@ export function databasesOf(
         throw new HoldfastError('TargetExists', `The server has a database ${database} already.`, database, {
           hint: 'Choose a name that is free',
         });
-      const result = await fillDatabase(database, bytes(), readers, client);
+      const make = async ({ partitioned, security }: Header): Promise<void> =>
+        await makeDatabase(database, { partitioned }, readers === 'admins' ? ADMINS_ALONE : security, client);
+      const result = await fillDatabase(database, readDump(bytes()), make, client);
       filled.set(database, result);
       return result.warnings;
     },
-    apply: noSwap,
+    apply: () => Promise.reject(new HoldfastError('Unsupported', 'All items of CouchDB are databases.', source)),
     async facts(database, signal) {
       await using client = await open(signal);
       const tally = tallyOf();
@@ -65,14 +69,26 @@ export function databasesOf(
         });
       return tally.facts(made?.original ?? database);
     },
-    confirmExchange: noSwap,
-    swapIn: noSwap,
-    swapBack: noSwap,
-    readyAgain: noSwap,
-    discard: noSwap,
+    async confirmExchange(databases, signal) {
+      await using client = await open(signal);
+      await confirmExchange(databases, client);
+    },
+    async swapIn(database, staged, kept, signal) {
+      await using client = await open(signal);
+      await takePlace({ database, staged, kept }, client);
+    },
+    async swapBack(database, staged, kept, signal) {
+      await using client = await open(signal);
+      await takeBack({ database, staged, kept }, client);
+    },
+    readyAgain: async () => undefined, // what it needs is noted in it
+    async discard(kept, signal) {
+      await using client = await open(signal);
+      await discard(kept, client);
+    },
     async drop(database, signal) {
       await using client = await open(signal);
-      await client.ask({ method: 'DELETE', path: pathOf(database) }, [404]);
+      await dropDatabase(database, client);
     },
   };
 }

@@ -8,21 +8,21 @@ import type { Captured } from '../../../ports/source.ts';
 import { attachmentLines } from './attachment.ts';
 import type { Client } from './client.ts';
 import { elements, linesOf } from './elements.ts';
-import { type Change, changesOf, type Leaf, leafOf, leavesOf } from './leaves.ts';
+import { type Change, changesOf, type Leaf, leafOf, leavesOf, pagesOfChanges } from './leaves.ts';
 import { missingDatabase, pathOf, type SeenDatabase, type State, stateOf } from './server.ts';
 import { type Tally, tallyOf } from './tally.ts';
 
 /** Lines are given in chunks of about this size. */
 const CHUNK = 256 * 1024;
-/** A shard's own notes for its copies, of no use to another database. */
-const INTERNAL = /^_local\/(?:shard-sync-|purge-)/;
+/** A shard's own notes for its copies and those of an exchange, of no use to another database. */
+const INTERNAL = /^_local\/(?:shard-sync-|purge-|holdfast_exchange$)/;
 
 export interface ToDump {
   readonly database: SeenDatabase;
   /** Of the server. */
   readonly version: string;
-  /** A folder of mode 0700. */
-  readonly workspace: string;
+  /** A folder of mode 0700; null where nobody writes to the database, so that its list can be read more than once. */
+  readonly workspace: string | null;
 }
 
 /** What is known of a dump while it is made. */
@@ -123,10 +123,15 @@ async function* leavesOfDump(
   client: Client,
   onGone: () => void,
 ): AsyncGenerator<Leaf, void> {
+  if (workspace === null) {
+    for (const design of [false, true])
+      yield* leavesOf(name, only(design, pagesOfChanges(name, client)), client, onGone);
+    return;
+  }
   const path = join(workspace, `${encodeURIComponent(name).slice(0, 200)}.changes`);
   try {
     await writeChanges(path, changesOf(name, client));
-    for (const design of [false, true]) yield* leavesOf(name, readChanges(path, design), client, onGone);
+    for (const design of [false, true]) yield* leavesOf(name, only(design, readChanges(path)), client, onGone);
   } finally {
     await rm(path, { force: true });
   }
@@ -144,9 +149,10 @@ async function writeChanges(path: string, changes: AsyncIterable<Change>): Promi
   await file.writeFile(lines);
 }
 
-async function* readChanges(path: string, design: boolean): AsyncGenerator<Change, void> {
-  for await (const { line } of linesOf(createReadStream(path))) {
-    const change = JSON.parse(line.toString('utf8')) as Change;
-    if (change.id.startsWith('_design/') === design) yield change;
-  }
+async function* readChanges(path: string): AsyncGenerator<Change, void> {
+  for await (const { line } of linesOf(createReadStream(path))) yield JSON.parse(line.toString('utf8')) as Change;
+}
+
+async function* only(design: boolean, changes: AsyncIterable<Change>): AsyncGenerator<Change, void> {
+  for await (const change of changes) if (change.id.startsWith('_design/') === design) yield change;
 }

@@ -5,7 +5,7 @@ import type { Client } from './client.ts';
 import { elements } from './elements.ts';
 import type { Document, Leaf } from './leaves.ts';
 import { multipartOf } from './multipart.ts';
-import { type DumpLine, type Header, NotWhole, readDump } from './read-dump.ts';
+import { type DumpLine, type Header, NotWhole } from './read-dump.ts';
 import { documentPath, pathOf } from './server.ts';
 import { tallyOf } from './tally.ts';
 import { withoutRevision } from './verbatim.ts';
@@ -22,16 +22,21 @@ export interface Filled {
   readonly warnings: readonly string[];
 }
 
-/** Whom it is open to: those who may read the database that was dumped, or admins of the server alone. */
-export type Readers = 'as dumped' | 'admins';
+/** Makes the database that a dump is for, closed to whom it is not open. */
+export type Make = (header: Header) => Promise<void>;
 
 /** Makes a database and fills it with a dump: revisions keep their names and their histories, so that conflicts are there
  *  again and whoever replicated with the database goes on with it.
+ *  @param lines as `readDump` gives them
  *  @throws Damaged for a dump that is not whole; SourceFailed */
-export async function fillDatabase(database: string, bytes: Bytes, readers: Readers, client: Client): Promise<Filled> {
-  const lines = readDump(bytes);
+export async function fillDatabase(
+  database: string,
+  lines: AsyncGenerator<DumpLine, void>,
+  make: Make,
+  client: Client,
+): Promise<Filled> {
   try {
-    return await fill(database, lines, readers, client);
+    return await fill(database, lines, make, client);
   } catch (error) {
     if (error instanceof NotWhole)
       throw new HoldfastError('Damaged', `The dump is not whole: ${error.message}.`, database, { cause: error });
@@ -44,7 +49,7 @@ export async function fillDatabase(database: string, bytes: Bytes, readers: Read
 async function fill(
   database: string,
   lines: AsyncGenerator<DumpLine, void>,
-  readers: Readers,
+  make: Make,
   client: Client,
 ): Promise<Filled> {
   const tally = tallyOf();
@@ -59,8 +64,7 @@ async function fill(
     const line = next.value;
     if (line.type === 'header') {
       original = line.header.database;
-      const security = readers === 'admins' ? ADMINS_ALONE : line.header.security;
-      await makeDatabase(database, { ...line.header, security }, client);
+      await make(line.header);
     } else if (line.type === 'local') {
       if (isCheckpoint(line.document)) checkpoints += 1;
       else await putLocal(database, line, client);
@@ -82,20 +86,10 @@ async function fill(
   return { original, fingerprint: tally.fingerprint(), warnings: checkpoints === 0 ? [] : [words] };
 }
 
-/** CouchDB 3, what `_security` is of a database that nobody said anything of. */
-const ADMINS_ALONE = { admins: { names: [], roles: ['_admin'] }, members: { names: [], roles: ['_admin'] } };
-
 const JSON_TYPE = { 'Content-Type': 'application/json' };
 
-/** Closed before it is filled: nobody else reads in it what the other database does not let them read. */
-async function makeDatabase(database: string, { partitioned, security }: Header, client: Client): Promise<void> {
-  await client.ask({ method: 'PUT', path: `${pathOf(database)}${partitioned ? '?partitioned=true' : ''}` });
-  const body = Buffer.from(JSON.stringify(security));
-  await client.ask({ method: 'PUT', path: `${pathOf(database)}/_security`, headers: JSON_TYPE, body });
-}
-
 /** Where a replication has come, by the numbers of this very database (the replicator's and PouchDB's notes). */
-const isCheckpoint = (document: Document): boolean => {
+export const isCheckpoint = (document: Document): boolean => {
   const { history, session_id } = document as Document & { readonly history?: unknown; readonly session_id?: unknown };
   return Array.isArray(history) && typeof session_id === 'string';
 };

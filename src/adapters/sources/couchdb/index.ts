@@ -36,7 +36,7 @@ export function source(name: string, settings: CouchdbSettings, host: Host, tool
   return {
     name,
     kind: KIND,
-    capabilities: { tree: false, inPlace: false, sql: false },
+    capabilities: { tree: false, inPlace: true, sql: false },
     itemNames: named === 'all' ? [`${KIND}_all`] : named.map((database) => itemNameOf(KIND, database)),
     async capture({ workspace }, signal) {
       signal.throwIfAborted();

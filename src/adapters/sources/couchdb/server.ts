@@ -28,6 +28,16 @@ const encoded = encodeURIComponent;
 /** CouchDB reads a `+` in a path as a space, so that one is encoded too. */
 export const pathOf = (database: string): string => `/${encoded(database)}`;
 
+/** What a database is made with, and what its documents do not tell. */
+export interface Shape {
+  readonly partitioned: boolean;
+  /** Shards and copies of each; null where the server does not tell, and chooses. */
+  readonly q: number | null;
+  readonly n: number | null;
+  /** How many revisions of a history are kept; null where the server does not tell. */
+  readonly revsLimit: number | null;
+}
+
 /** The slash of these is no part of a name. */
 export const documentPath = (database: string, id: string): string => {
   const [, kind = '', name = id] = /^(_design\/|_local\/)?(.*)$/s.exec(id) ?? [];
@@ -51,8 +61,12 @@ export async function look(source: string, named: readonly string[] | 'all', cli
 /** The server's own begin with an underscore: `_users`, `_replicator`. */
 async function listDatabases(client: Client): Promise<readonly string[]> {
   const names = (await client.ask({ method: 'GET', path: '/_all_dbs' })) as readonly string[];
-  return names.filter((name) => !name.startsWith('_'));
+  return names.filter((name) => !name.startsWith('_') && !isOurs(name));
 }
+
+/** What a restore in place made or kept is no database of the service. */
+const isOurs = (database: string): boolean =>
+  /^holdfast_restore_[0-9a-z]{26}_\d+$|_recovery_backup_\d{8}_\d{6}(?:_\d+)?$/.test(database);
 
 function versionOf(welcome: unknown, source: string): string {
   const { version } = Object(welcome) as { readonly version?: unknown };
@@ -82,6 +96,22 @@ export async function stateOf(database: string, client: Client): Promise<State |
     sequence: `${update_seq}`,
     partitioned: props?.partitioned === true,
     bytes: sizes?.external ?? null,
+  };
+}
+
+/** @throws SourceMissing without a database of this name */
+export async function shapeOf(database: string, client: Client): Promise<Shape> {
+  const state = await client.ask({ method: 'GET', path: pathOf(database) }, [404]);
+  if (state === null) throw missingDatabase(database);
+  const { props, cluster } = state as {
+    readonly props?: { readonly partitioned?: boolean };
+    readonly cluster?: { readonly q?: number; readonly n?: number };
+  };
+  const limit = await client.ask({ method: 'GET', path: `${pathOf(database)}/_revs_limit` }, [404]);
+  return {
+    partitioned: props?.partitioned === true,
+    ...{ q: cluster?.q ?? null, n: cluster?.n ?? null },
+    revsLimit: typeof limit === 'number' ? limit : null,
   };
 }
 

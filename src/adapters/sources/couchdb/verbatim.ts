@@ -3,12 +3,13 @@ import type { Stub } from './leaves.ts';
 /** TC39, JSON.parse source text access: numbers stay as they are written, those too that JavaScript has not. */
 interface RawJson {
   rawJSON(text: string): unknown;
+  isRawJSON(value: unknown): boolean;
   parse(
     text: string,
     reviver: (key: string, value: unknown, context: { readonly source?: string }) => unknown,
   ): unknown;
 }
-const { rawJSON, parse } = JSON as unknown as RawJson;
+const { rawJSON, isRawJSON, parse } = JSON as unknown as RawJson;
 
 const parsed = (text: Buffer): Record<string, unknown> =>
   parse(text.toString('utf8'), (_key, value, { source }) =>
@@ -33,4 +34,21 @@ export function withAttachmentsToFollow(text: Buffer, stubs: Readonly<Record<str
     },
   );
   return JSON.stringify({ ...document, _attachments: Object.fromEntries(follow) });
+}
+
+/** What is the same of a document wherever it is kept: its content, numbers as they are written, and names, types and
+ *  lengths of attachments. Not how much of its history is remembered, nor how attachments are packed. */
+export function contentOf(text: Buffer): string {
+  const { _revisions: _, _attachments: stubs = {}, ...content } = parsed(text);
+  const attachments = Object.entries(stubs as Readonly<Record<string, Stub & { readonly content_type?: string }>>)
+    .map(([name, { content_type, length }]) => [name, content_type, length] as const)
+    .toSorted(([one], [other]) => (one < other ? -1 : 1));
+  return JSON.stringify([sorted(content), attachments]);
+}
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== 'object' || value === null || isRawJSON(value)) return value;
+  const entries = Object.entries(value).map(([name, held]): [string, unknown] => [name, sorted(held)]);
+  return Object.fromEntries(entries.toSorted(([one], [other]) => (one < other ? -1 : 1)));
 }
