@@ -151,7 +151,7 @@ services: { notes: { sources: { vault: ${JSON.stringify({ couchdb })} } } }`);
     expect(ended.exitCode, ended.stderr).toBe(1);
     expect(JSON.parse(ended.stdout).error).toMatchObject({
       code: 'SourceMissing',
-      left: [expect.stringContaining('could not be taken back')],
+      left: [{ code: 'JournalOpen', hint: expect.stringContaining('holdfast unlock') }],
     });
     expect((await names()).length).toBe(there.length + 2);
     expect(curl(MEMBER, 'dying', 'plain')).toContain('forbidden');
