@@ -31,6 +31,8 @@ export interface CaptureRequest {
   readonly lockWaitMs: number;
   /** Another repository can still take the point: a failure of this one gives the point up. */
   readonly anotherRepository: boolean;
+  /** Whether an item of a source is stored; all are when left out. */
+  readonly wants?: (source: Source, item: string) => boolean;
   /** Items that are stored side by side; 2 when left out. */
   readonly jobs?: number | undefined;
   /** Stopped while the sources are read. */

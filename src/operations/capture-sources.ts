@@ -152,10 +152,11 @@ async function captureSource(
     const isCopied = own.length > 0 && !isHeld(own);
     await using captured = await (isCopied ? open() : besideOthers(longestMs, open));
     if (isCopied) await onRead(name);
-    const all = captured.items.map((item) => item.name);
+    const chosen = captured.items.filter((item) => request.wants?.(source, item.name) ?? true);
+    const all = chosen.map((item) => item.name);
     const taken = await names.claim(index, all);
     for (const [item, other] of taken) fail(secondName(item, name), nameTaken(item, name, other));
-    const free = captured.items.filter((item) => !taken.has(item.name));
+    const free = chosen.filter((item) => !taken.has(item.name));
     unread = free.length;
     const storing = free.map((item) =>
       store(item).catch((error: unknown) => {

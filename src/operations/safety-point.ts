@@ -2,6 +2,7 @@ import type { ServiceDefinition } from '../domain/definitions.ts';
 import { type ErrorCode, HoldfastError } from '../domain/errors.ts';
 import type { RecoveryPoint } from '../domain/recovery-point.ts';
 import type { Repository } from '../ports/repository.ts';
+import type { Source } from '../ports/source.ts';
 import { repositoriesOf } from './backup.ts';
 import { capture } from './capture.ts';
 import type { CaptureRequest } from './capture-request.ts';
@@ -68,6 +69,9 @@ export async function makeSafetyPoint(
   for (const definition of definitions) sources.push(await context.source(service, definition));
   const request = {
     ...{ service: { ...service, sources: definitions }, sources, plan: null, type: 'safety' as const },
+    // Other databases of the server stay as they are, and may be large.
+    wants: ({ name, databases }: Source, item: string) =>
+      whole.has(name) || items.has(item) || databases === null || databases.databaseOf(item) === null,
     ...{ timezone: Temporal.Now.timeZoneId(), anomaly: false as const, lossAccepted: true, lockWaitMs: 0 },
     // It is made before anything is stopped: copying may take long.
     ...{ units: [], onUnitProblem: () => {} },

@@ -182,8 +182,9 @@ services:
   }, 180_000);
 
   test('in place: the present database keeps its rows under another name, and is a safety point too', async () => {
-    const name = await database(HOSTILE);
-    const machine = machineWith({ database: name, globals: true });
+    const [name, other] = [await database(HOSTILE), await database('create table t ()')];
+    const machine = machineWith({ databases: [name, other], globals: true });
+    const choice = ['--item', itemOf(name), '--item', 'postgres_globals'];
     await server.sql('postgres', 'create role "late role" login password \'p\'');
     machine.passes('backup');
     const before = await contentsOf(server, name);
@@ -196,19 +197,22 @@ services:
     await expect
       .poll(() => server.sql('postgres', "select count(*) from pg_stat_activity where query like '%pg_sleep(600)'"))
       .toBe('1');
-    const planned = machine.json(0, 'restore', 'wiki', '--in-place', '--dry-run');
+    const planned = machine.json(0, 'restore', 'wiki', ...choice, '--in-place', '--dry-run');
     expect(planned.steps.join('\n')).toContain(`Rename ${name} to ${name}_recovery_backup_`);
-    const report = machine.json(0, 'restore', 'wiki', '--in-place', '--yes');
+    const report = machine.json(0, 'restore', 'wiki', ...choice, '--in-place', '--yes');
     expect(await talk).toContain('terminating connection');
     expect(await contentsOf(server, name)).toBe(before);
     const [{ path: kept }] = report.kept;
     expect(await server.sql(kept, 'select count(*) from newer')).toBe('1');
     expect(await server.sql('postgres', "select count(*) from pg_roles where rolname = 'late role'")).toBe('1');
     expect(await server.sql('postgres', password)).toBe(changed);
+    // what nobody replaces is not dumped once more
+    const { items } = machine.json(0, 'show', report.safetyPoint);
+    expect(items.toSorted()).toEqual(['postgres_globals', itemOf(name)]);
     machine.passes('restore', report.safetyPoint, '--item', itemOf(name), '--database', 'of the safety point');
     expect(await server.sql('of the safety point', 'select count(*) from newer')).toBe('1');
     await server.sql('postgres', `drop database "${name}"`);
-    machine.passes('restore', 'wiki', '--in-place', '--yes');
+    machine.passes('restore', 'wiki', ...choice, '--in-place', '--yes');
     expect(await contentsOf(server, name)).toBe(before);
     expect(await server.sql('postgres', "select count(*) from pg_database where datname like 'holdfast%'")).toBe('0');
   }, 180_000);

@@ -1,8 +1,10 @@
 import { HoldfastError } from '../../../domain/errors.ts';
+import type { Bytes } from '../../../ports/bytes.ts';
 import type { Command } from '../../../ports/host.ts';
 import type { Captured } from '../../../ports/source.ts';
 import { MAKE_ROOM, saysNoRoom } from '../server/full-disk.ts';
 import type { Reached } from '../server/reach.ts';
+import { unlessSilent } from '../server/silence.ts';
 import { scanLdif } from './ldif-scanner.ts';
 
 /** What slapcat prints, and the entries that are counted in it. `subject` is for people: a suffix, or cn=config.
@@ -15,7 +17,8 @@ export async function* dumpDirectory(
 ): AsyncGenerator<Uint8Array, Captured> {
   const scan = scanLdif();
   try {
-    for await (const chunk of host.read([command], { signal })) {
+    const read = (until: AbortSignal): Bytes => host.read([command], { signal: until });
+    for await (const chunk of unlessSilent(read, subject, signal)) {
       scan.take(chunk);
       yield chunk;
     }

@@ -1,5 +1,7 @@
 import { HoldfastError } from '../../../domain/errors.ts';
+import type { Bytes } from '../../../ports/bytes.ts';
 import type { Captured } from '../../../ports/source.ts';
+import { unlessSilent } from '../server/silence.ts';
 import * as args from './args.ts';
 import type { Client } from './client.ts';
 import { listTables, missingDatabase, type SeenDatabase, type SeenTable } from './look.ts';
@@ -23,7 +25,8 @@ export async function* dumpDatabase(
     const reader = readScript();
     yield beginning(database);
     const bulk = (database.bytes ?? 0) > BULK_BYTES;
-    for await (const chunk of client.host.read([dump], { signal, bulk })) {
+    const read = (until: AbortSignal): Bytes => client.host.read([dump], { signal: until, bulk });
+    for await (const chunk of unlessSilent(read, name, signal)) {
       reader.take(chunk);
       yield chunk;
     }

@@ -1,6 +1,8 @@
 import type { Facts } from '../../../domain/facts.ts';
+import type { Bytes } from '../../../ports/bytes.ts';
 import type { Session } from '../../../ports/host.ts';
 import type { Captured } from '../../../ports/source.ts';
+import { unlessSilent } from '../server/silence.ts';
 import * as args from './args.ts';
 import type { Client } from './client.ts';
 import { countRows, exportSnapshot, factsOf, type Listed, listTables } from './facts.ts';
@@ -26,7 +28,9 @@ export async function* dumpDatabase(
     const listed = await listTables(session);
     const dump = client.command('pg_dump', args.dump(snapshot), name);
     let counting: Counting | null = null;
-    for await (const chunk of client.host.read([dump], { signal, bulk: (bytes ?? 0) > BULK_BYTES })) {
+    const bulk = (bytes ?? 0) > BULK_BYTES;
+    const read = (until: AbortSignal): Bytes => client.host.read([dump], { signal: until, bulk });
+    for await (const chunk of unlessSilent(read, name, signal)) {
       // The first bytes come when the dump has taken over the snapshot: from then on the session may fail alone.
       counting ??= startCounting(session, listed);
       yield chunk;

@@ -1,5 +1,7 @@
 import { HoldfastError } from '../../../domain/errors.ts';
+import type { Bytes } from '../../../ports/bytes.ts';
 import type { Captured } from '../../../ports/source.ts';
+import { unlessSilent } from '../server/silence.ts';
 import type { Client, Seen } from './client.ts';
 import { findRdbEnd } from './rdb-end.ts';
 import { scanRdb } from './rdb-scanner.ts';
@@ -17,7 +19,9 @@ export async function* dumpServer(
 ): AsyncGenerator<Uint8Array, Captured> {
   const [end, scan] = [findRdbEnd(), scanRdb()];
   try {
-    for await (const chunk of client.host.read([client.replicate], { signal, bulk: (bytes ?? 0) > BULK_BYTES })) {
+    const bulk = (bytes ?? 0) > BULK_BYTES;
+    const read = (until: AbortSignal): Bytes => client.host.read([client.replicate], { signal: until, bulk });
+    for await (const chunk of unlessSilent(read, source, signal)) {
       const certain = end.take(chunk);
       scan.take(certain);
       if (certain.length > 0) yield certain;
