@@ -21,7 +21,7 @@ export async function restoredChecks(
   place: ScratchPlace,
   signal: AbortSignal,
 ): Promise<readonly RestoredCheck[]> {
-  const enclosed = await checkHost(place, copy.folder, copy.liveSockets, signal);
+  const enclosed = await checkHost(place, copy.folder, copy.live, signal);
   const checks: RestoredCheck[] = [];
   for (const settings of service.checks) {
     const kind = [...VALIDATORS.keys()].find((each) => Object.hasOwn(Object(settings), each)) ?? '';

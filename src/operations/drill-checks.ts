@@ -3,7 +3,7 @@ import type { Check } from '../domain/verdict.ts';
 import type { DrillContext } from './drill-context.ts';
 import type { Drilling } from './drill-items.ts';
 import type { Scene } from './drill-scene.ts';
-import { liveSockets } from './live-sockets.ts';
+import { liveDataOf } from './live-data.ts';
 import { inconclusiveOrFailed } from './verify-item.ts';
 
 interface Checked {
@@ -26,7 +26,7 @@ export async function checkRestored(
   const copy = {
     folder: restored,
     environment: environmentOf(service, drilled, restored),
-    liveSockets: liveSockets(context.services),
+    live: await liveDataOf(declared, drilled, { place, restored }, context, signal),
     query: async (name: string, sql: string, aborted: AbortSignal) => {
       const of = drilled.filter(({ choice }) => choice.source === name);
       const scratch = of.find((one) => one.scratch !== null)?.scratch;

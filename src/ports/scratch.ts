@@ -74,14 +74,24 @@ export interface ScratchWay {
   readonly inFolder: boolean;
 }
 
+/** What no check reaches: one that looked at the live service would prove nothing of its copy. */
+export interface LiveData {
+  /** Where live servers listen, as the configuration has it: sockets, or folders of them. */
+  readonly sockets: readonly string[];
+  /** Folders and files in whose place a check finds what was restored, outer ones first. `made`: it lies in one that was
+   *  replaced before, which need not have it. */
+  readonly replaced: readonly { readonly path: string; readonly by: string; readonly made: boolean }[];
+  /** Files that it does not find. */
+  readonly hidden: readonly string[];
+}
+
 /** What a service became in a drill, for its own checks. */
 export interface RestoredCopy {
   /** The working folder of checks: what was written as files, under the names of their tars. */
   readonly folder: string;
   /** What a program is told. */
   readonly environment: Readonly<Record<string, string>>;
-  /** Where live servers listen, as the configuration has it: no check reaches them. */
-  readonly liveSockets: readonly string[];
+  readonly live: LiveData;
   /** Asks the restored copy of a source. @throws Unsupported; QueryFailed */
   query(source: string, sql: string, signal: AbortSignal): Promise<Cell>;
 }

@@ -2,12 +2,12 @@ import { readFileSync } from 'node:fs';
 import { isBelow } from '../domain/tree-path.ts';
 
 /** A path reaches a server from any namespace of networks, so in a namespace of mounts the sockets themselves are hidden:
- *  the first argument says how many sockets, or folders of them, follow; then comes the program that this becomes. One
+ *  the first argument says how many sockets, other files or folders follow; then comes the program that this becomes. One
  *  that went away meanwhile needs no hiding. */
 export const HIDE = `n=$1; shift
 while [ "$n" -gt 0 ]; do
   if [ -d "$1" ]; then mount -t tmpfs -o mode=0700 none "$1" || [ ! -d "$1" ] || exit 125
-  elif [ -S "$1" ]; then mount --bind /dev/null "$1" || [ ! -S "$1" ] || exit 125; fi
+  elif [ -e "$1" ]; then mount --bind /dev/null "$1" || [ ! -e "$1" ] || exit 125; fi
   shift; n=$((n - 1))
 done
 exec "$@"`;

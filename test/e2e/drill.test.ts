@@ -252,6 +252,41 @@ describe.runIf(available('sqlite3') && available('age-keygen'))('a drill of tree
     expect(bad).toMatchObject({ outcome: 'failed', evidence: 'failed', facts: { equal: true } });
     expect(bad.phases[3].detail).toBe('sql db: select count(*) > 2 from notes: answers 0');
   }, 120_000);
+
+  test('a check that names live files finds what was restored in their place, and changes none of them', () => {
+    const machine = aMachine();
+    const [data, inside, outside] = [machine.path('data'), machine.path('data/in.db'), machine.path('db/out.db')];
+    machine.write('data/deep/soup.txt', 'soup');
+    machine.write('db/.keep', '');
+    for (const path of [inside, outside]) tool('sqlite3', path, 'create table t (x int); insert into t values (1)');
+    const sources = {
+      data: { files: [data], exclude: ['in.db*'] },
+      inside: { sqlite: inside },
+      outside: { sqlite: outside },
+    };
+    const shell = (script: string): object => ({ command: ['sh', '-c', script] });
+    const checks = [
+      shell(`cd ${data} && test "$(cat deep/soup.txt)" = soup && test ! -e later`),
+      shell(`test "$(sqlite3 ${inside} 'select count(*) from t')" = 1`),
+      shell(`! sqlite3 ${outside} 'select count(*) from t' && sqlite3 "$HOLDFAST_OUTSIDE_URL" 'select * from t'`),
+      shell(`sqlite3 ${inside} 'pragma journal_mode = wal; delete from t' && rm -r ${data}/deep && touch ${data}/made`),
+    ];
+    machine.configure(`repositories: { disk: { engine: archive, path: ./disk } }
+services: { notes: { sources: ${JSON.stringify(sources)}, checks: ${JSON.stringify(checks)} } }`);
+    machine.passes('repository', 'init', 'disk');
+    machine.passes('backup');
+    rmSync(join(data, 'deep/soup.txt'));
+    machine.write('data/later', '');
+    tool('sqlite3', inside, 'insert into t values (2)');
+    const names = readdirSync(machine.folder, { recursive: true }).filter((name) => /^d(?:b|ata)/.test(`${name}`));
+    mkdirSync(machine.path('scratch'));
+    const report = machine.json(0, 'drill', 'notes', '--scratch', machine.path('scratch'));
+    expect(report.checks.map(({ outcome }: Json) => outcome)).toEqual(Array(4).fill('passed'));
+    expect(readdirSync(machine.path('scratch'))).toEqual([]);
+    const left = readdirSync(machine.folder, { recursive: true }).filter((name) => /^d(?:b|ata)/.test(`${name}`));
+    expect(left).toEqual(names);
+    expect(tool('sqlite3', inside, 'select count(*) from t')).toBe('2\n');
+  }, 60_000);
 });
 
 interface Door {

@@ -4,9 +4,11 @@ import { compareFacts, type Facts } from '../../domain/facts.ts';
 import type { Check } from '../../domain/verdict.ts';
 import type { DrillReport } from '../../operations/drill.ts';
 import { besideTarget } from '../../operations/drill-report.ts';
+import { printable } from './table.ts';
 
-/** Names come from databases and files: none of them is read as markup. */
-const text = (words: string): string => words.replaceAll(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+/** Names come from databases and files: none of them is read as markup, nor holds what no page may. */
+const text = (words: string): string =>
+  printable(words).replaceAll(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 
 const STYLE = `
 :root { color-scheme: light; --passed: #1a7f37; --failed: #b42318; --inconclusive: #9a6700; }
