@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { localHost } from '../../src/adapters/hosts/local/index.ts';
+import { format as couchdb } from '../../src/adapters/sources/couchdb/index.ts';
 import { format as mariadb } from '../../src/adapters/sources/mariadb/index.ts';
 import { format as postgres } from '../../src/adapters/sources/postgres/index.ts';
 import { format as redis } from '../../src/adapters/sources/redis/index.ts';
@@ -111,7 +112,8 @@ export async function fixture(folder = realpathSync(mkdtempSync(join(tmpdir(), '
     addTree: (name, roots, exclude = []) => define(name, treeSource(name, roots, exclude)),
     addDatabase: (name, path) => define(name, databaseSource(name, path)),
     addSource: (source) => define(source.name, source),
-    backUp: (options = {}) => backUp([...sources.values()], repository, identifiers.next(systemClock.now()), options),
+    backUp: (options = {}) =>
+      backUp([...sources.values()], repository, identifiers.next(systemClock.now()), folder, options),
     [Symbol.dispose]: () => {
       journal[Symbol.dispose]();
       rmSync(folder, { recursive: true, force: true });
@@ -166,6 +168,7 @@ async function backUp(
   sources: readonly Source[],
   repository: MemoryRepository,
   id: string,
+  workspace: string,
   { unreadable, ...options }: PointOptions,
 ): Promise<RecoveryPoint> {
   const timestamp = options.timestamp ?? `${systemClock.now().round('second')}`;
@@ -177,7 +180,7 @@ async function backUp(
   );
   const items: Item[] = [];
   for (const source of sources) {
-    await using capture = await source.capture({ workspace: '/nowhere', forbidden: [], quiescent: true }, signal);
+    await using capture = await source.capture({ workspace, forbidden: [], quiescent: true }, signal);
     for (const item of capture.items) {
       const stored = await (item.type === 'tree' ? draft.putTree(item, signal) : draft.putStream(item, signal));
       items.push({
@@ -291,8 +294,8 @@ function countFolder(folder: string, roots: readonly Root[], exclude: readonly s
   return facts;
 }
 
-const FORMATS: Readonly<Record<'files' | 'sqlite' | 'postgres' | 'mariadb' | 'redis', ItemFormat>> = {
-  ...{ postgres, mariadb, redis },
+const FORMATS: Readonly<Record<'files' | 'sqlite' | 'postgres' | 'mariadb' | 'redis' | 'couchdb', ItemFormat>> = {
+  ...{ postgres, couchdb, mariadb, redis },
   files: { kind: 'files', tree: true, inspect: async () => [], facts: async (path, roots) => countFolder(path, roots) },
   sqlite: { kind: 'sqlite', tree: false, inspect: async () => [], facts: async (path) => countRows(path) },
 };

@@ -1,10 +1,11 @@
-// Run by server-exchange-crash.test.ts: node server-exchange-crash.child.ts FOLDER mariadb|redis SOCKET before|after NUMBER.
+// Run by server-exchange-crash.test.ts: node server-exchange-crash.child.ts FOLDER mariadb|redis|couchdb SOCKET|URL before|after NUMBER.
 // Restores a database in place and kills itself before or after one write of the journal; ends with 0 when there is no
 // such write any more.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { localHost } from '../../src/adapters/hosts/local/index.ts';
+import { source as couchdb } from '../../src/adapters/sources/couchdb/index.ts';
 import { source as mariadb } from '../../src/adapters/sources/mariadb/index.ts';
 import { source as redis } from '../../src/adapters/sources/redis/index.ts';
 import type { JournalEntry } from '../../src/journal/entry.ts';
@@ -56,7 +57,7 @@ const context = {
     begin: async (intent: Parameters<typeof journal.begin>[0]) => deadly(await journal.begin(intent)),
   }),
 };
-const isRedis = kind === 'redis';
+const [isRedis, isCouchdb] = [kind === 'redis', kind === 'couchdb'];
 if (isRedis) mkdirSync(join(folder, 'redis'));
 const own = redisUnit(folder);
 const unit = isRedis ? own : fileUnit(folder);
@@ -64,12 +65,27 @@ made.units.set(unit.name, unit);
 made.addSource(
   isRedis
     ? redis('cache', { redis: { socket: own.socket } }, localHost(), tools)
-    : mariadb('maria', { mariadb: { socket, database: 'wiki' } }, localHost(), tools),
+    : isCouchdb
+      ? couchdb('vault', { couchdb: { url: socket, database: 'wiki' } }, localHost(), tools)
+      : mariadb('maria', { mariadb: { socket, database: 'wiki' } }, localHost(), tools),
 );
 const service = made.services.get('mealie');
 if (service) made.services.set('mealie', { ...service, units: [{ systemd: unit.name }] });
 
-const fill = (text: string): void => {
+async function fillCouchdb(text: string): Promise<void> {
+  const ask = (method: string, path: string, body?: object) =>
+    fetch(`${socket}/wiki${path}`, {
+      ...{ method, headers: { 'Content-Type': 'application/json' } },
+      body: body === undefined ? null : JSON.stringify(body),
+    });
+  await ask('DELETE', '');
+  await ask('PUT', '');
+  await ask('PUT', '/_security', { members: { names: [text], roles: [] } });
+  const leaves = ['aa', 'bb'].map((rev) => ({ _id: 'note', _rev: `1-${rev}`, text }));
+  await ask('POST', '/_bulk_docs', { new_edits: false, docs: [...leaves, { _id: `only-${text}`, _rev: '1-aa' }] });
+}
+const fill = async (text: string): Promise<void> => {
+  if (isCouchdb) return await fillCouchdb(text);
   if (isRedis) return void execFileSync('redis-cli', ['-s', own.socket, 'set', 'text', text]);
   const sql = `drop database if exists wiki; create database wiki; use wiki; create table notes (text varchar(9)); create table log (w varchar(9));
     create trigger noted after insert on notes for each row insert into log values ('${text}'); insert into notes values ('${text}');
@@ -77,8 +93,8 @@ const fill = (text: string): void => {
   execFileSync('mariadb', ['--no-defaults', `--socket=${socket}`, '--user=root'], { input: sql });
 };
 await unit.start(null, signal);
-fill('then');
+await fill('then');
 await made.backUp();
-fill('now');
+await fill('now');
 writeFileSync(join(folder, 'unit-runs'), '');
 await restore({ what: 'mealie', target: { kind: 'in-place', withoutSafety: true } }, context, signal);

@@ -5,12 +5,14 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { localHost } from '../../src/adapters/hosts/local/index.ts';
+import { source as couchdb } from '../../src/adapters/sources/couchdb/index.ts';
 import { source } from '../../src/adapters/sources/mariadb/index.ts';
 import type { StepPorts } from '../../src/journal/step.ts';
-import type { Databases } from '../../src/ports/source.ts';
+import type { Databases, SourceTools } from '../../src/ports/source.ts';
 import { memoryCatalog } from '../fakes/catalog.ts';
 import type { MemoryUnit } from '../fakes/unit.ts';
 import { available } from '../services/available.ts';
+import { type CouchdbServer, couchdbAvailable, couchdbServer, type Json } from '../services/couchdb.ts';
 import { type MariadbServer, mariadbAvailable, mariadbServer } from '../services/mariadb.ts';
 import { fileUnit } from './file-unit.ts';
 import { journalIn } from './restore-fixture.ts';
@@ -26,7 +28,7 @@ type Killed = Error & { readonly signal: string | null; readonly stderr: string 
  *  differs by what is done between them alone.
  *  @param look what the next start made of it */
 async function sweep(
-  kind: 'mariadb' | 'redis',
+  kind: 'mariadb' | 'redis' | 'couchdb',
   socket: string,
   look: (folder: string) => Promise<string>,
 ): Promise<readonly string[]> {
@@ -59,6 +61,44 @@ function expectOnce(seen: readonly string[], before: string, after: string): voi
   expect(seen.length).toBeGreaterThan(5);
 }
 
+const tools: SourceTools = {
+  engineEnvironment: {},
+  secret: () => Promise.reject(new Error('no password is configured')),
+  container: () => Promise.reject(new Error('no container is configured')),
+};
+
+describe.runIf(couchdbAvailable())('a database of CouchDB that is restored in place', () => {
+  let server: CouchdbServer;
+  beforeAll(async () => {
+    server = await couchdbServer();
+  });
+  afterAll(async () => {
+    await server?.[Symbol.asyncDispose]();
+  });
+
+  test('is all as before or all restored by the next start, whichever write of the journal it is killed at', async () => {
+    const settings = { couchdb: { url: server.url, database: 'wiki' } };
+    const databases = couchdb('vault', settings, localHost(), tools).databases as Databases;
+    /** The text of each leaf, and which of the two states the documents and the readers are those of. */
+    const look = async (name: string): Promise<string> => {
+      const leaves: Json = await server.ask('GET', `/${name}/note?open_revs=all`);
+      const [other] = (await server.ask('GET', `/${name}/_all_docs`)).rows.filter(({ id }: Json) => id !== 'note');
+      const { members } = await server.ask('GET', `/${name}/_security`);
+      return `${leaves.map(({ ok }: Json) => ok.text).join(' ')} ${other.id} ${members.names.join()}`;
+    };
+    const seen = await sweep('couchdb', server.url, async (folder) => {
+      await repaired(folder, fileUnit(folder), { databases: async () => databases });
+      const names: readonly string[] = (await server.ask('GET', '/_all_dbs')).filter((name: string) => name !== 'wiki');
+      for (const name of names) {
+        expect(await look(name)).toBe('now now only-now ');
+        await databases.discard(name, never);
+      }
+      return `${await look('wiki')}, ${names.length} kept`;
+    });
+    expectOnce(seen, 'now now only-now now, 0 kept', 'then then only-then then, 1 kept');
+  }, 240_000);
+});
+
 describe.runIf(mariadbAvailable())('a database of MariaDB that is restored in place', () => {
   let server: MariadbServer;
   beforeAll(async () => {
@@ -69,7 +109,6 @@ describe.runIf(mariadbAvailable())('a database of MariaDB that is restored in pl
   }, 60_000);
 
   test('is all as before or all restored by the next start, whichever write of the journal it is killed at', async () => {
-    const tools = { engineEnvironment: {}, secret: () => Promise.reject(), container: () => Promise.reject() };
     const settings = { mariadb: { socket: server.socket, database: 'wiki' } };
     const databases = source('maria', settings, localHost(), tools).databases as Databases;
     const seen = await sweep('mariadb', server.socket, async (folder) => {
