@@ -1,4 +1,4 @@
-// What issue 6 promises under "Speed": `node bench/drill.ts`, as root, with PostgreSQL's server and zstd; 2 GB of room.
+// The speed of drills: `node bench/drill.ts`, as root, with PostgreSQL's server and zstd; 2 GB of room.
 import { execFileSync } from 'node:child_process';
 import { chmodSync, globSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
