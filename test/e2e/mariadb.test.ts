@@ -111,6 +111,41 @@ services:
     expect(await server.sql(report.kept[0].path, words)).toContain('VIEW `wi ki');
   }, 60_000);
 
+  test('a database whose name is longer than its item may be comes back beside itself and in place', async () => {
+    const name = '長'.repeat(50);
+    await server.sql(
+      null,
+      `create database \`${name}\`; create table \`${name}\`.t (x int); insert into \`${name}\`.t values (1)`,
+    );
+    const machine = machineWith({ databases: [name] });
+    machine.passes('backup');
+    await server.sql(name, 'insert into t values (2)');
+    machine.passes('restore', 'wiki', '--database', 'short');
+    expect(await server.sql('short', 'select x from t')).toBe('1');
+    const report = machine.json(0, 'restore', 'wiki', '--in-place', '--yes');
+    expect(await server.sql(name, 'select x from t')).toBe('1');
+    expect(await server.sql(report.kept[0].path, 'select count(*) from t')).toBe('2');
+    await server.sql(null, `drop database short; drop database \`${name}\`; drop database \`${report.kept[0].path}\``);
+  }, 60_000);
+
+  test('databases whose views read each other come back one after the other, and which is first is told', async () => {
+    const [tables, views] = [await database('create table t (x int); insert into t values (1)'), await database('')];
+    await server.sql(views, `create view v as select x from \`${tables}\`.t`);
+    const machine = machineWith({ databases: [tables, views] });
+    machine.passes('backup');
+    await server.sql(tables, 'drop table t');
+    const inPlace = ['--in-place', '--yes', '--without-safety'];
+    const { error } = machine.json(1, 'restore', 'wiki', ...inPlace);
+    expect(error).toMatchObject({
+      message: expect.stringContaining(`Table '${tables}.t'`),
+      hint: expect.stringContaining('--item'),
+    });
+    for (const name of [tables, views])
+      machine.passes('restore', 'wiki', '--item', `mariadb_${name.replaceAll(' ', '%20')}`, ...inPlace);
+    expect(await server.sql(views, 'select x from v')).toBe('1');
+    expect(await server.sql(null, "show databases like 'holdfast%'")).toBe('');
+  }, 60_000);
+
   test('in place is refused where foreign keys of another database point into it, and the way by hand that is told works', async () => {
     const name = await database('create table p (id int primary key); insert into p values (1), (2)');
     const other = await database('');

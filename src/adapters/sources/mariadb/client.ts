@@ -122,6 +122,11 @@ function explained(error: unknown, database: string | null, user: string): unkno
   if (saysNoRoom(said)) return named('NoSpace', MAKE_ROOM);
   if (AWAY.test(number))
     return named('SourceMissing', 'Look whether the server runs, and at `container`, `socket` or `host` of the source');
+  if (/\b1146\b/.test(number))
+    return named(
+      'SourceFailed',
+      'It reads what is not there: where that is another database, restore that first: --item',
+    );
   if (/references invalid table/.test(said))
     return named(
       'SourceFailed',

@@ -15,9 +15,11 @@ import { confirmExchange, discard, readyAgain, takeBack, takePlace } from './swa
 const HEADER_BYTES = 8192;
 const COUNT_LIMIT_MS = 24 * 3600_000;
 
-/** How items go back into a running server. */
+/** How items go back into a running server.
+ *  @param named databases that the configuration names */
 export function databasesOf(
   source: string,
+  named: readonly string[],
   open: (signal: AbortSignal) => Promise<Client>,
   server: ServerAddress,
 ): Databases {
@@ -27,7 +29,7 @@ export function databasesOf(
     await databaseExists(database, await open(signal), signal);
   return {
     server,
-    databaseOf: (item) => databaseOfItem('mariadb', item),
+    databaseOf: (item) => databaseOfItem('mariadb', item, named),
     exists,
     async fill(database, bytes, signal) {
       if (await exists(database, signal))
@@ -43,7 +45,17 @@ export function databasesOf(
       await loadScript(database, renamed(bytes(), original, database), client, signal);
       return isOurs(database) ? [] : await runningEvents(database, client, signal);
     },
-    apply: () => Promise.reject(new HoldfastError('Unsupported', 'All items of MariaDB are databases.', source)),
+    apply: () =>
+      Promise.reject(
+        new HoldfastError(
+          'Unsupported',
+          `The name of a database of ${source} is too long to be told by its item.`,
+          source,
+          {
+            hint: 'Name it in the source: `databases: [NAME]`',
+          },
+        ),
+      ),
     async facts(database, signal) {
       const client = await open(signal);
       return await countRows(database, originals.get(database) ?? database, client, signal);

@@ -39,7 +39,7 @@ export function source(name: string, settings: MariadbSettings, host: Host, tool
         [Symbol.asyncDispose]: async () => undefined,
       };
     },
-    databases: databasesOf(name, open, serverAddress(settings)),
+    databases: databasesOf(name, named === 'all' ? [] : named, open, serverAddress(settings)),
     placements: async () => [],
     snapshotRoots: async () => [],
     holdsDatabases: async () => true,

@@ -116,7 +116,7 @@ function scratchOf(
   { version, client, server, items, folder }: Parts,
 ): Omit<Scratch, typeof Symbol.asyncDispose> {
   const open = async (): Promise<Client> => client;
-  const databases = databasesOf(source, open, NOWHERE);
+  const databases = databasesOf(source, [], open, NOWHERE);
   /** What items became, by their names. */
   const restored = new Map<string, string>();
   const dumpedBy = (items[0]?.tool?.version ?? '').split('.').map(Number);

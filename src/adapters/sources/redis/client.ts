@@ -130,6 +130,11 @@ function explained(error: unknown, source: string): unknown {
       cause: error,
       hint: `Install a later one: 6.2.0 to 6.2.4 have this defect`,
     });
+  if (/did not end within/.test(error.message))
+    return new HoldfastError('SourceFailed', `${source}: the server does not answer: ${error.message}`, source, {
+      cause: error,
+      hint: 'Look whether the server hangs; the last good point stays',
+    });
   return refusal(said, source, error);
 }
 

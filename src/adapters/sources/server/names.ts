@@ -17,9 +17,11 @@ export function itemNameOf(kind: string, database: string): string {
   return `${name.slice(0, LONGEST - 17)}-${createHash('sha256').update(database).digest('hex').slice(0, 16)}`;
 }
 
-/** The database that an item was made of; null for an item of another kind, and where its name was too long. */
-export function databaseOfItem(kind: string, item: string): string | null {
-  if (!item.startsWith(`${kind}_`) || item.length >= LONGEST) return null;
+/** The database that an item was made of; null for an item of another kind, and where its name was too long and is none
+ *  of `named`. */
+export function databaseOfItem(kind: string, item: string, named: readonly string[] = []): string | null {
+  if (!item.startsWith(`${kind}_`)) return null;
+  if (item.length >= LONGEST) return named.find((name) => itemNameOf(kind, name) === item) ?? null;
   try {
     return decodeURIComponent(item.slice(kind.length + 1));
   } catch {
