@@ -135,6 +135,10 @@ describe.runIf(dockerAvailable() && available('docker-compose'))('needs a Docker
     expect(await unit.running(never())).toEqual(['loop']);
     await unit.stop(never());
     expect(await unit.state(never())).toBe('inactive');
+    // nobody else started it: its last end is not that of the stop
+    await unit.start(['loop'], never());
+    await until(async () => (await unit.health(never())) === 'restarting', 'restarting once more');
+    expect(await unit.downMs(['loop'], never())).toBeNull();
     await remove('loop');
   });
 

@@ -3,7 +3,8 @@ export type UnitReference =
   /** `user`: null for the system's manager, true for that of the account that Holdfast has on the host, else the account
    *  whose own manager has the unit. */
   | { readonly kind: 'systemd'; readonly host: string; readonly unit: string; readonly user: string | true | null }
-  | { readonly kind: 'container'; readonly host: string; readonly container: string }
+  /** `id`: of the container that was found by this name, which it may lose while it is down. */
+  | { readonly kind: 'container'; readonly host: string; readonly container: string; readonly id?: string }
   /** `file`: absolute path of the compose file; all containers of the project. */
   | { readonly kind: 'compose'; readonly host: string; readonly file: string };
 

@@ -115,7 +115,7 @@ export async function foundStops(
   return { units: await open('stops'), forGood: await open('stops-for-good'), writers };
 }
 
-const referenceOf = ({ name }: Container) => ({ kind: 'container', host: 'local', container: name }) as const;
+const referenceOf = ({ id, name }: Container) => ({ kind: 'container', host: 'local', container: name, id }) as const;
 
 const isMaker = ({ reference }: Unit): boolean => reference.kind === 'systemd';
 

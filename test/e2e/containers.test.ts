@@ -143,6 +143,7 @@ ${yaml}`);
     const well = await container('fault-well', [...volume, ...STOPS]);
     const unbound = await container('fault-unbound', [...volume, ...STOPS, ...bind]);
     const removed = await container('fault-removed', [...volume, ...STOPS]);
+    const renamed = await container('fault-renamed', [...volume, ...STOPS]);
     // KILL ends what does not end in its time
     const deaf = await container(
       'fault-deaf',
@@ -154,6 +155,7 @@ ${yaml}`);
     const running = machine.start(['backup', '--json']);
     await until(async () => (await stateOf(well)).startsWith('exited'), 'that it was stopped');
     await engine.docker('rm', '--force', removed);
+    await engine.docker('rename', renamed, 'fault-other');
     rmSync(bound, { recursive: true });
     const ended = await running.ended;
     expect(ended, ended.stderr).toMatchObject({ exitCode: 3 });
@@ -166,6 +168,8 @@ ${yaml}`);
       'running',
     ]);
     expect(await stateOf(unbound)).toMatch(/^exited/);
+    expect(await stateOf('fault-other')).toMatch(/^running/);
+    expect(said).not.toContain(renamed);
 
     // it is started again as soon as it can be, and nothing stays open for the one that is gone
     expect(machine.run(['list']).stderr).toContain('left open steps');
@@ -173,7 +177,7 @@ ${yaml}`);
     machine.passes('unlock');
     expect(await stateOf(unbound)).toMatch(/^running/);
     expect(machine.run(['list']).stderr).not.toContain('left open steps');
-    await engine.docker('rm', '--force', well, unbound, deaf);
+    await engine.docker('rm', '--force', well, unbound, deaf, 'fault-other');
   }, 120_000);
 
   test('a backup that is killed while containers are down is repaired by the next command that writes', async () => {

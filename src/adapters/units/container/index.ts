@@ -11,13 +11,22 @@ type Reference = Extract<UnitReference, { readonly kind: 'container' }>;
 
 /** One container of the host's engine. */
 export function containerUnit(reference: Reference, host: Host, environment: EngineEnvironment): Unit {
-  const { container: own } = reference;
+  const { container: own, id = own } = reference;
   const name = unitNameOf(reference);
   const engine = containerEngine(name, host, environment);
   /** As it was last looked at. */
   let seen: Container | null = null;
+  /** By its identity; by its name when it was made anew. */
+  async function byEither<Result>(work: (known: string) => Promise<Result>): Promise<Result> {
+    try {
+      return await work(id);
+    } catch (error) {
+      if (id === own || !(error instanceof HoldfastError && error.code === 'UnitMissing')) throw error;
+      return await work(own);
+    }
+  }
   async function inspect(signal: AbortSignal): Promise<Container> {
-    const [found] = await engine.inspect([own], signal);
+    const [found] = await byEither((known) => engine.inspect([known], signal));
     if (found === undefined) throw new RangeError('one name was asked for, and none came back without an error');
     seen = found;
     return found;
@@ -26,7 +35,7 @@ export function containerUnit(reference: Reference, host: Host, environment: Eng
     name,
     reference,
     tellsDowntime: true,
-    downMs: async (members, signal) => downMsOf(await engine.inspect(members, signal)),
+    downMs: async (members, signal) => (members.length === 0 ? null : downMsOf([await inspect(signal)])),
     state: async (signal) => stateOf(await inspect(signal)),
     async running(signal) {
       const found = await inspect(signal);
@@ -42,12 +51,13 @@ export function containerUnit(reference: Reference, host: Host, environment: Eng
       // A start says itself that there is no such container, and what is down need not wait for another look.
       const started = members ?? [own];
       if (started.length === 0) await inspect(signal);
-      for (const member of started) await engine.start(member, signal);
+      for (const member of started)
+        await (member === own ? byEither((known) => engine.start(known, signal, own)) : engine.start(member, signal));
     },
     health: async (signal) => engine.health(await inspect(signal)),
     async processes(signal) {
       const found = await inspect(signal);
-      return stateOf(found) === 'active' ? engine.processes(own, signal) : [];
+      return stateOf(found) === 'active' ? engine.processes(found.Id, signal) : [];
     },
     async images(signal) {
       const found = await inspect(signal);

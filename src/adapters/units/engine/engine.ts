@@ -22,8 +22,10 @@ type Ended = Finished & { readonly stdout: string };
 export interface Engine {
   /** @throws UnitMissing when one of them is not there */
   inspect(names: readonly string[], signal: AbortSignal): Promise<readonly Container[]>;
-  /** @throws UnitFailed when it does not start, or ended with an error when it is looked at */
-  start(name: string, signal: AbortSignal): Promise<void>;
+  /** @param known its name or identity
+   *  @param name by which errors call it
+   *  @throws UnitFailed when it does not start, or ended with an error when it is looked at */
+  start(known: string, signal: AbortSignal, name?: string): Promise<void>;
   /** By its name; also containers of services that its compose file no longer has. */
   ofProject(project: string, signal: AbortSignal): Promise<readonly Container[]>;
   /** TERM, or what the container says in its place; KILL when its time is over. @throws UnitFailed */
@@ -77,10 +79,10 @@ export function containerEngine(subject: string, host: Host, environment: Engine
         signal,
       );
     },
-    async start(name, signal) {
-      const ended = await ask(args.start(name), signal, START_LIMIT_MS);
+    async start(known, signal, name = known) {
+      const ended = await ask(args.start(known), signal, START_LIMIT_MS);
       if (ended.exitCode !== 0) throw failed(subject, `could not be started (${name})`, ended.stderrTail);
-      for (const { State } of await inspect([name], signal))
+      for (const { State } of await inspect([known], signal))
         if (State.Status === 'exited' && State.ExitCode !== 0)
           throw failed(subject, `ended with ${State.ExitCode} when it was started (${name})`, State.Error);
     },

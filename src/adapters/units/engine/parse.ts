@@ -65,9 +65,12 @@ export function stateOf({ State }: Container): UnitState {
   }
 }
 
-/** The shortest time between an end and the start after it; null for one that never ended, or has ended since. */
+/** The shortest time between an end and the start after it; null for one that never ended, or has ended since: of one
+ *  that its engine started again the end is another one. */
 export function downMsOf(containers: readonly Container[]): number | null {
-  const times = containers.map(({ State }) => [State.FinishedAt, State.StartedAt].map(momentOf));
+  const times = containers.map(({ State, RestartCount }) =>
+    RestartCount > 0 ? [null, null] : [State.FinishedAt, State.StartedAt].map(momentOf),
+  );
   const down = times.map(([ended, started]) => (ended == null || started == null ? null : started - ended));
   const known = down.filter((one) => one !== null && one >= 0);
   return known.length === down.length && known.length > 0 ? Math.min(...(known as number[])) : null;
