@@ -3,6 +3,7 @@ import { localHost } from '../src/adapters/hosts/local/index.ts';
 import type { CouchdbSettings } from '../src/adapters/sources/couchdb/config.ts';
 import { source as openSource } from '../src/adapters/sources/couchdb/index.ts';
 import { Secret } from '../src/domain/secret.ts';
+import type { Host } from '../src/ports/host.ts';
 import type { Databases, SourceTools } from '../src/ports/source.ts';
 import { type CouchdbServer, couchdbAvailable, couchdbServer, type Json, MEMBER } from './services/couchdb.ts';
 import { between } from './services/couchdb-between.ts';
@@ -26,6 +27,7 @@ describe.runIf(couchdbAvailable())('databases of CouchDB that are exchanged', ()
     url: string,
     settings: Partial<CouchdbSettings['couchdb']> = {},
     password = PASSWORD,
+    host: Host = localHost(),
   ): Databases {
     const tools: SourceTools = {
       secret: async () => new Secret(password),
@@ -33,7 +35,7 @@ describe.runIf(couchdbAvailable())('databases of CouchDB that are exchanged', ()
       engineEnvironment: {},
     };
     const couchdb = { url, user: 'admin', password: { env: 'COUCH' } as const, ...settings };
-    const { databases } = openSource('vault', { couchdb }, localHost(), tools);
+    const { databases } = openSource('vault', { couchdb }, host, tools);
     if (databases === null) throw new Error('it has no databases');
     return databases;
   }
@@ -178,6 +180,38 @@ describe.runIf(couchdbAvailable())('databases of CouchDB that are exchanged', ()
     expect(await whole(absent)).toEqual(coming);
     expect(await names()).not.toContain(kept);
   }, 60_000);
+
+  test('a server whose disk is full keeps the state before, wherever it came to', async () => {
+    const [present, staged] = [await small('now'), await small('then')];
+    const kept = `${present}_kept`;
+    const [before, coming] = [await whole(present), await whole(staged)];
+    for (const filled of [kept, present]) {
+      await using way = await between(server.url);
+      way.before = async (asked) => (asked === `POST /${filled}/_bulk_docs` ? 'full' : 'pass');
+      const exchanged = databasesAt(way.url).swapIn(present, staged, kept, never());
+      await expect(exchanged).rejects.toMatchObject({ code: 'SourceFailed', hint: expect.stringContaining('disk') });
+      await databasesAt(server.url).swapBack(present, staged, kept, never());
+      expect(await whole(present)).toEqual(before);
+      expect(await whole(staged)).toEqual(coming);
+      expect(await names()).not.toContain(kept);
+    }
+  });
+
+  test('where only a host reaches the server, it is exchanged through programs there', async () => {
+    const [present, staged] = [await small('now'), await small('then')];
+    const kept = `${present}_kept`;
+    const [before, coming] = [await whole(present), await whole(staged)];
+    const warned: string[] = [];
+    const note = ({ message }: Error): void => void warned.push(message);
+    process.on('warning', note);
+    const databases = databasesAt(server.url, {}, PASSWORD, { ...localHost(), capabilities: { localPaths: false } });
+    await databases.swapIn(present, staged, kept, never());
+    expect(await whole(present)).toEqual(coming);
+    await databases.swapBack(present, staged, kept, never());
+    process.off('warning', note);
+    expect(await whole(present)).toEqual(before);
+    expect(warned).toEqual([]);
+  });
 
   test('what an admin writes while it is copied is not lost: nothing is exchanged', async () => {
     const [present, staged] = [await small('now'), await small('then')];

@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, request } from 'node:http';
 
-/** What becomes of a request that changes something: `cut` ends all connections, this one's before it is answered. */
-export type Hook = (asked: string) => Promise<'pass' | 'cut'>;
+/** What becomes of a request that changes something: `cut` ends all connections, this one's before it is answered; `full`
+ *  answers as CouchDB 3.3 does whose disk is full. */
+export type Hook = (asked: string) => Promise<'pass' | 'cut' | 'full'>;
 
 /** A way to a CouchDB that can be cut, as when its machine or the network goes away. */
 export interface Between extends AsyncDisposable {
@@ -28,7 +29,12 @@ export async function between(target: string): Promise<Between> {
       isCut = true;
       server.closeAllConnections();
     };
-    if (isCut || (counts && (await made.before(asked)) === 'cut')) return cut();
+    const fate = isCut ? 'cut' : counts ? await made.before(asked) : 'pass';
+    if (fate === 'cut') return cut();
+    if (fate === 'full') {
+      incoming.resume();
+      return response.writeHead(500).end('{"error":"badmatch","reason":"{error,enospc}"}');
+    }
     const onward = request(target + url, { method, headers });
     onward.once('error', cut);
     onward.once('response', async (answer) => {

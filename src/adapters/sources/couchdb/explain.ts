@@ -15,11 +15,13 @@ const HINTS: Readonly<Record<number, string>> = {
   403: 'Let the account in as a member of the database; `databases: all` and restores need a server admin',
   412: 'Choose a name that is free',
   413: "The server's limits are smaller than those of the one that was dumped: max_document_size, max_attachment_size",
+  507: "The server's disk is full: free space on it, and repeat",
 };
 
 /** An answer that is a refusal. Credentials are in a header, so no address here has any. */
 export function refusal(status: number, body: string, source: string, { method, path }: Request): HoldfastError {
-  const hint = HINTS[status];
+  // CouchDB has no words for a full disk but those of Erlang: `{badmatch,{error,enospc}}`.
+  const hint = /\benospc\b/.test(body) ? HINTS[507] : HINTS[status];
   const what = `${method} ${path.split('?')[0]}`;
   const words = `${source}: ${reasonOf(body) || 'no reason given'} (HTTP ${status} for ${what}).`;
   return new HoldfastError('SourceFailed', words, source, hint === undefined ? {} : { hint });

@@ -7,6 +7,10 @@ import { pathOf, type Shape, stateOf } from './server.ts';
 /** CouchDB 3, what `_security` is of a database that nobody said anything of. */
 export const ADMINS_ALONE = { admins: { names: [], roles: ['_admin'] }, members: { names: [], roles: ['_admin'] } };
 
+/** How long the nodes of a cluster may take until all know that a database was deleted. */
+const SETTLED_WITHIN_MS = 60_000;
+const LOOK_AGAIN_MS = 100;
+
 const JSON_TYPE = { 'Content-Type': 'application/json' };
 const securityPath = (database: string): string => `${pathOf(database)}/_security`;
 
@@ -22,11 +26,23 @@ export async function makeDatabase(
     ...(q === undefined || q === null ? [] : [`q=${q}`]),
     ...(n === undefined || n === null ? [] : [`n=${n}`]),
   ].join('&');
-  await client.ask({ method: 'PUT', path: `${pathOf(database)}${wanted === '' ? '' : `?${wanted}`}` });
+  await create(database, `${pathOf(database)}${wanted === '' ? '' : `?${wanted}`}`, client);
   await secure(database, security, client);
   if (revsLimit === undefined || revsLimit === null) return;
   const path = `${pathOf(database)}/_revs_limit`;
   await client.ask({ method: 'PUT', path, headers: JSON_TYPE, body: Buffer.from(`${revsLimit}`) });
+}
+
+/** For a moment a server may say that there is one which it deleted just before, and knows no more when it is asked. */
+async function create(database: string, path: string, client: Client): Promise<void> {
+  const deadline = performance.now() + SETTLED_WITHIN_MS;
+  for (;;) {
+    const lies = performance.now() < deadline && (await stateOf(database, client)) === null;
+    const { status, bytes } = await client.open({ method: 'PUT', path }, lies ? [412] : []);
+    for await (const _ of bytes); // the connection is used again
+    if (status !== 412) return;
+    await sleep(LOOK_AGAIN_MS);
+  }
 }
 
 export const securityOf = async (database: string, client: Client): Promise<object> =>
@@ -54,15 +70,11 @@ export async function isClosed(database: string, client: Client): Promise<boolea
   return names.length === 0 && roles.length === 1 && roles[0] === '_admin';
 }
 
-const GONE_WITHIN_MS = 60_000;
-const LOOK_AGAIN_MS = 100;
-
-/** Removes a database, and waits until the server knows it no more: a cluster's nodes learn it one after the other. None
- *  of that name is no error. @throws Refused when somebody makes one of that name meanwhile; SourceFailed */
+/** Removes a database, and waits until the server knows it no more. None of that name is no error. @throws Refused when somebody makes one of that name meanwhile; SourceFailed */
 export async function dropDatabase(database: string, client: Client): Promise<void> {
   const marked = (await markIn(database, client)) !== null;
   await client.ask({ method: 'DELETE', path: pathOf(database) }, [404]);
-  const deadline = performance.now() + GONE_WITHIN_MS;
+  const deadline = performance.now() + SETTLED_WITHIN_MS;
   while ((await stateOf(database, client)) !== null) {
     if (marked && (await markIn(database, client)) === null && (await stateOf(database, client)) !== null)
       throw new HoldfastError('Refused', `Somebody made ${database} in the moment when there was none.`, database, {

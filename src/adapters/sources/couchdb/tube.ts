@@ -48,7 +48,7 @@ export class TubeAgent extends Agent {
       const sent = new PassThrough();
       const command = { program: 'bash', args: ['-c', TUBE, 'bash', name, port] };
       const came = Readable.from(host.read([command], { signal, input: untilLeft(sent) }), { objectMode: false });
-      const tube = joined(came, sent);
+      const tube = Object.assign(joined(came, sent), { ref: () => undefined }); // what a socket has, and an agent calls
       const ended = Promise.withResolvers<void>();
       this.#tubes.set(tube, ended.promise);
       came.once('close', () => {
@@ -66,7 +66,6 @@ export class TubeAgent extends Agent {
   override keepSocketAlive(): boolean {
     return true;
   }
-  override reuseSocket(): void {}
 
   /** Ends the programs, and waits until they ended. */
   async close(): Promise<void> {
