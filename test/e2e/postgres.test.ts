@@ -217,6 +217,27 @@ services:
     expect(await server.sql('postgres', "select count(*) from pg_database where datname like 'holdfast%'")).toBe('0');
   }, 180_000);
 
+  test('all databases have templates among them, which come back as such, and a closed one that is named', async () => {
+    await using own = await postgresServer();
+    const make = 'create database tpl is_template true; create database closed allow_connections false';
+    for (const sql of make.split(';')) await own.sql('postgres', sql);
+    await own.sql('tpl', 'create table t (x) as values (1)');
+    const machine = machineWith({ socket: own.socket, databases: 'all' });
+    const [{ id, items }] = machine.json(3, 'backup').points;
+    expect(items).toMatchObject([
+      { name: 'postgres_closed', outcome: 'failed', error: expect.stringContaining('lets nobody into') },
+      { name: 'postgres_postgres', outcome: 'passed' },
+      { name: 'postgres_tpl', outcome: 'passed' },
+    ]);
+    await own.sql('tpl', 'drop table t');
+    const report = machine.json(0, 'restore', id, '--item', 'postgres_tpl', '--in-place', '--yes');
+    await own.sql('postgres', 'create database made template tpl');
+    expect(await own.sql('made', 'select x from t')).toBe('1');
+    machine.passes('snapshot', 'remove', report.kept[0].path);
+    const names = "select string_agg(datname, ' ' order by datname) from pg_database where datistemplate";
+    expect(await own.sql('postgres', names)).toBe('template0 template1 tpl');
+  }, 60_000);
+
   test('what a restore in place kept is listed, comes back by its name, and goes when its time is over', async () => {
     const name = await database('create table t as select 1 as x');
     const machine = machineWith({ database: name });

@@ -7,7 +7,7 @@ import { askServer, type Client } from './client.ts';
 import { namedAs, parseDefinitions } from './definitions.ts';
 import { countDatabase } from './facts.ts';
 import { missingRolesOf } from './roles.ts';
-import { confirmExchange, discard, takeBack, takePlace } from './swap.ts';
+import { confirmExchange, discard, drop, takeBack, takePlace } from './swap.ts';
 import { type Ask, literal, quoted } from './words.ts';
 
 const GLOBALS = 'postgres_globals';
@@ -58,8 +58,7 @@ export function databasesOf(open: () => Promise<Client>, server: ServerAddress):
     confirmExchange: (names, signal) => confirmExchange(names, ask, signal),
     swapIn: (database, staged, kept, signal) => takePlace({ database, staged, kept }, ask, signal),
     swapBack: (database, staged, kept, signal) => takeBack({ database, staged, kept }, ask, signal),
-    drop: async (database, signal) =>
-      void (await ask(`drop database if exists ${quoted(database)} with (force)`, signal)),
+    drop: (database, signal) => drop(database, ' with (force)', ask, signal),
     readyAgain: async (_kept, signal) => signal.throwIfAborted(),
     discard: (kept, signal) => discard(kept, ask, signal),
   };

@@ -6,7 +6,7 @@ import { unlessSilent } from '../server/silence.ts';
 import * as args from './args.ts';
 import type { Client } from './client.ts';
 import { countRows, exportSnapshot, factsOf, type Listed, listTables } from './facts.ts';
-import { missingDatabase, type SeenDatabase } from './look.ts';
+import { closedDatabase, missingDatabase, type SeenDatabase } from './look.ts';
 
 /** Rows are counted while the dump runs, and so much longer: what is not counted by then stays uncounted. */
 export const COUNTING_LIMIT_MS = 10_000;
@@ -16,12 +16,13 @@ const BULK_BYTES = 32 * 1024 ** 2;
 /** One database in the custom format, and the facts of the same snapshot.
  *  @throws SourceMissing, SourceFailed when pg_dump or the server failed, however much was given */
 export async function* dumpDatabase(
-  { name, bytes, missing }: SeenDatabase,
+  { name, bytes, missing, closed }: SeenDatabase,
   client: Client,
   countingLimitMs: number,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array, Captured> {
   if (missing) throw missingDatabase(name);
+  if (closed) throw closedDatabase(name);
   try {
     await using session = await client.session(name, signal);
     const snapshot = await exportSnapshot(session);

@@ -19,6 +19,8 @@ export interface SeenDatabase {
   /** Its size on the server's disk; null when it cannot be told. */
   readonly bytes: number | null;
   readonly missing: boolean;
+  /** Nobody may talk with it, so that none can dump it. */
+  readonly closed: boolean;
 }
 
 interface ServerRow {
@@ -29,14 +31,18 @@ interface ServerRow {
 interface DatabaseRow {
   readonly name: string;
   readonly bytes: number | null;
+  readonly open: boolean;
 }
 
 const SERVER =
   `select json_build_object('version', current_setting('server_version'), 'superuser', (select rolsuper from
   pg_catalog.pg_roles where rolname = current_user))::text`.replaceAll(/\s+/g, ' ');
-const DATABASES = `select json_build_object('name', datname, 'bytes', case when pg_catalog.has_database_privilege(oid,
-  'CONNECT') then pg_catalog.pg_database_size(oid) end)::text from pg_catalog.pg_database where datallowconn and not
-  datistemplate order by datname`.replaceAll(/\s+/g, ' ');
+const DATABASES = `select json_build_object('name', datname, 'open', datallowconn, 'bytes', case when
+  pg_catalog.has_database_privilege(oid, 'CONNECT') then pg_catalog.pg_database_size(oid) end)::text from
+  pg_catalog.pg_database order by datname`.replaceAll(/\s+/g, ' ');
+
+/** Made by initdb: a new server has them. */
+const OF_THE_SERVER = ['template0', 'template1'];
 
 /** What a restore in place made or kept is no database of the service. */
 const OURS = /^holdfast_restore_[0-9a-z]{26}_\d+$|_recovery_backup_\d{8}_\d{6}(?:_\d+)?$/;
@@ -55,10 +61,11 @@ export async function look(settings: PostgresSettings, client: Client, signal: A
   const compared = { tool: 'pg_dump', toolVersion, server: 'PostgreSQL', serverVersion: version };
   refuseOlderTool({ ...compared, where: client.host.name }, 1);
   const there = rows.map((row) => JSON.parse(row) as DatabaseRow);
-  const wanted = named === 'all' ? there.flatMap(({ name }) => (OURS.test(name) ? [] : [name])) : named;
+  const own = (name: string): boolean => OURS.test(name) || OF_THE_SERVER.includes(name);
+  const wanted = named === 'all' ? there.flatMap(({ name }) => (own(name) ? [] : [name])) : named;
   const databases = wanted.map((name) => {
     const found = there.find((row) => row.name === name);
-    return { name, bytes: found?.bytes ?? null, missing: found === undefined };
+    return { name, bytes: found?.bytes ?? null, missing: found === undefined, closed: found?.open === false };
   });
   const gone = databases.filter(({ missing }) => missing);
   if (databases.length > 0 && gone.length === databases.length && settings.postgres.globals !== true)
@@ -69,4 +76,9 @@ export async function look(settings: PostgresSettings, client: Client, signal: A
 export const missingDatabase = (name: string): HoldfastError =>
   new HoldfastError('SourceMissing', `The server has no database ${name}.`, name, {
     hint: 'Look at its name: psql --list. The last good point stays',
+  });
+
+export const closedDatabase = (name: string): HoldfastError =>
+  new HoldfastError('SourceFailed', `The server lets nobody into database ${name}.`, name, {
+    hint: 'ALTER DATABASE … ALLOW_CONNECTIONS true; or name those that are to be dumped in the source: `databases`',
   });

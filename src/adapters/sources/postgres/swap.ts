@@ -107,5 +107,13 @@ export async function discard(kept: string, ask: Ask, signal: AbortSignal): Prom
   const talks = `select pid from pg_catalog.pg_stat_activity where datname = ${literal(kept)}`;
   const [talk] = await ask(talks, signal, [kept]);
   if (talk !== undefined) throw inUse(kept);
-  await ask(`drop database if exists ${quoted(kept)}`, signal, [kept]);
+  await drop(kept, '', ask, signal);
+}
+
+/** A template has to be none before it may go; none of that name is no error. */
+export async function drop(database: string, how: '' | ' with (force)', ask: Ask, signal: AbortSignal): Promise<void> {
+  const template = `select 1 from pg_catalog.pg_database where datistemplate and datname = ${literal(database)}`;
+  const [found] = await ask(template, signal, [database]);
+  if (found !== undefined) await ask(`alter database ${quoted(database)} is_template false`, signal, [database]);
+  await ask(`drop database if exists ${quoted(database)}${how}`, signal, [database]);
 }
