@@ -34,7 +34,9 @@ test('a name that is not of the pattern, or is no time, is not taken for one', (
   const read = strptime('b-%Y%m%d', '(?:-\\d+)?\\.tar');
   expect(read('b-20251202.tar', 'UTC')?.time).toEqual(Temporal.Instant.from('2025-12-02T00:00:00Z'));
   expect(read('b-20251202-2.tar', 'UTC')?.time).toEqual(Temporal.Instant.from('2025-12-02T00:00:00Z'));
-  expect(read('b-20251331.tar', 'UTC')).toEqual({ time: null });
+  expect(read('b-20251331.tar', 'UTC')).toBeNull();
+  expect(strptime('b-%s', '')('b-99999999999999999999', 'UTC')).toBeNull();
+  expect(strptime('b-%A', '')('b-Friday', 'UTC')).toEqual({ time: null });
   expect(read('b-20251202.tar.json', 'UTC')).toBeNull();
   expect(read('xb-20251202.tar', 'UTC')).toBeNull();
 });

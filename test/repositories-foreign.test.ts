@@ -34,7 +34,9 @@ test('an archive of the pattern that another tool made is listed as foreign, pro
 }) => {
   await using made = await archiveFixture(SETTINGS);
   plant(made.path, 'claude-backup-20251202-020000.tar.gz', '-z');
-  writeFileSync(join(made.path, 'notes-20251202-020000.tar.gz'), 'not of the pattern');
+  for (const name of ['notes-20251202-020000.tar.gz', 'claude-backup-20251331-020000.tar.gz', 'notes'])
+    writeFileSync(join(made.path, name), 'not of the pattern');
+  writeFileSync(join(made.path, 'notes.json'), '{"notes":"of somebody else"}');
   const own = await storePoint(made.repository, aHeader({ service: 'runner' }), signal);
   const { points, unreadable } = await made.repository.list({ service: 'runner' }, signal);
   expect(unreadable).toEqual([]);

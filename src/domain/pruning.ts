@@ -28,6 +28,8 @@ export interface PruneConditions {
   readonly now: Temporal.Instant;
   /** Foreign archives may go by age. */
   readonly adopt: boolean;
+  /** Where the points are foreign archives that may be of any of several services: the points of each of these. */
+  readonly owners?: readonly (readonly RecoveryPoint[])[] | undefined;
 }
 
 export interface Decision {
@@ -55,7 +57,7 @@ export function decide(
 ): ServiceDecisions {
   const { origin, now } = conditions;
   const sorted = points.toSorted(newestFirst);
-  const own = sorted.filter((point) => point.origin === origin && !point.foreign);
+  const own = ownOf(sorted, origin);
   const inScope = own.filter((point) => point.type === 'regular' && belongs(point, scope));
   const verdicts = judge(inScope, own, scope, now);
   const copies = new Set([...Map.groupBy(sorted, ({ id }) => id).values()].filter(({ length }) => length > 1).flat());
@@ -72,6 +74,9 @@ export function decide(
     question: question(inScope, removed, scope),
   };
 }
+
+const ownOf = (sorted: readonly RecoveryPoint[], origin: string): readonly RecoveryPoint[] =>
+  sorted.filter((point) => point.origin === origin && !point.foreign);
 
 function belongs({ plan }: RecoveryPoint, scope: PruneScope): boolean {
   return scope.kind === 'manual' ? plan === null : plan === scope.plan;
@@ -105,10 +110,13 @@ function outside(
   point: RecoveryPoint,
   own: readonly RecoveryPoint[],
   scope: PruneScope,
-  { origin, now, adopt }: PruneConditions,
+  { origin, now, adopt, owners }: PruneConditions,
 ): Verdict {
   if (point.held !== null) return keep(`held: ${point.held.reason}`);
-  if (point.foreign) return foreignVerdict(point, own, scope, now, adopt);
+  if (point.foreign) {
+    const services = owners?.map((points) => ownOf(points.toSorted(newestFirst), origin)) ?? [own];
+    return foreignVerdict(point, services, scope, now, adopt);
+  }
   if (point.origin !== origin) return keep('made by another machine');
   if (point.type === 'safety') {
     const limit = now.subtract({ hours: SAFETY_DAYS * 24 });
@@ -119,10 +127,11 @@ function outside(
   return keep(point.plan === null ? 'made by hand' : `made by plan ${point.plan}`);
 }
 
-/** Foreign archives go by age alone, and only while there is a newer whole point of our own to count it from. */
+/** Foreign archives go by age alone, and only while there is a newer whole point of our own to count it from: of each
+ *  service that they may be of, the oldest counts. */
 function foreignVerdict(
   point: RecoveryPoint,
-  own: readonly RecoveryPoint[],
+  services: readonly (readonly RecoveryPoint[])[],
   scope: PruneScope,
   now: Temporal.Instant,
   adopt: boolean,
@@ -130,10 +139,12 @@ function foreignVerdict(
   const within = scope.kind === 'plan' ? withinOf(scope.retention) : 0;
   if (!adopt) return keep('foreign, and the repository does not adopt such');
   if (within === 0) return keep('foreign, and the policy has no `within`');
-  const anchor = own.find(
-    (candidate) => worth(candidate) === 2 && candidate.held === null && !isInFuture(candidate, now),
+  if (services.length === 0) return keep('foreign, and several plans store here');
+  const newest = services.map((own) =>
+    own.find((candidate) => worth(candidate) === 2 && candidate.held === null && !isInFuture(candidate, now)),
   );
-  if (anchor === undefined) return keep('foreign, and there is no point of our own yet');
+  const anchor = newest.toSorted((left, right) => (left && right ? newestFirst(right, left) : 0))[0];
+  if (anchor === undefined || newest.includes(undefined)) return keep('foreign, and there is no point of our own yet');
   const limit = anchor.timestamp.subtract({ seconds: within });
   return Temporal.Instant.compare(point.timestamp, limit) < 0
     ? { stays: false, reasons: [`foreign, made before ${limit}`] }
@@ -143,11 +154,11 @@ function foreignVerdict(
 function refusal(
   points: readonly RecoveryPoint[],
   removed: ReadonlySet<string>,
-  { origin, now }: PruneConditions,
+  { origin, now, owners }: PruneConditions,
 ): string | null {
   const clock = clockProblem(points, origin, now);
   if (clock !== null) return `the clock cannot be trusted: ${clock}`;
-  if (removed.size === 0) return null;
+  if (removed.size === 0 || owners !== undefined) return null; // each of the services has newer ones
   const lasting = points.filter(({ type }) => type === 'regular');
   const [all, some] = [points, lasting].map((list) => list.length > 0 && list.every((at) => removed.has(at.location)));
   return all === true || some === true ? 'it would remove every point of the service' : null;

@@ -61,7 +61,8 @@ export async function planPrune(
         for (const [service, points] of byService) {
           if (!isAsked(service, plan, points, request)) continue;
           const added = arriving.filter((point) => point.repository === name && point.service === service);
-          const decided = decideService([...points, ...added], scope, repository, context);
+          const owners = ownersOf({ service, plan, repository: name }, byService, context);
+          const decided = decideService([...points, ...added], scope, repository, context, owners);
           const decisions = decided.decisions.filter(({ point }) => !added.some(({ id }) => id === point.id));
           services.push({ repository: name, service, plan, ...decided, decisions });
         }
@@ -132,9 +133,25 @@ export function scopeOf(
   return { kind: 'plan', plan, retention, timezone, configuration };
 }
 
+/** Points of the services that foreign archives may be of, where a repository has those of several and nobody can tell
+ *  whose an archive is: none where another plan stores there, too. Undefined for the points of one service. */
+export function ownersOf(
+  { service, plan, repository }: Pick<PlannedPrune, 'service' | 'plan' | 'repository'>,
+  all: ReadonlyMap<string, readonly RecoveryPoint[]>,
+  { services, plans }: Pick<Context, 'services' | 'plans'>,
+): readonly (readonly RecoveryPoint[])[] | undefined {
+  const foreign = (all.get(service) ?? []).every((point) => point.foreign);
+  if (!foreign || services.has(service)) return undefined;
+  const storing = [...plans.values()].filter(({ repositories }) => repositories.includes(repository));
+  if (storing.length !== 1 || storing[0]?.name !== plan) return [];
+  return storing[0].services.map((name) => all.get(name) ?? []);
+}
+
+/** @param owners as {@link ownersOf} */
 export const decideService = (
   points: readonly RecoveryPoint[],
   scope: PruneScope,
   { capabilities }: Repository,
   { clock, origin }: Ports,
-): ServiceDecisions => decide(points, scope, { origin, now: clock.now(), adopt: capabilities.adopt });
+  owners: readonly (readonly RecoveryPoint[])[] | undefined,
+): ServiceDecisions => decide(points, scope, { origin, now: clock.now(), adopt: capabilities.adopt, owners });

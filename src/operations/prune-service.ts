@@ -3,7 +3,7 @@ import type { Hold, PointSummary } from '../domain/recovery-point.ts';
 import type { Repository } from '../ports/repository.ts';
 import type { Context } from './context.ts';
 import { confirmCommands, type FailedCommand, runLabelled, signalAfter } from './label-commands.ts';
-import { decideService, type PlannedPrune, type PruneRequest, scopeOf } from './prune-plan.ts';
+import { decideService, ownersOf, type PlannedPrune, type PruneRequest, scopeOf } from './prune-plan.ts';
 import { containersAround } from './service-containers.ts';
 import { waitForService } from './service-wait.ts';
 
@@ -57,9 +57,10 @@ async function* removeAll(
   const repository = await context.repository(planned.repository);
   await using lock = await repository.lock({ kind: 'service', service }, 'exclusive', request.lockWaitMs, signal);
   // What was printed and confirmed may be old by now: a point was made, held or proved since.
-  const { points } = await repository.list({ service }, signal);
+  const { points: listed } = await repository.list(context.services.has(service) ? { service } : {}, signal);
+  const all = Map.groupBy(listed, (point) => point.service);
   const scope = scopeOf(planned.plan, request, context);
-  const again = decideService(points, scope, repository, context);
+  const again = decideService(all.get(service) ?? [], scope, repository, context, ownersOf(planned, all, context));
   refuse({ ...planned, ...again });
   const stillGoing = new Map(
     again.decisions.flatMap(({ action, point }) => (action === 'remove' ? [[keyOf(point), point]] : [])),

@@ -35,7 +35,8 @@ export async function engineProgram(host: Host, signal: AbortSignal): Promise<'d
 export const saysNoContainer = (stderr: string): boolean =>
   /no such (container|object)|no container with/i.test(stderr);
 
-const saysNoEngine = (stderr: string): boolean => /cannot connect to|is the docker daemon running/i.test(stderr);
+const saysNoEngine = (stderr: string): boolean =>
+  /cannot connect to|is the docker daemon running|error during connect|unable to resolve docker endpoint/i.test(stderr);
 const saysNoPermission = (stderr: string): boolean =>
   /permission denied/i.test(stderr) && /daemon socket|docker api|\.sock\b/i.test(stderr);
 
@@ -47,7 +48,8 @@ export function engineProblem(program: string, stderr: string): HoldfastError | 
 
 function engineAway(program: string, stderr: string): HoldfastError {
   const words = `${program} does not reach its engine: ${stderr.trim().split('\n')[0]}`;
-  const hint = 'Start it (systemctl start docker), or look at DOCKER_HOST and at the rights of this account';
+  const hint =
+    'Start it (systemctl start docker), or look at DOCKER_HOST, DOCKER_CONTEXT and at the rights of this account';
   return new HoldfastError('ProcessFailed', words, program, { hint });
 }
 

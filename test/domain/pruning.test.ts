@@ -67,6 +67,19 @@ describe('foreign archives', () => {
     expect(removed(decide(all, nightly(9), adopting))).toEqual([]);
   });
 
+  test('of one of several services go by the one that was made least lately, and stay while one has none', () => {
+    const adopting = { ...conditions, adopt: true };
+    const wanted = (...owners: readonly (readonly RecoveryPoint[])[]): unknown =>
+      removed(decide(all.slice(0, 3), nightly(9, 7 * 86_400), { ...adopting, owners }));
+    expect(wanted([day(16)], [day(2), day(17)])).toEqual(['05-01']);
+    expect(wanted([day(17)], [day(18)])).toEqual(['05-01', '05-09']);
+    expect(wanted([day(25)], [day(28)])).toEqual(['05-01', '05-09', '05-15']);
+    expect(wanted([day(25)], [day(7)])).toEqual([]);
+    expect(wanted([day(25)], [])).toEqual([]);
+    expect(wanted([day(25)], [day(25, { outcome: 'partial' })])).toEqual([]);
+    expect(wanted()).toEqual([]);
+  });
+
   test('stay while there is no point of our own', () => {
     const adopting = { ...conditions, adopt: true };
     expect(removed(decide(all.slice(0, 3), nightly(9, 86_400), adopting))).toEqual([]);

@@ -133,3 +133,36 @@ describe.runIf(available('sqlite3'))('archives that hold whole points', () => {
     expect(tool('sqlite3', machine.path('to/sqlite_db.db'), 'pragma integrity_check')).toBe('ok\n');
   });
 });
+
+test('old archives of another tool go by age beside the points of several services, and what only looks alike stays', () => {
+  const machine = aMachine();
+  machine.configure(`repositories:
+  tars: { engine: archive, path: ./tars, layout: single, filename: 'b-%Y%m%d-%H%M%S.tar.gz', adopt: true }
+services:
+  one: { sources: { file: { files: [./one] } } }
+  two: { sources: { file: { files: [./two] } } }
+plans:
+  nightly: { services: [one, two], repositories: [tars], timezone: UTC, retention: { within: 7d } }
+`);
+  machine.passes('repository', 'init', 'tars');
+  const stamps = [2, 6, 9, 20].map((days) =>
+    new Date(Date.now() - days * 86_400_000).toISOString().slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-'),
+  );
+  const [young, week, old, oldest] = stamps.map((stamp) => `b-${stamp}.tar.gz`);
+  const alike = [`b-${stamps[3]}.tar.zst`, `xb-${stamps[3]}.tar.gz`, 'b-20201331-000000.tar.gz', 'notes', 'notes.json'];
+  for (const name of [young, week, old, oldest, ...alike])
+    tool('touch', '--date', '30 days ago', machine.write(`tars/${name}`, '{}'));
+  const left = (): readonly string[] => {
+    const names = new Set(readdirSync(machine.path('tars')));
+    return [young, week, old, oldest, ...alike].flatMap((name) => (name !== undefined && names.has(name) ? name : []));
+  };
+  machine.write('one', '1\n');
+  machine.run(['backup', '--plan', 'nightly']); // of the two services one has its first point
+  machine.passes('prune', '--yes');
+  expect(left()).toEqual([young, week, old, oldest, ...alike]);
+  machine.write('two', '2\n');
+  machine.passes('backup', '--plan', 'nightly');
+  machine.passes('prune', '--yes');
+  expect(left()).toEqual([young, week, ...alike]);
+  expect(machine.json(0, 'list').points).toHaveLength(5);
+});

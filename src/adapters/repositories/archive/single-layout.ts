@@ -17,6 +17,9 @@ import { HOLD, REPORTS } from './stored-names.ts';
 /** What may stand beside an archive, after its name and a dot. */
 const BESIDES = ['json', 'index', HOLD, ...REPORTS.flatMap((name) => [`${name}.txt`, `${name}.json`])];
 
+/** What stands in every manifest of ours, also in one that is damaged. */
+const OURS = '"holdfast"';
+
 /** An archive per point, all in the repository's folder: `<archive>`, its manifest in `<archive>.json`. */
 export function singleLayout(settings: ArchiveSettings, tools: Pick<ArchiveTools, 'host'>, locks: Locks): Layout {
   const { path, name: repository, sealing } = settings;
@@ -53,6 +56,13 @@ export function singleLayout(settings: ArchiveSettings, tools: Pick<ArchiveTools
     return readAmong(checkedLocation(location), await present());
   }
 
+  /** A file of somebody else, not of the pattern, that has a JSON file beside it as an archive has: `notes`, `notes.json`. */
+  async function isStranger(location: string): Promise<boolean> {
+    if (foreign.matches(location)) return false;
+    const beside = await readFile(join(path, `${location}.json`), 'utf8').catch(() => OURS);
+    return !beside.includes(OURS);
+  }
+
   /** Manifests whose archive is gone, except those that a draft is placing at this moment. */
   async function orphans(there: ReadonlySet<string>): Promise<UnreadablePoint[]> {
     const alone = [...there].filter((name) => name.endsWith('.json') && !there.has(name.slice(0, -5)));
@@ -81,7 +91,8 @@ export function singleLayout(settings: ArchiveSettings, tools: Pick<ArchiveTools
         if (point === null) locations.delete(location); // removed since the folder was read
         return point;
       } catch (error) {
-        unreadable.push({ location, service: foreign.service, problem: messageOf(error) });
+        if (await isStranger(location)) locations.delete(location);
+        else unreadable.push({ location, service: foreign.service, problem: messageOf(error) });
         return null;
       }
     });

@@ -117,8 +117,8 @@ export const strftime = (pattern: string, time: Temporal.ZonedDateTime): string 
 
 const escaped = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
 
-/** Reads names that a pattern can have given: null for any other name; the `time` in the zone, or null where the name
- *  does not say one. `suffix` is a regular expression of what may follow, without groups that capture. */
+/** Reads names that a pattern can have given: null for any other name, also for one whose digits are no time; the `time`
+ *  in the zone, or null where the name does not say one. `suffix` is a regular expression of what may follow, without groups that capture. */
 export function strptime(
   pattern: string,
   suffix: string,
@@ -132,28 +132,30 @@ export function strptime(
     if (!found) return null;
     const said: Parts = {};
     for (const [index, conversion] of conversions.entries()) conversion.read?.((found[index + 1] ?? '').trim(), said);
-    return { time: instantOf(said, zone) };
+    try {
+      return { time: instantOf(said, zone) };
+    } catch (error) {
+      if (error instanceof RangeError) return null; // the 31st of February: digits, and no time
+      throw error;
+    }
   };
 }
+
+/** @throws RangeError */
 
 function instantOf(parts: Parts, zone: string): Temporal.Instant | null {
   if (parts.epoch !== undefined) return Temporal.Instant.fromEpochMilliseconds(parts.epoch * 1000);
   const { year, month, day, dayOfYear, minute = 0, second = 0 } = parts;
   const hour =
     parts.hour ?? (parts.halfDayHour === undefined ? 0 : (parts.halfDayHour % 12) + (parts.afternoon ? 12 : 0));
-  try {
-    if (year !== undefined && month !== undefined && day !== undefined) {
-      const time = { year, month, day, hour, minute, second };
-      return Temporal.PlainDateTime.from(time, { overflow: 'reject' }).toZonedDateTime(zone).toInstant();
-    }
-    if (year === undefined || dayOfYear === undefined) return null;
-    const first = Temporal.PlainDateTime.from({ year, month: 1, day: 1, hour, minute, second }, { overflow: 'reject' });
-    return first
-      .add({ days: dayOfYear - 1 })
-      .toZonedDateTime(zone)
-      .toInstant();
-  } catch (error) {
-    if (error instanceof RangeError) return null; // the 31st of February: digits, and no time
-    throw error;
+  if (year !== undefined && month !== undefined && day !== undefined) {
+    const time = { year, month, day, hour, minute, second };
+    return Temporal.PlainDateTime.from(time, { overflow: 'reject' }).toZonedDateTime(zone).toInstant();
   }
+  if (year === undefined || dayOfYear === undefined) return null;
+  const first = Temporal.PlainDateTime.from({ year, month: 1, day: 1, hour, minute, second }, { overflow: 'reject' });
+  return first
+    .add({ days: dayOfYear - 1 })
+    .toZonedDateTime(zone)
+    .toInstant();
 }
