@@ -3,11 +3,13 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { available } from '../services/available.ts';
 import { type CouchdbServer, couchdbAvailable, couchdbServer, type Json, MEMBER } from '../services/couchdb.ts';
 import { between } from '../services/couchdb-between.ts';
 import { contentsOf, fillHostile, HOSTILE_DOCUMENTS, HOSTILE_FACTS } from '../sources/couchdb-contents.ts';
 import { aMachine, type Machine, tool } from './holdfast.ts';
 import { pointFolderIn } from './rehashed.ts';
+import { onTerminal } from './terminal.ts';
 
 const PASSWORD = 'a-4711-secret';
 
@@ -127,6 +129,37 @@ services: { notes: { sources: { vault: ${JSON.stringify({ couchdb })} } } }`);
     expect(await contentsOf(server, name)).toEqual(before);
     expect(await mine()).toEqual([name]);
   }, 120_000);
+
+  test.runIf(available('script'))(
+    'the wizard tells how it is replaced, and guard takes back what a command did to it',
+    async () => {
+      await server.ask('PUT', '/told');
+      await server.ask('PUT', '/told/one', { text: 'soup' });
+      const machine = machineWith({ database: 'told' });
+      machine.passes('backup');
+      const before = await contentsOf(server, 'told');
+      const change = `curl -sS -u admin:${PASSWORD} -X PUT ${server.url}/told/two -d '{}'; exit 7`;
+      const guarded = ['guard', '--service', 'notes', '--operation', 'upgrade', '--auto-rollback'];
+      expect(machine.run([...guarded, '--', 'sh', '-c', change]).exitCode).toBe(2);
+      expect(await contentsOf(server, 'told')).toEqual(before);
+      await server.ask('PUT', '/told/two', { text: 'soap' });
+      const wizard = await onTerminal(
+        machine,
+        ['restore', 'notes'],
+        [
+          ['Which recovery point of notes?', '\u001b[B\r'], // below guard's own
+          ['Where to?', '\u001b[B\u001b[B\r'],
+          ['Type the name', 'notes\r'],
+        ],
+      );
+      expect(wizard.exitCode, wizard.printed).toBe(0);
+      expect(wizard.printed.replaceAll(/[^a-z]+/g, ' ')).toContain(
+        'close told to all but admins'.replace('close', 'lose'),
+      );
+      expect(await contentsOf(server, 'told')).toEqual(before);
+    },
+    60_000,
+  );
 
   test('in place is refused to a member before anything is done, and one that the server dies beneath is taken back by unlock', async () => {
     await fillHostile(server, 'dying');
