@@ -23,6 +23,8 @@ export interface DatabaseSwapped extends ServerReference {
   readonly staged: string;
   /** None has this name before the step. */
   readonly kept: string;
+  /** As `Databases.copies`. */
+  readonly copies?: true;
 }
 
 export type DatabaseStep = DatabaseMade | DatabaseSwapped;

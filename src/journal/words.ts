@@ -17,7 +17,10 @@ const BACK: WordsOf<Step> = {
   'subvolume-exchanged': ({ pool, left, right }) => `exchange ${left} and ${right} in the pool ${pool} again`,
   'subvolume-renamed': ({ pool, from, to }) => `rename ${to} to ${from} in the pool ${pool}`,
   'database-made': ({ database }) => `drop database ${database}`,
-  'database-swapped': ({ database, kept }) => `give database ${database} its place back, if it is ${kept} by now`,
+  'database-swapped': ({ database, kept, copies = false }) =>
+    copies
+      ? `open database ${database} again; where it was deleted, fill it from ${kept}`
+      : `give database ${database} its place back, if it is ${kept} by now`,
   remounted: ({ point }) => `mount ${point} again`,
 };
 

@@ -159,7 +159,12 @@ export async function swapDatabases(
   signal: AbortSignal,
 ): Promise<readonly Renamed[]> {
   for (const { choice, service, databases, database, staged, kept } of exchanges) {
-    const step = { kind: 'database-swapped', service, source: choice.source, database, staged, kept } as const;
+    const names = { service, source: choice.source, database, staged, kept };
+    const step = {
+      kind: 'database-swapped',
+      ...names,
+      ...(databases.copies ? ({ copies: true } as const) : {}),
+    } as const;
     await journal.step(step, () => databases.swapIn(database, staged, kept, signal));
   }
   return keptOf(exchanges);
