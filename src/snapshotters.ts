@@ -4,7 +4,7 @@ import { kindOf } from './adapters/snapshotters/pool/kind.ts';
 import { openPool } from './adapters/snapshotters/pool/pool.ts';
 import type { PoolDefinition } from './domain/definitions.ts';
 import { HoldfastError } from './domain/errors.ts';
-import { COPIES_FOLDER } from './operations/service-record.ts';
+import { COPIES_FOLDER } from './domain/pool-names.ts';
 import type { Host } from './ports/host.ts';
 import type { Snapshotter } from './ports/snapshotter.ts';
 

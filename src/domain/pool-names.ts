@@ -6,6 +6,9 @@ export const KEPT_STATE = '.recovery-backup-';
  *  snapshots for a comparison. Neither a list nor a subvolume ever shows one. */
 export const PROVISIONAL = '.holdfast-';
 
+/** Beside a tree, where it lies in no declared pool. */
+export const COPIES_FOLDER = '.holdfast-snapshots';
+
 export const isKeptState = (name: string): boolean => name.includes(KEPT_STATE);
 export const isProvisional = (name: string): boolean => name.startsWith(PROVISIONAL);
 

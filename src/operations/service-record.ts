@@ -1,5 +1,6 @@
 import { HoldfastError } from '../domain/errors.ts';
 import type { SnapshotOutcome } from '../domain/guard.ts';
+import { COPIES_FOLDER } from '../domain/pool-names.ts';
 import type { Catalog, Run, Snapshot } from '../ports/catalog.ts';
 import type { Images, UnitReference } from '../ports/unit.ts';
 import type { ServiceContext } from './service-context.ts';
@@ -107,6 +108,3 @@ export async function copiesOfGuards(catalog: Pick<Catalog, 'runs'>): Promise<re
 }
 
 const folderOf = (path: string): string => path.replace(/\/[^/]*$/, '');
-
-/** Beside a tree, where it lies in no declared pool. */
-export const COPIES_FOLDER = '.holdfast-snapshots';

@@ -1,7 +1,7 @@
 import type { ServiceDefinition } from '../domain/definitions.ts';
 import { messageOf } from '../domain/errors.ts';
 import type { Item } from '../domain/manifest.ts';
-import { PROVISIONAL } from '../domain/pool-names.ts';
+import { COPIES_FOLDER, PROVISIONAL } from '../domain/pool-names.ts';
 import { isBelow } from '../domain/tree-path.ts';
 import type { JournalEntry } from '../journal/entry.ts';
 import type { SnapshotPlace, Snapshotter } from '../ports/snapshotter.ts';
@@ -98,7 +98,8 @@ async function placed(
     if ('why' in place) return place;
     const snapshotter = await context.snapshotter(place.pool);
     const { nested } = await snapshotter.examine(place.subvolume, signal);
-    const inside = nested.find((path) => overlap(`/${path}`, `/${place.inside}`));
+    const others = nested.filter((path) => !path.split('/').includes(COPIES_FOLDER)); // snapshots of other backups
+    const inside = others.find((path) => overlap(`/${path}`, `/${place.inside}`));
     if (inside !== undefined) return { why: `the subvolume or mount ${inside} lies in it` };
     const { files = 0, bytes = 0 } = before?.facts ?? {};
     if (!snapshotter.capabilities.instant && files > 0 && bytes / files < BYTES_WORTH_A_COPY)

@@ -441,6 +441,19 @@ describe('roots', () => {
       });
   });
 
+  test('the momentary snapshots of another backup are left out, and read where they are the source', async () => {
+    await using folder = await temporaryFolder();
+    const root = join(folder.path, 'data');
+    const copy = join(root, '.holdfast-snapshots/.holdfast-backup-x');
+    await mkdir(copy, { recursive: true });
+    await writeFile(join(copy, 'file'), 'x');
+    const done = await captureTo(folder.path, { files: [root] });
+    expect(done.warnings).toEqual([`${root}/.holdfast-snapshots: left out, it belongs to Holdfast itself`]);
+    expect(await members(done.stored)).toEqual([`${root.slice(1)}/`]);
+    const own = await captureTo(folder.path, { files: [join(root, '.holdfast-snapshots')] });
+    expect(await members(own.stored)).toContain(`${copy.slice(1)}/file`);
+  });
+
   test('a socket is a warning', async () => {
     await using folder = await temporaryFolder();
     const root = join(folder.path, 'data');

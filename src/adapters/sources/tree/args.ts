@@ -1,4 +1,5 @@
 import type { Pattern, PatternPart } from '../../../domain/exclude.ts';
+import { COPIES_FOLDER } from '../../../domain/pool-names.ts';
 import type { PathSnapshot, TreeNaming } from '../../../ports/source.ts';
 
 /** A folder or file that is captured. `path`: absolute, without a slash at its end; a link was followed. */
@@ -35,7 +36,10 @@ export function find({ roots, patterns, closed, crossMounts }: Walked): string[]
   // A path inside another is there only because the other leaves it out, and must not be left out itself.
   const nested = roots.some(({ path }) => roots.some((outer) => path.startsWith(`${outer.path}/`)));
   const left = (nested ? [] : roots).flatMap((root) => patterns.flatMap((pattern) => leftOut(pattern, root)));
-  const notEntered = closed.flatMap((path) => ['-o', '-regex', literal(path)]).slice(1);
+  const copies = roots.some((root) => walkedAt(root).endsWith(`/${COPIES_FOLDER}`))
+    ? []
+    : ['-o', '-name', COPIES_FOLDER];
+  const notEntered = [...closed.flatMap((path) => ['-o', '-regex', literal(path)]), ...copies].slice(1);
   return [
     ...roots.map(walkedAt),
     ...(crossMounts ? [] : ['-xdev']),

@@ -4,6 +4,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError } from '../../../domain/errors.ts';
 import { parsePattern } from '../../../domain/exclude.ts';
+import { COPIES_FOLDER } from '../../../domain/pool-names.ts';
 import { printName } from '../../../domain/tree-name.ts';
 import type { Host } from '../../../ports/host.ts';
 import * as args from './args.ts';
@@ -160,7 +161,9 @@ function siftNames({ roots, exclude }: WalkOptions, own: readonly string[], warn
         return null;
       }
     }
-    if (ownPaths.size > 0 && ownPaths.has(path.toString('latin1'))) {
+    const isOwn = ownPaths.size > 0 && ownPaths.has(path.toString('latin1'));
+    // another backup may have its snapshots beside what it reads, for as long as it reads
+    if (isOwn || (type === 'd' && found.depth > 0 && path.subarray(-COPIES.length).equals(COPIES))) {
       warnings.add(`${printName(path)}: left out, it belongs to Holdfast itself`);
       left = Buffer.concat([path, SLASH]);
       return null;
@@ -174,6 +177,7 @@ function siftNames({ roots, exclude }: WalkOptions, own: readonly string[], warn
   };
 }
 const SLASH = Buffer.from('/');
+const COPIES = Buffer.from(`/${COPIES_FOLDER}`);
 /** Of the empty folder that a snapshot of BTRFS has in place of a subvolume (BTRFS_EMPTY_SUBVOL_DIR_OBJECTID). */
 const MISSING_SUBVOLUME = 2;
 
