@@ -14,6 +14,13 @@ import { pointFolderIn, storeRehashed } from './rehashed.ts';
 
 const programs = ['redis-server', 'redis-cli', 'slapd', 'slapadd', 'ldapsearch', 'sqlite3'];
 
+/** One key whose value only the module of a name in its 64 bits can read; the checksum is off. */
+const OF_A_MODULE = Buffer.concat([
+  Buffer.from('REDIS0010'),
+  Buffer.from([0xfe, 0, 7, 1, 0x6b, 0x81, 0x24, 0x51, 0x0a, 0x2c, 0x5d, 0x80, 0x0c, 0x03, 0, 0xff]),
+  Buffer.alloc(8),
+]);
+
 describe.runIf(mariadbAvailable() && programs.every(available))('a drill of a whole service', () => {
   function isClean(machine: Machine): void {
     expect(readdirSync(machine.path('scratch'))).toEqual([]);
@@ -85,6 +92,9 @@ services: { home: { sources: ${JSON.stringify(sources)}, checks: ${JSON.stringif
     expect(details.get('mariadb_wi%20ki')).toMatch(/^failed: .*Table 'party' was not locked/);
     expect(details.get('redis')).toMatch(/^failed: Redis does not load it: /);
     expect(details.get('ldap')).toMatch(/^passed: /);
+    storeRehashed(folder, 'redis.rdb', OF_A_MODULE);
+    const lacking = machine.json(5, 'drill', bad.point, '--item', 'cache', '--scratch', machine.path('scratch'));
+    expect(lacking.items[0].detail).toBe('The scratch server lacks the module of "JFEKLF2AD" values.');
     const alone = machine.json(5, 'drill', bad.point, '--item', 'ldap', '--scratch', machine.path('scratch'));
     expect(alone.items[0].detail).toBe('Without ldap_config there is no schema for the entries.');
   }, 180_000);

@@ -100,6 +100,12 @@ function refusalIn(log: string, cause: unknown): HoldfastError | null {
   const later = words.find((line) => /Can't handle RDB format version/i.test(line));
   if (later !== undefined)
     return new HoldfastError('ScratchUnusable', `The scratch server is older: ${later}`, 'redis', { cause });
+  const module = /no matching module(?: type)? '([^']+)'/.exec(words.join('\n'))?.[1];
+  if (module !== undefined)
+    return new HoldfastError('ScratchUnusable', `The scratch server lacks the module of "${module}" values.`, 'redis', {
+      cause,
+      hint: 'Drill it by hand where the module is; the recovery point itself was not judged',
+    });
   const bad = words.findLast((line) => /error|wrong|short read|corrupt|invalid|unexpected|unknown/i.test(line));
   return bad === undefined ? null : new HoldfastError('Damaged', `Redis does not load it: ${bad}`, 'redis', { cause });
 }
