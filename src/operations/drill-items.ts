@@ -3,8 +3,7 @@ import { HoldfastError, messageOf, saysFull } from '../domain/errors.ts';
 import type { Item, Tool } from '../domain/manifest.ts';
 import type { Check } from '../domain/verdict.ts';
 import type { Bytes } from '../ports/bytes.ts';
-import type { Host } from '../ports/host.ts';
-import type { Scratch } from '../ports/scratch.ts';
+import type { Scratch, ScratchPlace } from '../ports/scratch.ts';
 import type { Context } from './context.ts';
 import type { SelectedPoint } from './point-selection.ts';
 import type { Choice } from './restore-choice.ts';
@@ -40,10 +39,7 @@ export const drillingOf = (choice: Choice & { readonly item: Item }): Drilling =
 
 /** Notes why an item came no further. A disk that is full tells nothing of the point. */
 export function giveUp(drilling: Drilling, error: unknown): void {
-  const told = isFull(error)
-    ? new HoldfastError('NoSpace', 'There is no space left for the scratch instances.', drilling.choice.name)
-    : error;
-  const { outcome, detail } = inconclusiveOrFailed('', told, 0);
+  const { outcome, detail } = inconclusiveOrFailed('', isFull(error) ? noSpace(drilling) : error, 0);
   drilling.outcome = outcome;
   drilling.detail = detail;
 }
@@ -57,19 +53,37 @@ const isFull = (error: unknown): boolean => {
   return false;
 };
 
+const noSpace = ({ choice }: Drilling): HoldfastError =>
+  new HoldfastError('NoSpace', 'There is no space left for the scratch instances.', choice.name);
+
+/** Less than any server needs for its next step. */
+const LEAST_FREE_BYTES = 16 * 1024 ** 2;
+
+/** What a server on a full disk says may be anything: `Operation not permitted`. Damage was found before any server. */
+async function reasonOf(
+  drilling: Drilling,
+  error: unknown,
+  { host, folder }: ScratchPlace,
+  signal: AbortSignal,
+): Promise<unknown> {
+  if (drilling.scratch === null || (error instanceof HoldfastError && error.code === 'Damaged')) return error;
+  return (await host.files.freeBytes(folder, signal)) < LEAST_FREE_BYTES ? noSpace(drilling) : error;
+}
+
 interface Parts {
   readonly selected: SelectedPoint;
-  readonly host: Host;
+  readonly place: ScratchPlace;
   readonly context: Context;
 }
 
 /** Puts one item where it was planned to go. */
 export async function restoreOne(
   drilling: Drilling,
-  { selected, host, context }: Parts,
+  { selected, place, context }: Parts,
   signal: AbortSignal,
 ): Promise<void> {
   const { choice, scratch, folder } = drilling;
+  const { host } = place;
   const { clock, progress } = context;
   const from = clock.monotonicMs();
   try {
@@ -84,7 +98,7 @@ export async function restoreOne(
     }
   } catch (error) {
     signal.throwIfAborted();
-    giveUp(drilling, error);
+    giveUp(drilling, await reasonOf(drilling, error, place, signal));
   }
   drilling.durationMs = Math.round(clock.monotonicMs() - from);
   const outcome = drilling.outcome ?? 'passed';
@@ -106,7 +120,12 @@ async function* told(
 }
 
 /** Counts what one item became and compares it with what was counted when it was captured. */
-export async function verifyOne(drilling: Drilling, context: Context, signal: AbortSignal): Promise<void> {
+export async function verifyOne(
+  drilling: Drilling,
+  place: ScratchPlace,
+  context: Context,
+  signal: AbortSignal,
+): Promise<void> {
   const { choice, scratch, folder } = drilling;
   if (drilling.outcome !== null) return;
   const { item } = choice;
@@ -119,7 +138,7 @@ export async function verifyOne(drilling: Drilling, context: Context, signal: Ab
     }
   } catch (error) {
     signal.throwIfAborted();
-    return giveUp(drilling, error);
+    return giveUp(drilling, await reasonOf(drilling, error, place, signal));
   }
   const found = drilling.actual ?? {};
   if (!isCounted(item.facts, found))

@@ -54,12 +54,12 @@ export async function drillPoint(
     const from = clock.monotonicMs();
     const perform = async (made: Scene): Promise<void> => {
       await phases.perform('restore', async () => {
-        const parts = { selected, host: made.place.host, context };
+        const parts = { selected, place: made.place, context };
         for (const one of drilled) if (one.outcome === null) await restoreOne(one, parts, limited);
         return said(drilled, `${counted(drilled.length, 'item')} restored`);
       });
       await phases.perform('verify', async () => {
-        for (const one of drilled) await verifyOne(one, context, limited);
+        for (const one of drilled) await verifyOne(one, made.place, context, limited);
         await gatherRestored(drilled, made, limited);
         const whole = drilled.every(({ outcome }) => outcome === 'passed') && isWhole(point, drilled);
         Object.assign(found, await checkRestored(point.service, drilled, whole, made, context, limited));

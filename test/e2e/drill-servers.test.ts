@@ -1,15 +1,17 @@
-import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, globSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { available } from '../services/available.ts';
 import { directory, SUFFIX, startDirectory } from '../services/ldap.ts';
+import { canMount, temporaryDisk } from '../services/loop-disk.ts';
 import { mariadbAvailable, mariadbServer } from '../services/mariadb.ts';
 import { redisServer } from '../services/redis.ts';
 import { TOP } from '../sources/ldap-contents.ts';
 import { HOSTILE as MARIADB } from '../sources/mariadb-contents.ts';
 import { fill, HOSTILE as REDIS } from '../sources/redis-contents.ts';
 import { aMachine, type Json, type Machine, tool } from './holdfast.ts';
-import { drillProcesses } from './marked.ts';
+import { drillProcess, drillProcesses } from './marked.ts';
 import { pointFolderIn, storeRehashed } from './rehashed.ts';
 
 const programs = ['redis-server', 'redis-cli', 'slapd', 'slapadd', 'ldapsearch', 'sqlite3'];
@@ -98,4 +100,44 @@ services: { home: { sources: ${JSON.stringify(sources)}, checks: ${JSON.stringif
     const alone = machine.json(5, 'drill', bad.point, '--item', 'ldap', '--scratch', machine.path('scratch'));
     expect(alone.items[0].detail).toBe('Without ldap_config there is no schema for the entries.');
   }, 180_000);
+
+  test.runIf(canMount())(
+    'what ends a scratch server in the middle, or fills its disk, tells nothing of the point',
+    async () => {
+      const machine = aMachine();
+      await using maria = await mariadbServer();
+      await maria.sql(null, 'create database large; create table large.t (n int primary key, b longblob)');
+      await maria.sql('large', "insert into t select seq, repeat('x', 20000) from seq_1_to_3000");
+      machine.configure(`repositories: { disk: { engine: archive, path: ./disk } }
+services: { home: { sources: { db: { mariadb: { socket: ${maria.socket}, database: large } } } } }`);
+      machine.passes('repository', 'init', 'disk');
+      machine.passes('backup');
+      chmodSync(machine.folder, 0o711);
+      using disk = temporaryDisk(700);
+      chmodSync(dirname(disk.path), 0o711);
+      const scratch = join(disk.path, 'scratch');
+      mkdirSync(scratch);
+      const isLoading = (): boolean => globSync(`${scratch}/*/1/data/large/t.ibd`).length > 0;
+      const hog = join(disk.path, 'hog');
+      const faults = {
+        'The scratch server (MariaDB ': () => process.kill(drillProcess(scratch, 'mariadbd'), 'SIGKILL'),
+        'There is no space left for the scratch instances.': () =>
+          void spawnSync('dd', ['if=/dev/zero', `of=${hog}`, 'bs=1M']),
+      };
+      for (const [words, fault] of Object.entries(faults)) {
+        const running = machine.start(['drill', 'home', '--scratch', scratch, '--json']);
+        await expect.poll(isLoading, { timeout: 30_000, interval: 5 }).toBe(true);
+        fault();
+        const { exitCode, stdout } = await running.ended;
+        expect(exitCode, stdout).toBe(5);
+        const report = JSON.parse(stdout);
+        expect(report).toMatchObject({ outcome: 'inconclusive', evidence: 'stored' });
+        expect(report.items[0].detail).toContain(words);
+        rmSync(hog, { force: true });
+        expect(readdirSync(scratch)).toEqual([]);
+        expect(drillProcesses(scratch)).toEqual([]);
+      }
+    },
+    120_000,
+  );
 });

@@ -58,7 +58,7 @@ export const openScratch: OpenScratch = async (source, items, place, signal) => 
         return await countedBy(['-F', `${folder}/slapd.d`, ...what], parts, aborted);
       } catch (error) {
         aborted.throwIfAborted();
-        throw server?.reasonOf(error) ?? error;
+        throw (await server?.reasonOf(error)) ?? error;
       }
     },
     query: () => Promise.reject(noSql(source, 'a directory', 'command')),

@@ -125,7 +125,7 @@ function scratchOf(
       return await work();
     } catch (error) {
       signal.throwIfAborted();
-      throw server.reasonOf(lackIn(error, version, dumpedBy) ?? error);
+      throw await server.reasonOf(lackIn(error, version, dumpedBy) ?? error);
     }
   };
   return {

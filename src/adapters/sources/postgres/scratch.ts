@@ -140,7 +140,7 @@ function scratchOf(
       return await work();
     } catch (error) {
       signal.throwIfAborted();
-      throw server.reasonOf(lackIn(error) ?? error);
+      throw await server.reasonOf(lackIn(error) ?? error);
     }
   };
   async function fill(item: Item, bytes: () => Bytes, signal: AbortSignal): Promise<readonly string[]> {

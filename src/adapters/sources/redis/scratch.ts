@@ -48,7 +48,7 @@ export const openScratch: OpenScratch = async (source, _items, place, signal) =>
         return await format.facts(`${folder}/${RDB}`, [], aborted);
       } catch (error) {
         aborted.throwIfAborted();
-        throw server?.reasonOf(error) ?? error;
+        throw (await server?.reasonOf(error)) ?? error;
       }
     },
     query: () => Promise.reject(noSql(source, 'a Redis', 'command')),

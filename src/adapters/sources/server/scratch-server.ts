@@ -8,10 +8,13 @@ const TRY_AGAIN_MS = 25;
 /** Milliseconds that a server which was told to stop is waited for before it is ended. */
 const STOP_LIMIT_MS = 10_000;
 
+const AGAIN = 'Try it again; the recovery point itself was not judged';
+
 /** A server that runs for a drill. Disposal ends it. */
 export interface ScratchServer extends AsyncDisposable {
-  /** What to throw for an error that was met while the server was used: that of the server, when it has ended. */
-  reasonOf(error: unknown): unknown;
+  /** What to throw for an error that was met while the server was used: that of the server, when it has ended or does not
+   *  answer any more. A client sees the end of its connection before the server has ended. */
+  reasonOf(error: unknown): Promise<unknown>;
 }
 
 export interface ServerStart {
@@ -55,7 +58,7 @@ export async function startScratchServer(
     over &&
     new HoldfastError('ScratchUnusable', `The scratch server (${name}) ended: ${lastWords(over.error)}`, name, {
       cause: over.error,
-      hint: 'Try it again; the recovery point itself was not judged',
+      hint: AGAIN,
     });
   const deadline = performance.now() + limitMs;
   while (!(await answers().catch(() => false))) {
@@ -66,9 +69,16 @@ export async function startScratchServer(
       throw new HoldfastError('ScratchUnusable', `The scratch server (${name}) does not answer.`, name);
     await sleep(TRY_AGAIN_MS, undefined, { signal });
   }
+  async function reasonOf(error: unknown): Promise<unknown> {
+    const limit = (): Promise<boolean> => sleep(STOP_LIMIT_MS, false, { ref: false });
+    if (await Promise.race([answers().catch(() => false), limit()])) return ended() ?? error;
+    await Promise.race([whole, limit()]);
+    const words = `The scratch server (${name}) does not answer any more.`;
+    return ended() ?? new HoldfastError('ScratchUnusable', words, name, { cause: error, hint: AGAIN });
+  }
   const kept = started.move();
   return {
-    reasonOf: (error) => ended() ?? error,
+    reasonOf,
     [Symbol.asyncDispose]: () => kept[Symbol.asyncDispose](),
   };
 }
@@ -83,5 +93,7 @@ export async function tellProcess(host: Host, word: 'QUIT' | 'KILL', number = ''
 
 const lastWords = (error: unknown): string => {
   const said = error instanceof HoldfastError && error.cause instanceof Error ? error.cause.message : String(error);
-  return said.trim().split('\n').slice(-2).join(' ').slice(0, 300) || 'it said nothing';
+  const lines = said.trim().split('\n');
+  const errors = lines.filter((line) => /\b(?:error|fatal|panic)\b/i.test(line)); // a crash goes on with much else
+  return (errors.length > 0 ? errors : lines).slice(-2).join(' ').slice(0, 300) || 'it said nothing';
 };
