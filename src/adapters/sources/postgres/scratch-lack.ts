@@ -9,7 +9,7 @@ export const lacking = (what: string, cause?: unknown, hint?: string): HoldfastE
 
 /** Of a database, of a collation by the system's library, and by ICU. */
 const LOCALE =
-  /(?:invalid (?:LC_COLLATE |LC_CTYPE )?locale name:|could not create locale|could not (?:open collator for|convert locale name|get language from|validate) (?:ICU )?(?:locale|language)) "([^"]*)"/;
+  /(?:invalid (?:LC_COLLATE |LC_CTYPE )?locale name:?|could not create locale|could not (?:open collator for|convert locale name|get language from|validate) (?:ICU )?(?:locale|language)) "([^"]*)"/;
 
 /** What belongs to a whole server, and so stands in no dump of a database: a policy or a user mapping names a role. */
 const GLOBAL =
