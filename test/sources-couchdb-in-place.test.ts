@@ -181,6 +181,19 @@ describe.runIf(couchdbAvailable())('databases of CouchDB that are exchanged', ()
     expect(await names()).not.toContain(kept);
   }, 60_000);
 
+  test('a cluster that tells one state of a database in several ways is no reason to refuse it', async () => {
+    const [present, staged] = [await small('now'), await small('then')];
+    const [before, coming] = [await whole(present), await whole(staged)];
+    await using way = await between(server.url);
+    let asked = 0;
+    way.told = (text) =>
+      text.replace(/"update_seq":(\d+)/, (_, seq) => `"update_seq":"${Number(seq) + ++asked}-g1AAA"`);
+    await databasesAt(way.url).swapIn(present, staged, `${present}_kept`, never());
+    expect(asked).toBeGreaterThan(9);
+    expect(contents(await whole(present))).toEqual(contents(coming));
+    expect(contents(await whole(`${present}_kept`))).toEqual(contents(before));
+  });
+
   test('a server whose disk is full keeps the state before, wherever it came to', async () => {
     const [present, staged] = [await small('now'), await small('then')];
     const kept = `${present}_kept`;

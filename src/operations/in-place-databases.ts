@@ -1,6 +1,5 @@
 import { HoldfastError } from '../domain/errors.ts';
 import { firstFree, stampOf } from '../domain/snapshot-name.ts';
-import type { JournalEntry } from '../journal/entry.ts';
 import type { Databases } from '../ports/source.ts';
 import type { Context } from './context.ts';
 import type { SelectedPoint } from './point-selection.ts';
@@ -155,7 +154,7 @@ interface Renamed {
  *  are taken back. */
 export async function swapDatabases(
   exchanges: readonly DatabaseExchange[],
-  journal: Pick<JournalEntry, 'step'>,
+  { journal, context: { progress } }: Omit<DatabaseParts, 'selected'>,
   signal: AbortSignal,
 ): Promise<readonly Renamed[]> {
   for (const { choice, service, databases, database, staged, kept } of exchanges) {
@@ -165,6 +164,7 @@ export async function swapDatabases(
       ...names,
       ...(databases.copies ? ({ copies: true } as const) : {}),
     } as const;
+    if (databases.copies) progress({ type: 'step', subject: database, text: 'closed, copied and filled anew' });
     await journal.step(step, () => databases.swapIn(database, staged, kept, signal));
   }
   return keptOf(exchanges);

@@ -150,7 +150,7 @@ async function exchangeAll(
   for (const exchange of exchanges) warnings.push(...(await keepExcluded(exchange, plan, journal, signal)));
   for (const exchange of exchanges) aside.push(...(await swap(exchange, { host, journal }, signal)));
   // Last: where their server is away after a crash, nothing is taken back before it answers, and no unit is started.
-  const renamed = await swapDatabases(plan.databases, journal, signal);
+  const renamed = await swapDatabases(plan.databases, parts, signal);
   const stages = [...new Set(plan.exchanges.flatMap((exchange) => (exchange.copy === null ? exchange.stage : [])))];
   const until = keptUntil(startedAt, keptSeconds);
   const kept: readonly KeptAside[] = [

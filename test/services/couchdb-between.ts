@@ -12,6 +12,8 @@ export interface Between extends AsyncDisposable {
   readonly changes: () => number;
   /** Called before each of them, `PUT /vault/_security`. */
   before: Hook;
+  /** Changes what is told of a database, `GET /vault`. */
+  told: (text: string) => string;
   /** Called once each of them was answered by the server, and before the answer is passed on. */
   after: Hook;
 }
@@ -40,8 +42,10 @@ export async function between(target: string): Promise<Between> {
     onward.once('response', async (answer) => {
       if (counts) changes += 1;
       if (counts && (await made.after(asked)) === 'cut') return cut();
-      response.writeHead(answer.statusCode ?? 500, answer.headers);
-      answer.pipe(response);
+      const { 'content-length': _, ...came } = answer.headers;
+      response.writeHead(answer.statusCode ?? 500, came);
+      if (method === 'GET' && /^\/[^/?_][^/?]*$/.test(url)) response.end(made.told((await answer.toArray()).join('')));
+      else answer.pipe(response);
     });
     incoming.pipe(onward);
   }).listen(0, '127.0.0.1');
@@ -50,6 +54,7 @@ export async function between(target: string): Promise<Between> {
   const made: Between = {
     url: `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`,
     changes: () => changes,
+    told: (text) => text,
     before: async () => 'pass',
     after: async () => 'pass',
     async [Symbol.asyncDispose]() {

@@ -5,6 +5,7 @@ import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { localHost } from '../../src/adapters/hosts/local/index.ts';
 import { format, source as openSource } from '../../src/adapters/sources/couchdb/index.ts';
+import { contentOf } from '../../src/adapters/sources/couchdb/verbatim.ts';
 import type { Captured, SourceTools } from '../../src/ports/source.ts';
 import { contextIn, temporaryFolder } from './support.ts';
 
@@ -179,4 +180,21 @@ test('a document that the restoring server refuses is a failure, with its reason
     message: expect.stringContaining('only the cook'),
   });
   expect(server.sent.some(({ asked }) => asked === 'PUT /new/_security')).toBe(true);
+});
+
+test('a document is the same wherever it is kept: packed or not, however much of its history is remembered', () => {
+  const of = (numbers: string, attachment: object, ids: readonly string[]): string =>
+    contentOf(
+      Buffer.from(
+        `{"_id":"a","_rev":"2-bb","n":${numbers},"_revisions":${JSON.stringify({ start: 2, ids })},"_attachments":${JSON.stringify({ 'a.txt': attachment })}}`,
+      ),
+    );
+  const packed = { ...stub, revpos: 2 };
+  const plain = { content_type: 'text/plain', revpos: 1, length: TEXT.length, digest: 'md5-other', stub: true };
+  const one = of('[1.0,{"b":1,"a":2}]', packed, ['bb', 'aa']);
+  expect(of('[1.0,{"a":2,"b":1}]', plain, ['bb'])).toBe(one);
+  expect(of('[1,{"a":2,"b":1}]', plain, ['bb'])).not.toBe(one);
+  expect(of('[1.0,{"a":2,"b":12345678901234567890123}]', plain, ['bb'])).not.toBe(one);
+  expect(of('[1.0,{"a":2,"b":1}]', { ...plain, length: 1 }, ['bb'])).not.toBe(one);
+  expect(of('[1.0,{"a":2,"b":1}]', { ...plain, content_type: 'text/html' }, ['bb'])).not.toBe(one);
 });
