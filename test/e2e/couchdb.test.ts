@@ -161,7 +161,7 @@ services: { notes: { sources: { vault: ${JSON.stringify({ couchdb })} } } }`);
     60_000,
   );
 
-  test('in place is refused to a member before anything is done, and one that the server dies beneath is taken back by unlock', async () => {
+  test('in place is refused to a member before anything is done, and taken back where the server or the program ends half-way', async () => {
     await fillHostile(server, 'dying');
     const machine = machineWith({ database: 'dying' });
     machine.passes('backup');
@@ -193,6 +193,22 @@ services: { notes: { sources: { vault: ${JSON.stringify({ couchdb })} } } }`);
     expect(await contentsOf(server, 'dying')).toEqual(before);
     expect(curl(MEMBER, 'dying', 'newer')).toContain('soap');
     expect((await names()).toSorted()).toEqual(there.toSorted());
+
+    for (const signal of ['SIGINT', 'SIGKILL'] as const) {
+      await using other = await between(server.url);
+      reconfigure(machine, { database: 'dying', url: other.url });
+      const running = machine.start(['restore', 'notes', '--in-place', '--yes', '--without-safety']);
+      other.before = async (asked) => {
+        if (asked === 'PUT /dying/with files') running.kill(signal);
+        return 'pass';
+      };
+      const { exitCode } = await running.ended;
+      expect(exitCode).toBe(signal === 'SIGINT' ? 130 : null);
+      reconfigure(machine, { database: 'dying' });
+      if (signal === 'SIGKILL') machine.passes('backup'); // what writes repairs first
+      expect(await contentsOf(server, 'dying')).toEqual(before);
+      expect((await names()).toSorted()).toEqual(there.toSorted());
+    }
   }, 60_000);
 
   test('a dump that was damaged on its way back leaves no database', async () => {
