@@ -1,14 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { localHost } from '../src/adapters/hosts/local/index.ts';
 import { source as openSource } from '../src/adapters/sources/volume/index.ts';
+import type { Facts } from '../src/domain/facts.ts';
 import type { Host } from '../src/ports/host.ts';
 import type { Source } from '../src/ports/source.ts';
 import { sourceContract } from './contracts/source.ts';
-import { type DockerEngine, dockerAvailable, dockerEngine } from './services/docker.ts';
+import { type DockerEngine, dockerAvailable, dockerEngine, until } from './services/docker.ts';
 import { bytesOf, contextIn, output, temporaryFolder, told, writeBytes } from './sources/support.ts';
 import { volumesOf } from './sources/volume-fixture.ts';
 
@@ -92,6 +93,35 @@ describe.runIf(dockerAvailable())('needs docker', () => {
     };
     await expect(read(false)).rejects.toMatchObject({ code: 'SourceChanged', subject: `${name}/notes.db` });
     await read(true);
+  });
+
+  test('a volume that changes between the first look and its reading is read, and one that went is missing', async ({
+    signal,
+  }) => {
+    const { name, path } = await filled();
+    const looked = open(name, elsewhere(localHost()));
+    await looked.snapshotRoots(signal);
+    const createdAt = (): Promise<string> => engine.docker('volume', 'inspect', '--format', '{{.CreatedAt}}', name);
+    const before = await createdAt();
+    // the engine takes the time of the last change of the volume's top for that of its making, in seconds
+    await until(async () => {
+      await writeFile(join(path, 'new'), '');
+      await rm(join(path, 'new'));
+      return (await createdAt()) !== before;
+    }, 'another time');
+    const read = async (): Promise<readonly Facts[]> => {
+      await using folder = await temporaryFolder();
+      await using capture = await looked.capture(contextIn(folder.path), signal);
+      const facts: Facts[] = [];
+      for (const item of capture.items) {
+        for await (const _ of bytesOf(item, signal)); // read to the end
+        facts.push(item.completed().facts);
+      }
+      return facts;
+    };
+    expect(await read()).toMatchObject([{ files: 3 }]);
+    await engine.docker('volume', 'rm', name);
+    await expect(read()).rejects.toMatchObject({ code: 'SourceMissing', subject: name });
   });
 
   test('a reader that a killed process left behind is removed by the next one', async ({ signal }) => {

@@ -28,7 +28,8 @@ export function engineContainers(host: Host, environment: EngineEnvironment): Co
     async execute({ container, argv, user, onLine }, signal) {
       const command = await engine.command(args.execute(container, argv, user), signal);
       let tail = '';
-      const take = (line: string): void => {
+      const take = (text: string): void => {
+        const line = text.replace(/\r$/, ''); // so the client ends its own words
         tail = line;
         onLine(line);
       };

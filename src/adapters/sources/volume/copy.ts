@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
 import { HoldfastError } from '../../../domain/errors.ts';
+import type { Facts } from '../../../domain/facts.ts';
 import type { Bytes } from '../../../ports/bytes.ts';
 import type { Host } from '../../../ports/host.ts';
 import type { Capture, CaptureContext, Captured, CapturedTree, TreeNaming } from '../../../ports/source.ts';
@@ -37,7 +38,8 @@ export async function copyVolume(
   const dispose = async (): Promise<void> => reader[Symbol.asyncDispose]();
   try {
     const { volume: now } = await findVolume(volume.Name, engine, host, signal);
-    if (now.CreatedAt !== volume.CreatedAt) throw missing(volume.Name);
+    if (madeAs(now) !== madeAs(volume)) throw missing(volume.Name);
+    const doubtful = madeAs(now) === PLAIN && now.CreatedAt !== volume.CreatedAt;
     const program = await engine.program(signal);
     const tool = { name: program, version: await host.version(program, signal) };
     let completed: Captured | null = null;
@@ -48,6 +50,7 @@ export async function copyVolume(
       const copied = host.read([command], { signal: aborted, bulk: true });
       const renamed = renamedTar(withWords(copied, volume.Name, aborted), { ...renaming, subject: volume.Name });
       yield* countTree(quiescent || unwritten ? renamed : refusingDatabases(renamed, volume.Name), (facts) => {
+        if (doubtful && isEmpty(facts)) throw missing(volume.Name);
         completed = { facts, warnings: [], unreadable: [] };
       });
     }
@@ -66,6 +69,16 @@ export async function copyVolume(
     throw error;
   }
 }
+
+/** What an engine makes in place of a volume that went is of its own driver, and without options. */
+const madeAs = ({ Driver, Options }: Pick<InspectedVolume, 'Driver' | 'Options'>): string =>
+  JSON.stringify([Driver, Object.entries(Options ?? {}).toSorted()]);
+const PLAIN = madeAs({ Driver: 'local', Options: {} });
+
+/** `CreatedAt` is the time at which the top of the volume was changed last (moby 20.10, volume/local): it also changes with
+ *  each name in it, and by what is mounted there. */
+const isEmpty = ({ files, directories, links, others }: Facts): boolean =>
+  [files, links, others].every((count) => (count ?? 0) === 0) && (directories ?? 0) <= 1;
 
 /** Tried with 4.3: `podman cp` writes a symbolic link for every further name of a file. */
 const notThroughPodman = (volume: string): HoldfastError =>
