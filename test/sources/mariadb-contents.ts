@@ -21,6 +21,8 @@ create table parts (day date, n int) partition by range (year(day)) (partition a
 insert into parts values ('2025-05-05', 1), ('2026-06-06', 2);
 create table child (id int primary key, up int, foreign key (up) references child (id)); insert into child values (1, 2);
 create sequence numbers start with 41; select nextval(numbers);
+create table by_default (id int default (nextval(numbers)), told text); insert into by_default (told) values ('a'), ('
+  \`id\` int default nextval(\`db\`.\`numbers\`)');
 create view totals as select count(*) as n, sum(n) as sum from parts;
 create table log (w text);
 delimiter $$
@@ -63,7 +65,7 @@ export async function contentsOf(server: MariadbServer, database: string): Promi
   const here = `'${escaped}'`;
   const definitions = `
     select table_name, engine, if(table_type = 'SEQUENCE', null, table_collation), create_options from information_schema.tables where table_schema = ${here} and table_name not in ${OURS} order by 1;
-    select table_name, column_name, column_type, column_default, extra, generation_expression, character_set_name from
+    select table_name, column_name, column_type, replace(column_default, concat('\`', replace(${here}, '\`', '\`\`'), '\`.'), 'DB.'), extra, generation_expression, character_set_name from
       information_schema.columns where table_schema = ${here} and table_name not in ${OURS} order by 1, ordinal_position;
     select table_name, replace(view_definition, concat('\`', replace(${here}, '\`', '\`\`'), '\`'), 'DB') from information_schema.views where table_schema = ${here} order by 1;
     select trigger_name, event_manipulation, hex(action_statement), sql_mode from information_schema.triggers where trigger_schema = ${here} order by 1;

@@ -4,6 +4,7 @@ import type { Client } from './client.ts';
 import { define } from './definitions.ts';
 import { BEGUN, DONE, databaseExists, dropCode, dropEmpty, type Objects, objectsOf } from './objects.ts';
 import { type Before, hasTable, save, savedIn } from './saved.ts';
+import { takeSequences } from './sequences.ts';
 
 /** What `database` holds goes to `aside`, and what `from` holds to `database`. */
 export interface Exchange {
@@ -65,17 +66,24 @@ export async function finishExchange(
   const { present, coming } = before;
   if (coming !== null) {
     await client.lines(`ALTER DATABASE ${quoted(database)} ${coming.defaults}`, signal);
-    await dropCode(database, await objectsOf(database, client, signal), client, signal);
+    await undress(database, from ?? database, client, signal);
     const { routines, views, triggers, events } = coming;
     await define(database, [routines, views, triggers, events], coming.name, client, signal);
   }
   if (present !== null) {
-    await dropCode(aside, await objectsOf(aside, client, signal), client, signal);
+    await undress(aside, database, client, signal);
     await define(aside, [present.routines, present.views, present.triggers], present.name, client, signal);
   }
   if (coming === null) await dropEmpty(database, client, signal);
   if (from !== null) await dropEmpty(from, client, signal);
   if (present === null) await dropEmpty(aside, client, signal);
+}
+
+/** Leaves the tables alone, which came from `former`. */
+async function undress(database: string, former: string, client: Client, signal: AbortSignal): Promise<void> {
+  const objects = await objectsOf(database, client, signal);
+  await dropCode(database, objects, client, signal);
+  if (objects.sequences.length > 0) await takeSequences(database, former, client, signal);
 }
 
 /** Takes an exchange back whose tables did not move yet. */

@@ -22,23 +22,60 @@ export async function loadScript(database: string, bytes: Bytes, client: Client,
     throw new HoldfastError('Damaged', `The client did not take all of what ${database} is made of.`, database);
 }
 
-/** Around a trigger or routine that is older than its database's collation a dump sets that of the database by its name,
- *  which here would be another one. No other statement of a dump names the database. */
+/** Of a dump, what names its database: around a trigger or routine that is older than its database's collation that is
+ *  set by name, and a column whose default is of a sequence names that in full. Here both would be of another one. */
 export async function* renamed(bytes: Bytes, original: string, database: string): Bytes {
-  const line = (name: string): Buffer => Buffer.from(`\nALTER DATABASE ${args.quoted(name)} `);
-  const [wanted, instead] = [line(original), line(database)];
+  const collation = (name: string): Buffer => Buffer.from(`\nALTER DATABASE ${args.quoted(name)} `);
+  const sequence = (name: string): Buffer => Buffer.from(`val(${args.quoted(name)}.`); // nextval, lastval
+  const words = [
+    { wanted: collation(original), instead: collation(database), applies: () => true },
+    { wanted: sequence(original), instead: sequence(database), applies: isInColumn },
+  ];
+  const longest = Math.max(...words.map(({ wanted }) => wanted.length));
   let kept = Buffer.alloc(0);
   for await (const chunk of bytes) {
     const buffer = Buffer.concat([kept, chunk]);
     let from = 0;
-    for (let at = buffer.indexOf(wanted); at >= 0; at = buffer.indexOf(wanted, from)) {
-      yield buffer.subarray(from, at);
-      yield instead;
-      from = at + wanted.length;
+    for (let next = firstOf(words, buffer, 0); next !== null; next = firstOf(words, buffer, next.end)) {
+      if (!next.word.applies(buffer, next.at)) continue;
+      yield buffer.subarray(from, next.at);
+      yield next.word.instead;
+      from = next.end;
     }
-    const to = Math.max(from, buffer.length - wanted.length + 1);
+    const line = buffer.lastIndexOf('\n');
+    const whole = buffer.length - line <= LONGEST_LINE ? line : buffer.length - longest + 1;
+    const to = Math.max(from, whole, 0);
     yield buffer.subarray(from, to);
     kept = buffer.subarray(to);
   }
   yield kept;
 }
+
+/** Bytes of the longest line of a definition; one of values may be longer, and is not looked into. */
+const LONGEST_LINE = 64 * 1024;
+
+interface Word {
+  readonly wanted: Buffer;
+  readonly instead: Buffer;
+  readonly applies: (buffer: Buffer, at: number) => boolean;
+}
+
+function firstOf(
+  words: readonly Word[],
+  buffer: Buffer,
+  from: number,
+): { readonly word: Word; readonly at: number; readonly end: number } | null {
+  const found = words.flatMap((word) => {
+    const at = buffer.indexOf(word.wanted, from);
+    return at < 0 ? [] : [{ word, at, end: at + word.wanted.length }];
+  });
+  return found.toSorted((one, other) => one.at - other.at)[0] ?? null;
+}
+
+/** A line of a column begins with two spaces and its name. No value has a newline that is not escaped. */
+function isInColumn(buffer: Buffer, at: number): boolean {
+  const line = buffer.lastIndexOf('\n', at);
+  return line >= 0 && buffer.subarray(line + 1, line + 4).equals(COLUMN);
+}
+
+const COLUMN = Buffer.from('  `');
