@@ -3,16 +3,16 @@ import type { PointItem, RecoveryPoint } from '../domain/recovery-point.ts';
 import type { Check } from '../domain/verdict.ts';
 import type { Run } from '../ports/catalog.ts';
 import type { Context } from './context.ts';
+import { type ProvedRecord, provedRecord } from './proved-record.ts';
 
 /** So many earlier drills are looked at. */
 const LOOKED_AT = 1000;
 
 /** What the history keeps of each point that a run drilled: the series of recovery times, phase by phase. Durations in
  *  milliseconds. */
-export interface DrilledPoint {
+export interface DrilledPoint extends ProvedRecord {
   readonly id: string;
   readonly repository: string;
-  readonly service: string;
   readonly outcome: Check['outcome'];
   readonly evidence: string;
   /** Whether all of the point was drilled, so that its time is that of a recovery. */
@@ -30,8 +30,9 @@ export const drillDetail = ({
   readonly warnings: unknown;
 }): unknown => ({
   points: points.map(
-    ({ point, outcome, evidence, rtoMs, phases, items }): DrilledPoint => ({
-      ...{ id: point.id, repository: point.repository, service: point.service },
+    ({ point, outcome, evidence, evidenceAt, rtoMs, phases, items }): DrilledPoint => ({
+      ...provedRecord(point, { evidence, evidenceAt }),
+      ...{ id: point.id, repository: point.repository },
       ...{ outcome, evidence, rtoMs, whole: items.length >= point.items.filter(isStored).length },
       phases: Object.fromEntries(phases.map(({ name, durationMs }) => [name, durationMs])),
       items: items.map((item) => ({ name: item.name, outcome: item.outcome })),

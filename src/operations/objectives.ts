@@ -4,6 +4,7 @@ import { evidenceRank, type PointSummary } from '../domain/recovery-point.ts';
 import type { Run } from '../ports/catalog.ts';
 import type { Context } from './context.ts';
 import { drilledPointsOf } from './drill-series.ts';
+import { provedIn } from './proved-record.ts';
 
 /** One drill of all of a point that passed. */
 export interface RecoveryTime {
@@ -25,6 +26,8 @@ export interface Kept {
   readonly series: { readonly rpo: readonly LossAt[]; readonly rto: readonly RecoveryTime[] };
 }
 
+const ALL = Number.MAX_SAFE_INTEGER;
+
 /** @param drills runs of drills, newest first */
 export async function objectivesKept(
   drills: readonly Run[],
@@ -32,6 +35,8 @@ export async function objectivesKept(
 ): Promise<ReadonlyMap<string, Kept>> {
   const now = clock.now();
   const times = recoveryTimes(drills);
+  const verified = await catalog.runs({ verb: 'verify', limit: ALL });
+  const before = Map.groupBy([...drills, ...verified].flatMap(provedIn), ({ service }) => service);
   const all = (await catalog.points({})).filter(({ type }) => type === 'regular');
   const kept = new Map<string, Kept>();
   for (const { name, objectives } of services.values()) {
@@ -40,7 +45,7 @@ export async function objectivesKept(
     kept.set(name, {
       rpo: { target: objectives.rpo, actual: lossNow(points, now) },
       rto: { target: objectives.rto, actual: rto.at(-1)?.seconds ?? null },
-      series: { rpo: lossSeries(await provedOf(points, catalog)), rto },
+      series: { rpo: lossSeries([...(before.get(name) ?? []), ...(await provedOf(points, catalog))]), rto },
     });
   }
   return kept;
@@ -59,7 +64,8 @@ function recoveryTimes(drills: readonly Run[]): ReadonlyMap<ServiceDefinition['n
   return times;
 }
 
-/** When each point was first proved so far that it could be relied on; those that cannot be any more are left out. */
+/** When each point that is there was first proved so far that it can be relied on: what the repositories tell where the
+ *  records are gone. */
 async function provedOf(
   points: readonly PointSummary[],
   catalog: Pick<Context['catalog'], 'evidenceOf'>,

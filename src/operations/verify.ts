@@ -4,6 +4,7 @@ import type { Check, PointVerdict, VerifyLevel } from '../domain/verdict.ts';
 import type { Context } from './context.ts';
 import { list } from './list.ts';
 import { pointsOf } from './point-selection.ts';
+import { provedRecord } from './proved-record.ts';
 import { recorded } from './recorded.ts';
 import { verifyPoint } from './verify-point.ts';
 
@@ -74,8 +75,9 @@ function verifyEach(
   };
   return recorded(what, context, perform, (report) => ({
     level,
-    points: report.points.map(({ point: { id, repository, service }, outcome, evidence }) => ({
-      ...{ id, repository, service, outcome, evidence },
+    points: report.points.map(({ point, outcome, ...proof }) => ({
+      ...{ id: point.id, repository: point.repository, outcome, evidence: proof.evidence },
+      ...provedRecord(point, proof),
     })),
     warnings,
   }));

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { HoldfastError } from '../../src/domain/errors.ts';
+import { history } from '../../src/operations/history.ts';
 import { run } from '../../src/operations/run.ts';
 import { planRun } from '../../src/operations/run-plan.ts';
 import { aPlan, type House, house, signal } from './house.ts';
@@ -56,6 +57,28 @@ test('a run looks as far as its plan says', async () => {
   made.findings.set('files', () => [{ name: 'members', outcome: 'passed', detail: '' }]);
   made.configure(aPlan({ verify: { level: 'sound' } }));
   expect((await runNightly(made)).verify.points).toMatchObject([{ evidence: 'sound' }]);
+});
+
+test('what would have been lost over the time is told of points, too, that retention removed since', async () => {
+  using made = await prepared(0);
+  made.findings.set('files', () => [{ name: 'members', outcome: 'passed', detail: '' }]);
+  made.configure(aPlan({ verify: { level: 'sound' }, retention: { latest: 1 } }));
+  for (const hours of [24, 48, 6]) {
+    await runNightly(made);
+    made.clock.advance({ hours });
+  }
+  expect(await count(made)).toBe(1);
+  const { kept } = await history(made.context);
+  const { rpo, rto, series } = kept.get('mealie') ?? {};
+  expect([rpo, rto]).toEqual([
+    { target: 24 * 3600, actual: 6 * 3600 },
+    { target: 4 * 3600, actual: null },
+  ]);
+  expect(series?.rpo.map(({ before, seconds }) => [before, seconds])).toEqual([
+    [null, 0],
+    [24 * 3600, 0],
+    [48 * 3600, 0],
+  ]);
 });
 
 test('without proof of the new point nothing is removed', async () => {
