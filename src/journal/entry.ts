@@ -7,7 +7,7 @@ import { wordsOf } from './words.ts';
 /** Taking back one step may remove a tree of millions of files; a host that hangs must still not hold us for ever. */
 const STEP_LIMIT_MS = 10 * 60_000;
 /** A database that its server cannot rename is copied back, whatever it holds; a server that says nothing ends it sooner. */
-const EXCHANGE_LIMIT_MS = 24 * 3600_000;
+const COPY_LIMIT_MS = 24 * 3600_000;
 
 /** One operation that moves things. Hold it with `await using`: leaving the block without `done` takes back every step,
  *  newest first, or, after `forwardOnly`, performs what remains. Both run on a signal of their own, because the
@@ -106,8 +106,8 @@ export async function settle(
     const newest = rows.at(-1)?.position;
     for (const { position, step } of row.direction === 'back' ? rows.toReversed() : rows) {
       signal.throwIfAborted();
-      const exchanges = kindOf(step, store.path).kind === 'database-swapped';
-      const limit = AbortSignal.timeout(exchanges ? EXCHANGE_LIMIT_MS : STEP_LIMIT_MS);
+      const { copies = false } = kindOf(step, store.path);
+      const limit = AbortSignal.timeout(copies ? COPY_LIMIT_MS : STEP_LIMIT_MS);
       const limited = AbortSignal.any([signal, limit]);
       try {
         if (row.direction === 'back')
@@ -223,4 +223,5 @@ function parseForwardStep(text: string, path: string): ForwardStep {
   throw stateNewer('journal', path, `a step ${step.kind}`);
 }
 
-const kindOf = (text: string, path: string): { readonly kind: string } => parseStored(text, path);
+const kindOf = (text: string, path: string): { readonly kind: string; readonly copies?: true } =>
+  parseStored(text, path);
