@@ -194,6 +194,22 @@ describe.runIf(couchdbAvailable())('databases of CouchDB that are exchanged', ()
     expect(contents(await whole(`${present}_kept`))).toEqual(contents(before));
   });
 
+  test('where somebody deletes the kept one half-way, nothing more is deleted until it was seen to', async () => {
+    const [present, staged] = [await small('now'), await small('then')];
+    const kept = `${present}_kept`;
+    const coming = await whole(staged);
+    await using way = await between(server.url);
+    way.before = async (asked) => (asked === `PUT /${present}/file` ? 'cut' : 'pass');
+    await expect(databasesAt(way.url).swapIn(present, staged, kept, never())).rejects.toBeDefined();
+    await server.ask('DELETE', path(kept));
+    const databases = databasesAt(server.url);
+    const back = databases.swapBack(present, staged, kept, never());
+    await expect(back).rejects.toMatchObject({ code: 'Refused', message: expect.stringContaining(kept) });
+    expect(contents(await whole(staged))).toEqual(contents(coming));
+    for (const name of [present, staged]) await server.ask('DELETE', path(name));
+    await databases.swapBack(present, staged, kept, never());
+  });
+
   test('a server whose disk is full keeps the state before, wherever it came to', async () => {
     const [present, staged] = [await small('now'), await small('then')];
     const kept = `${present}_kept`;

@@ -120,14 +120,33 @@ export async function takeBack(names: Names, client: Client): Promise<void> {
       const mark = { role: 'returning', staged, whole: false, security: aside.security } as const;
       await remake(database, kept, aside.shape, mark, client);
       await finishReturn(names, aside.security, client);
-    } else if (standing.role === 'gone' || (standing.role === 'coming' && !standing.replaces))
-      await dropOurs(database, client); // nothing was there before
+    } else if (await isLost(standing, names, client)) throw lost(names);
+    else if (standing.role === 'coming' && standing.replaces) await secure(database, standing.security, client);
+    else await dropOurs(database, client); // nothing was there before
   }
   const left = await markIn(staged, client);
   if (left?.role !== 'staged') return;
   if (left.aside === null) await removeMark(staged, client);
   else await writeMark(staged, left.aside, client);
 }
+
+/** Whether what was there before, or the copy of it, is to be taken back and was deleted by somebody. What has the place
+ *  may be whole. */
+async function isLost(standing: Standing, { staged }: Names, client: Client): Promise<boolean> {
+  if (standing.role === 'coming') return standing.replaces && !standing.whole;
+  const next = await markIn(staged, client);
+  return standing.role === 'returning' || (next?.role === 'staged' && next.replaces);
+}
+
+const lost = ({ database, staged, kept }: Names): HoldfastError =>
+  new HoldfastError(
+    'Refused',
+    `Neither ${database} nor ${kept}, which keeps its state, is whole: somebody deleted one of them.`,
+    kept,
+    {
+      hint: `Delete ${database} and ${staged}, then: holdfast unlock. Then restore ${database} from a point`,
+    },
+  );
 
 async function finishReturn({ database, kept }: Names, security: object, client: Client): Promise<void> {
   await secure(database, security, client);
