@@ -20,6 +20,7 @@ import { drillPorts, drillSteps } from './drills.ts';
 import { type Journal, openEntries, openJournal } from './journal/journal.ts';
 import type { StepPorts } from './journal/step.ts';
 import type { Context } from './operations/context.ts';
+import { guardsIn } from './operations/guard-command.ts';
 import { settleSettings } from './operations/guard-context.ts';
 import { recordFinishedRecovery, recordFoundSnapshot, withAdvice } from './operations/left-guards.ts';
 import type { Recovery, Snapshot } from './ports/catalog.ts';
@@ -268,7 +269,7 @@ export async function openApplication(
     mounts,
     ownPaths: [folder, ...(path === ':memory:' ? [] : [path]), ...localRepositories(configured)],
     snapshotter,
-    guardedBy: process.env.HOLDFAST_POINT ?? process.env.HOLDFAST_SNAPSHOT,
+    guardedBy: guardsIn(process.env),
     snapshotPlace: async (path, signal) => {
       const { snapshotPlaceOf } = await import('./snapshot-place.ts');
       return snapshotPlaceOf(path, definitions.pools.values(), await host('local'), zone, signal);

@@ -52,8 +52,8 @@ export interface Context {
   containers(): Promise<Containers>;
   /** How long checks are tried. */
   readonly settling: SettleSettings;
-  /** The snapshot or point of the guard whose command this process belongs to: it is not waited for. */
-  readonly guardedBy?: string | undefined;
+  /** The snapshots and points of the guards whose commands this process belongs to: these are not waited for. */
+  readonly guardedBy: readonly string[];
   /** The declared checks of a service. Nothing is looked at yet. @throws Unsupported for what this version cannot ask */
   checks(service: ServiceDefinition): Promise<readonly Validator[]>;
   /** Opened at the first call, and closed by whoever made the context: only what moves things needs it. */

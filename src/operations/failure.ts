@@ -30,7 +30,8 @@ export function wordsOfAll(error: unknown): string {
   );
 }
 
-const firstOf = (error: unknown): unknown => (error instanceof SuppressedError ? firstOf(error.suppressed) : error);
+export const firstOf = (error: unknown): unknown =>
+  error instanceof SuppressedError ? firstOf(error.suppressed) : error;
 
 /** When nothing at all was done and every failure says the same (no such repository, locked, wrong password, not
  *  built), the verb ends with the exit code of that error and not with a mere 1. */

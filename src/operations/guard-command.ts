@@ -14,6 +14,19 @@ export interface CommandEnd {
  *  @throws when it cannot be started at all */
 export type RunCommand = (environment: Readonly<Record<string, string>>) => Promise<CommandEnd>;
 
+/** The variable by which a guarded command tells what it starts inside which guards it runs, the outermost first. */
+const GUARDS = 'HOLDFAST_GUARDS';
+
+/** The points of the guards inside which this process runs. */
+export const guardsIn = (environment: Readonly<Record<string, string | undefined>>): readonly string[] =>
+  environment[GUARDS]?.split(' ') ?? []; // neither a snapshot's name nor a ULID has a space
+
+/** What a guard adds to the environment of its command. @param point its own */
+export const guardsOf = (
+  point: string,
+  { guardedBy }: Pick<GuardContext, 'guardedBy'>,
+): Readonly<Record<string, string>> => ({ [GUARDS]: [...guardedBy, point].join(' ') });
+
 export type Ended = CommandEnd & { readonly error: string | null };
 
 /** A command that cannot be started has failed: 127, as a shell tells it. */

@@ -45,22 +45,27 @@ export interface Subject {
 const UNDECLARED: SubvolumeDefinition = { units: [], checks: [], dependsOn: [], nested: null };
 
 /** The subvolume of this name, in the pool that declares it, else in the only pool that has it.
+ *  @param mayBeGone where no pool has it, the pool that has snapshots of it is meant
  *  @throws Usage, SubvolumeMissing; ConfigurationInvalid when no pool is declared */
 export async function findSubvolume(
   name: string,
-  context: Pick<GuardContext, 'pools' | 'snapshotter'>,
+  context: Pick<GuardContext, 'pools' | 'snapshotter' | 'catalog'>,
   signal: AbortSignal,
+  { mayBeGone = false }: { readonly mayBeGone?: boolean } = {},
 ): Promise<Subject> {
   checkPoolName(name);
   refuseWithoutPools(context);
   const declaring = [...context.pools.values()].filter(({ subvolumes }) => subvolumes.has(name));
   const candidates = declaring.length > 0 ? declaring : [...context.pools.values()];
+  const subjects = await Promise.all(
+    candidates.map(async (pool) => subjectOf(pool, name, await context.snapshotter(pool.name))),
+  );
   const found: Subject[] = [];
-  for (const pool of candidates) {
-    const snapshotter = await context.snapshotter(pool.name);
-    if (!(await snapshotter.subvolumes(signal)).includes(name)) continue;
-    found.push(subjectOf(pool, name, snapshotter));
-  }
+  for (const subject of subjects)
+    if ((await subject.snapshotter.subvolumes(signal)).includes(name)) found.push(subject);
+  if (found.length === 0 && mayBeGone)
+    for (const subject of subjects)
+      if ((await knownIn(subject, context, signal)).some(({ subvolume }) => subvolume === name)) found.push(subject);
   return onlyOne(found, name, 'subvolume');
 }
 

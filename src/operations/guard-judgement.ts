@@ -14,10 +14,12 @@ export interface Judged {
   readonly interrupted: CommandEnd['interrupted'];
 }
 
-/** A command that failed is not validated. What could not be told takes nothing back: the outcome stays `pending`. */
+/** A command that failed is not validated. What could not be told takes nothing back: the outcome stays `pending`.
+ *  @param gone which of the data that were there before are not there at all, whatever the checks would say */
 export async function judge(
   ended: Ended,
   { validators, baselines }: Expectation,
+  gone: () => Promise<readonly string[]>,
   { guard: settings, clock }: GuardContext,
   signal: AbortSignal,
 ): Promise<Judged> {
@@ -25,7 +27,11 @@ export async function judge(
   if (ended.exitCode !== 0)
     return { ...base, outcome: 'command_failed', bad: 'command-failed', interrupted: ended.interrupted };
   try {
-    const validation = await validate(validators, baselines, settleSettings(settings), clock, signal);
+    const missing = await gone();
+    const validation =
+      missing.length > 0
+        ? absence(missing)
+        : await validate(validators, baselines, settleSettings(settings), clock, signal);
     if (validation.outcome === 'invalid')
       return { ...base, outcome: 'validation_failed', bad: 'validation-failed', validation };
     const inconclusive = validation.outcome === 'inconclusive';
@@ -37,3 +43,11 @@ export async function judge(
     return { ...base, outcome: 'pending', bad: 'validation-failed', interrupted };
   }
 }
+
+/** Nobody waits for data to come back. */
+const absence = (paths: readonly string[]): Validation => ({
+  outcome: 'invalid',
+  checks: paths.map((path) => ({
+    ...{ name: `data ${path}`, outcome: 'failed', detail: 'is not there any more', durationMs: 0 },
+  })),
+});

@@ -1,9 +1,10 @@
+import { HoldfastError } from '../domain/errors.ts';
 import { type Decision, decide, guardExitCode, type SnapshotOutcome } from '../domain/guard.ts';
 import type { Outcome } from '../domain/recovery-point.ts';
 import type { Unit } from '../ports/unit.ts';
-import { wordsOfAll } from './failure.ts';
-import { runOutcome } from './guard.ts';
-import { asCommand, endOf, type RunCommand } from './guard-command.ts';
+import { sourcesOf } from './backup.ts';
+import { runOutcome, whyNotBack } from './guard.ts';
+import { asCommand, endOf, guardsOf, type RunCommand } from './guard-command.ts';
 import { judge } from './guard-judgement.ts';
 import type { GuardRequest } from './guard-request.ts';
 import { VERBS } from './guards.ts';
@@ -30,8 +31,9 @@ export interface GuardServiceReport {
   readonly rolledBack: boolean;
   readonly validation: Validation | null;
   readonly rollback: ServiceRollback | null;
-  /** Why the data could not be taken back, or null. */
+  /** Why the data could not be taken back, and what to do next; or null. */
   readonly rollbackError: string | null;
+  readonly rollbackHint: string | null;
   readonly exitCode: number;
   readonly durationMs: number;
 }
@@ -77,7 +79,9 @@ export async function guardService(
   return { ...common, ...(await protectedRun(guarded, context, signal)), durationMs: elapsed() };
 }
 
-const UNTOUCHED = { validation: null, rollback: null, rollbackError: null, rolledBack: false } as const;
+const UNTOUCHED = {
+  ...{ validation: null, rollback: null, rollbackError: null, rollbackHint: null, rolledBack: false },
+} as const;
 
 interface Guarded {
   readonly request: GuardServiceRequest;
@@ -122,9 +126,11 @@ async function protectedRun(
   }
   const environment = {
     ...{ HOLDFAST_OPERATION: operation, HOLDFAST_SERVICE: service.name, HOLDFAST_POINT: point.id },
+    ...guardsOf(point.id, context),
   };
   const ended = await asCommand(service.name, journalled, context, () => endOf(run, environment));
-  const judged = await judge(ended, expected, context, signal);
+  const gone = () => goneOf(planned, context, signal);
+  const judged = await judge(ended, expected, gone, context, signal);
   const back =
     autoRollback && judged.bad !== null
       ? await takeBack(point, judged.bad, expected, before, context)
@@ -189,14 +195,27 @@ async function takeBack(
   startAgain: readonly Stopped[],
   context: ServiceContext,
 ): Promise<
-  Pick<GuardServiceReport, 'rollback' | 'rollbackError' | 'rolledBack'> & { readonly outcome: SnapshotOutcome }
+  Pick<GuardServiceReport, 'rollback' | 'rollbackError' | 'rollbackHint' | 'rolledBack'> & {
+    readonly outcome: SnapshotOutcome;
+  }
 > {
   const own = new AbortController().signal;
   try {
     const rollback = await rollbackService(point, { reason, expected, startAgain }, context, own);
     const outcome = rollback.outcome === 'success' ? 'rolled_back' : 'rollback_failed';
-    return { outcome, rollback, rollbackError: null, rolledBack: true };
+    return { ...UNTOUCHED, outcome, rollback, rolledBack: true };
   } catch (error) {
-    return { outcome: 'rollback_failed', rollback: null, rollbackError: wordsOfAll(error), rolledBack: false };
+    return { ...UNTOUCHED, outcome: 'rollback_failed', ...whyNotBack(error) };
   }
+}
+
+/** What of a service's trees is not there any more. Whatever else keeps one from being looked at is for the checks. */
+async function goneOf({ service }: PlannedPoint, context: ServiceContext, signal: AbortSignal): Promise<string[]> {
+  const gone: string[] = [];
+  for (const source of await sourcesOf(service, context))
+    await source.snapshotRoots(signal).catch((error: unknown) => {
+      signal.throwIfAborted();
+      if (error instanceof HoldfastError && error.code === 'SourceMissing') gone.push(error.subject);
+    });
+  return gone;
 }

@@ -1,8 +1,9 @@
+import { HoldfastError } from '../domain/errors.ts';
 import { type Decision, guardExitCode, type SnapshotOutcome } from '../domain/guard.ts';
 import type { Outcome } from '../domain/recovery-point.ts';
-import type { Snapshot } from '../ports/catalog.ts';
-import { wordsOfAll } from './failure.ts';
-import { asCommand, endOf, type RunCommand } from './guard-command.ts';
+import type { Recovery, Snapshot } from '../ports/catalog.ts';
+import { firstOf, wordsOfAll } from './failure.ts';
+import { asCommand, endOf, guardsOf, type RunCommand } from './guard-command.ts';
 import { checkedOf, findSubvolume, type GuardContext, type Subject } from './guard-context.ts';
 import { decisionOn } from './guard-decision.ts';
 import { judge } from './guard-judgement.ts';
@@ -32,8 +33,9 @@ export interface GuardReport {
   readonly rolledBack: boolean;
   readonly validation: Validation | null;
   readonly rollback: RollbackReport | null;
-  /** Why the data could not be taken back, or null. */
+  /** Why the data could not be taken back, and what to do next; or null. */
   readonly rollbackError: string | null;
+  readonly rollbackHint: string | null;
   readonly exitCode: number;
   readonly durationMs: number;
 }
@@ -69,7 +71,8 @@ export const runOutcome = (exitCode: number): Outcome =>
 
 type Guarded = Omit<GuardReport, 'durationMs'>;
 
-const nothing = { validation: null, rollback: null, rollbackError: null, rolledBack: false } as const;
+const NOT_BACK = { rollback: null, rollbackError: null, rollbackHint: null } as const;
+const nothing = { ...NOT_BACK, validation: null, rolledBack: false } as const;
 
 async function unprotectedRun(request: GuardRequest, decision: Decision, run: RunCommand): Promise<Guarded> {
   const { subvolume, operation, execute } = request;
@@ -111,14 +114,18 @@ async function protectedRun(
     ...{ pool: subject.pool, subvolumes: [subvolume], folders: [path], snapshot: snapshot.name },
   };
   const ended = await asCommand(subvolume, detail, context, () =>
-    endOf(run, { HOLDFAST_SNAPSHOT: snapshot.name, HOLDFAST_OPERATION: operation, HOLDFAST_SUBVOLUME: path }),
+    endOf(run, {
+      ...{ HOLDFAST_SNAPSHOT: snapshot.name, HOLDFAST_OPERATION: operation, HOLDFAST_SUBVOLUME: path },
+      ...guardsOf(snapshot.name, context),
+    }),
   );
-  const judged = await judge(ended, expected, context, signal);
+  const gone = async () => ((await subject.snapshotter.subvolumes(signal)).includes(subvolume) ? [] : [path]);
+  const judged = await judge(ended, expected, gone, context, signal);
   // from here an abort must not keep the data from being taken back
   const back =
     autoRollback && judged.bad !== null
       ? await takeBack(snapshot, judged.bad, expected, before, context)
-      : { outcome: judged.outcome, rollback: null, rollbackError: null };
+      : { ...NOT_BACK, outcome: judged.outcome };
   await context.catalog.recordSnapshot({ ...snapshot, outcome: back.outcome });
   await entry.done();
   await retainSnapshots(subject, context);
@@ -137,14 +144,40 @@ async function takeBack(
   expected: Expectation,
   startAgain: readonly Stopped[],
   context: GuardContext,
-): Promise<Pick<GuardReport, 'rollback' | 'rollbackError'> & { readonly outcome: SnapshotOutcome }> {
+): Promise<NotBack & { readonly outcome: SnapshotOutcome }> {
   const own = new AbortController().signal;
+  const startedAt = context.clock.now();
   try {
-    const plan = await planRollback({ what: { snapshot: snapshot.name }, withDependencies: false }, context, own);
+    const plan = await planRollback({ what: { snapshot: snapshot.name }, withDependencies: false }, context, own).catch(
+      async (error: unknown) => {
+        await recordRefused(snapshot, reason, startedAt, context);
+        throw error;
+      },
+    );
     const report = await rollback(plan, { reason, expected, startAgain }, context, own);
     const outcome = report.outcome === 'success' ? 'rolled_back' : 'rollback_failed';
-    return { outcome, rollback: report, rollbackError: null };
+    return { ...NOT_BACK, outcome, rollback: report };
   } catch (error) {
-    return { outcome: 'rollback_failed', rollback: null, rollbackError: wordsOfAll(error) };
+    return { ...NOT_BACK, outcome: 'rollback_failed', ...whyNotBack(error) };
   }
+}
+
+type NotBack = Pick<GuardReport, 'rollback' | 'rollbackError' | 'rollbackHint'>;
+
+/** A recovery that was not even begun has failed like one that broke off. */
+const recordRefused = (
+  { name, subvolume }: Snapshot,
+  reason: Recovery['reason'],
+  startedAt: Temporal.Instant,
+  { catalog, clock, identifiers }: GuardContext,
+): Promise<void> =>
+  catalog.recordRecovery({
+    ...{ id: identifiers.next(startedAt), subject: { kind: 'subvolume', name: subvolume }, restored: name, reason },
+    ...{ startedAt, durationMs: startedAt.until(clock.now()).total('milliseconds'), outcome: 'failed', kept: [] },
+  });
+
+/** Why a rollback failed, and what to do next where that is known. */
+export function whyNotBack(error: unknown): { readonly rollbackError: string; readonly rollbackHint: string | null } {
+  const cause = firstOf(error);
+  return { rollbackError: wordsOfAll(error), rollbackHint: cause instanceof HoldfastError ? cause.hint : null };
 }

@@ -26,20 +26,31 @@ function worksOn(entry: OpenEntry, pool: string, subvolumes: readonly string[]):
   return other.pool === pool && (other.subvolumes ?? []).some((name) => subvolumes.includes(name));
 }
 
+/** A guard waits for its command: what the command starts must not wait for the guard. */
+export function isOwn({ detail }: OpenEntry, guardedBy: readonly string[]): boolean {
+  const { point, snapshot } = (detail ?? {}) as { readonly point?: unknown; readonly snapshot?: unknown };
+  return guardedBy.some((own) => own === point || own === snapshot);
+}
+
 /** Waits until the commands of other guards on these subvolumes have ended: an exchange would pull the data from beneath
- *  them. @throws StateBusy when the limit is over */
+ *  them. A command that takes back what its own guard protects would wait for itself. @throws StateBusy when the limit is over */
 export async function waitForCommands(
   pool: string,
   subvolumes: readonly string[],
-  { journal, clock, guard, progress }: Pick<GuardContext, 'journal' | 'clock' | 'guard' | 'progress'>,
+  {
+    journal,
+    clock,
+    guard,
+    progress,
+    guardedBy,
+  }: Pick<GuardContext, 'journal' | 'clock' | 'guard' | 'progress' | 'guardedBy'>,
   signal: AbortSignal,
 ): Promise<void> {
   const opened = await journal();
   const end = clock.monotonicMs() + guard.limit * 1000;
   for (let told = false; ; ) {
-    const other = opened
-      .open()
-      .find((entry) => entry.verb === VERBS.command && entry.state === 'running' && worksOn(entry, pool, subvolumes));
+    const stands = (entry: OpenEntry): boolean => entry.verb === VERBS.command && worksOn(entry, pool, subvolumes);
+    const other = opened.open().find((entry) => entry.state === 'running' && stands(entry) && !isOwn(entry, guardedBy));
     if (other === undefined) return;
     if (clock.monotonicMs() >= end) {
       const words = `The command of another guard (process ${other.owner.pid}) still runs on ${other.subject} after ${formatDuration(guard.limit)}.`;

@@ -36,7 +36,8 @@ async function settle(
   { reason, outcome, kept }: Recovery,
   catalog: Pick<Catalog, 'recordSnapshot'>,
 ): Promise<void> {
-  const own = reason !== 'manual-recovery' && kept.length > 0; // without a kept state nothing was exchanged
+  // one that failed without a kept state exchanged nothing; where the subvolume was gone there was none to keep
+  const own = reason !== 'manual-recovery' && (kept.length > 0 || outcome === 'success');
   if (!own || snapshot.outcome !== 'pending') return;
   await catalog.recordSnapshot({ ...snapshot, outcome: outcome === 'success' ? 'rolled_back' : 'rollback_failed' });
 }

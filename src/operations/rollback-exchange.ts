@@ -12,6 +12,9 @@ export interface Remount extends OwnMount {
   readonly path: string;
 }
 
+/** Who is on a subvolume that is gone: nobody whom an exchange would leave behind. */
+const NOBODY: Occupancy = { occupants: [], own: [], foreign: [], inner: [] };
+
 /** Up to the last exchange, all journalled: left with an error, the caller's journal takes it back. */
 export async function exchange(
   plan: RollbackPlan,
@@ -24,7 +27,8 @@ export async function exchange(
   const once = units.length === 0 && plan.replacements.every(({ snapshotter }) => snapshotter.capabilities.instant);
   const look = async (owners: readonly Unit[]): Promise<readonly Occupancy[]> => {
     const found: Occupancy[] = [];
-    for (const { state } of plan.replacements) found.push(await refuseOccupied(state.path, owners, context, signal));
+    for (const { state } of plan.replacements)
+      found.push(state.exists ? await refuseOccupied(state.path, owners, context, signal) : NOBODY);
     return found;
   };
   if (!once) await look(units);
@@ -60,15 +64,13 @@ async function swap(
   journal: JournalEntry,
   signal: AbortSignal,
 ): Promise<void> {
-  if (snapshotter.capabilities.atomic) {
+  if (snapshotter.capabilities.atomic && kept !== null) {
     const step = { left: subvolume, right: provisional, identity: state.identity ?? '' };
     return journal.step({ kind: 'subvolume-exchanged', pool, ...step }, () =>
       snapshotter.exchange(subvolume, provisional, signal),
     );
   }
-  for (const [from, to] of [
-    [subvolume, kept],
-    [provisional, subvolume],
-  ] as const)
+  const aside = kept === null ? [] : [[subvolume, kept] as const];
+  for (const [from, to] of [...aside, [provisional, subvolume] as const])
     await journal.step({ kind: 'subvolume-renamed', pool, from, to }, () => snapshotter.rename(from, to, signal));
 }

@@ -33,6 +33,7 @@ export async function stillOnOldData(
   const units = plan.units.map(({ unit }) => unit);
   const problems: string[] = [];
   for (const { keptPath, subvolume } of plan.replacements) {
+    if (keptPath === null) continue;
     const users = await usersOf(keptPath, units, context, signal);
     if (users.length === 0) continue;
     problems.push(`${users.join(', ')} still uses the state of ${subvolume} from before, now ${keptPath}: restart it`);

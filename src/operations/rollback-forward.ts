@@ -23,7 +23,8 @@ export function remaining(
 }
 
 function afterSwap({ pool, subvolume, provisional, kept, state, snapshotter }: Replacement): readonly ForwardStep[] {
-  const atomic = snapshotter.capabilities.atomic;
+  if (kept === null) return [];
+  const { atomic } = snapshotter.capabilities;
   return [
     ...(atomic ? [{ kind: 'subvolume-renamed', pool, from: provisional, to: kept } as const] : []),
     ...(state.nested.length > 0
@@ -43,6 +44,7 @@ export async function goForward(
   const problems: string[] = [];
   const own = new AbortController().signal;
   for (const { subvolume, provisional, kept, state, snapshotter } of plan.replacements) {
+    if (kept === null) continue;
     if (snapshotter.capabilities.atomic) await snapshotter.rename(provisional, kept, own);
     if (state.nested.length > 0) await snapshotter.moveNested(state.nested, kept, subvolume, own);
   }

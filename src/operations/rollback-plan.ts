@@ -31,9 +31,10 @@ export interface RollbackRequest {
 export interface Replacement extends Subject {
   readonly snapshot: StoredSnapshot;
   readonly state: SubvolumeState;
-  /** Where the present state goes, and under which name the writable copy is made; both directly in the pool. */
-  readonly kept: string;
-  readonly keptPath: string;
+  /** Where the present state goes, directly in the pool; null where nothing is left of it. */
+  readonly kept: string | null;
+  readonly keptPath: string | null;
+  /** Under which name the writable copy is made, directly in the pool. */
   readonly provisional: string;
 }
 
@@ -48,7 +49,7 @@ export interface RollbackPlan {
 }
 
 /** Finds out, without touching anything, what a rollback would stop and replace.
- *  @throws Usage, SnapshotMissing, SubvolumeMissing, NestedSubvolumes, PoolUnusable */
+ *  @throws Usage, SnapshotMissing, SubvolumeMissing, TargetExists, NestedSubvolumes, PoolUnusable */
 export async function planRollback(
   { what, withDependencies }: RollbackRequest,
   context: GuardContext,
@@ -85,7 +86,7 @@ async function newestOf(
   context: GuardContext,
   signal: AbortSignal,
 ): Promise<Subject & { readonly snapshot: StoredSnapshot }> {
-  const subject = await findSubvolume(subvolume, context, signal);
+  const subject = await findSubvolume(subvolume, context, signal, { mayBeGone: true });
   const snapshot = (await knownIn(subject, context, signal)).find(
     ({ kind, subvolume: owner, outcome }) =>
       kind === 'snapshot' && owner === subvolume && (!lastGood || outcome === 'success'),
@@ -129,15 +130,6 @@ async function replacementOf(
 ): Promise<Replacement> {
   const { subvolume, snapshotter, definition } = subject;
   const state = await snapshotter.examine(subvolume, signal);
-  if (!state.exists)
-    throw new HoldfastError(
-      'SubvolumeMissing',
-      `${state.path} does not exist, so nothing can be exchanged.`,
-      subvolume,
-      {
-        hint: `Make it by hand: btrfs subvolume snapshot ${snapshot.path} ${state.path}`,
-      },
-    );
   if (state.readOnlyPool)
     throw new HoldfastError('PoolUnusable', `${snapshotter.path} is mounted read-only.`, snapshotter.path);
   if (state.nested.length > 0 && definition.nested !== 'move')
@@ -146,19 +138,27 @@ async function replacementOf(
       `${state.path} holds other subvolumes: ${state.nested.join(', ')}.`,
       subvolume,
     );
-  const wanted = keptStateName(subvolume, at, context.zone);
-  const kept = await firstFree(
+  const kept = state.exists ? await freeKeptName(subject, at, context, signal) : null;
+  if (kept === null && (await snapshotter.holds(subvolume, signal)))
+    throw new HoldfastError('TargetExists', `${state.path} is there and is no subvolume any more.`, state.path, {
+      hint: `Stop what uses it and move it aside: mv ${state.path} ${state.path}.aside; then take the snapshot back again`,
+    });
+  return {
+    ...subject,
+    ...{ snapshot, state, kept, keptPath: kept === null ? null : `${snapshotter.path}/${kept}` },
+    provisional: `${PROVISIONAL}rollback-${id}-${count}`,
+  };
+}
+
+function freeKeptName(
+  { subvolume, snapshotter }: Subject,
+  at: Temporal.Instant,
+  { zone }: Pick<GuardContext, 'zone'>,
+  signal: AbortSignal,
+): Promise<string> {
+  const wanted = keptStateName(subvolume, at, zone);
+  return firstFree(
     (number) => numbered(wanted, number),
     (name) => snapshotter.holds(name, signal),
   );
-  return {
-    ...subject,
-    ...{
-      snapshot,
-      state,
-      kept,
-      keptPath: `${snapshotter.path}/${kept}`,
-      provisional: `${PROVISIONAL}rollback-${id}-${count}`,
-    },
-  };
 }

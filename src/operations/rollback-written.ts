@@ -3,11 +3,12 @@ import { type DiffTotals, totalsOf } from './diff.ts';
 import type { GuardContext } from './guard-context.ts';
 import type { RollbackPlan } from './rollback-plan.ts';
 
-/** What was written since the snapshots of a plan, in the order of its replacements, before anybody decides. */
-export async function writtenSince(plan: RollbackPlan, signal: AbortSignal): Promise<readonly DiffTotals[]> {
-  const written: DiffTotals[] = [];
-  for (const { snapshotter, snapshot, subvolume } of plan.replacements)
-    written.push(await totalsOf(snapshotter.diff(snapshot.name, null, signal, subvolume)));
+/** What was written since the snapshots of a plan, in the order of its replacements, before anybody decides. Null where
+ *  nothing is left to compare with. */
+export async function writtenSince(plan: RollbackPlan, signal: AbortSignal): Promise<readonly (DiffTotals | null)[]> {
+  const written: (DiffTotals | null)[] = [];
+  for (const { snapshotter, snapshot, subvolume, state } of plan.replacements)
+    written.push(state.exists ? await totalsOf(snapshotter.diff(snapshot.name, null, signal, subvolume)) : null);
   return written;
 }
 
@@ -21,11 +22,11 @@ export async function writtenInKept(
   const written: (DiffTotals | null)[] = [];
   for (const { snapshotter, snapshot, kept, subvolume } of plan.replacements)
     try {
-      written.push(await totalsOf(snapshotter.diff(snapshot.name, kept, signal, subvolume)));
+      written.push(kept === null ? null : await totalsOf(snapshotter.diff(snapshot.name, kept, signal, subvolume)));
     } catch (error) {
       signal.throwIfAborted();
       const text = `what was written since cannot be told: ${messageOf(error)}`;
-      progress({ type: 'warning', subject: kept, text });
+      progress({ type: 'warning', subject: kept ?? subvolume, text });
       written.push(null);
     }
   return written;

@@ -27,7 +27,8 @@ export interface RollbackReport {
   readonly replaced: readonly {
     readonly subvolume: string;
     readonly snapshot: string;
-    readonly kept: string;
+    /** Null where nothing was left of the subvolume. */
+    readonly kept: string | null;
     /** Null where it could not be told. */
     readonly written: DiffTotals | null;
   }[];
@@ -56,7 +57,9 @@ export async function rollback(
     ...{ restored: plan.replacements[0]?.snapshot.name ?? '', reason: options.reason },
     durationMs: Math.round(context.clock.monotonicMs() - fromMs),
   });
-  const kept = plan.replacements.map(({ keptPath }) => ({ host: 'local', path: keptPath, until }));
+  const kept = plan.replacements.flatMap(({ keptPath }) =>
+    keptPath === null ? [] : [{ host: 'local', path: keptPath, until }],
+  );
   let exchanged = false;
   try {
     const expected = options.expected ?? (await expectationOf(plan, context, signal));

@@ -3,7 +3,7 @@ import { HoldfastError } from '../domain/errors.ts';
 import { isBelow } from '../domain/tree-path.ts';
 import type { OpenEntry } from '../journal/journal.ts';
 import type { Context } from './context.ts';
-import { VERBS } from './guards.ts';
+import { isOwn, VERBS } from './guards.ts';
 
 const LOOK_AGAIN_MS = 500;
 
@@ -13,8 +13,6 @@ interface ServiceDetail {
   readonly service?: unknown;
   readonly paths?: unknown;
   readonly folders?: readonly string[];
-  readonly point?: unknown;
-  readonly snapshot?: unknown;
 }
 
 const detailOf = ({ detail }: OpenEntry): ServiceDetail => (detail as ServiceDetail | null) ?? {};
@@ -52,10 +50,6 @@ export const waitForServiceCommands = (service: string, context: WaitPorts, sign
   );
 
 type WaitPorts = Pick<Context, 'journal' | 'clock' | 'progress' | 'settling' | 'guardedBy'>;
-
-/** A guard waits for its command: what the command starts must not wait for the guard. */
-const isOwn = (entry: OpenEntry, guardedBy: string | undefined): boolean =>
-  guardedBy !== undefined && [detailOf(entry).point, detailOf(entry).snapshot].includes(guardedBy);
 
 async function waitFor(
   service: string,

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type BtrfsPool, btrfsPool, hasBtrfs } from '../services/btrfs.ts';
 import { aMachineOn, type PoolMachine } from '../services/pool-machine.ts';
+import { PROGRAM } from '../services/program.ts';
 import { type Json, tool } from './holdfast.ts';
 
 describe.runIf(hasBtrfs())('rollback', () => {
@@ -66,6 +67,61 @@ describe.runIf(hasBtrfs())('rollback', () => {
     expect(listing().split('\n').toSorted()).toEqual(before);
     machine.passes('rollback', '--snapshot', replaced[0].kept.split('/').at(-1), '--auto-confirm');
     expect(listing()).toBe(broken);
+  });
+
+  test('a subvolume that a command deletes is bad whatever the checks say, and comes back with and without guard', () => {
+    const { machine, write } = aMachineOn(pool, 'gone');
+    write('state.txt', 'before\n');
+    const inside = join(pool.path, 'gone');
+    const deleting = (...more: string[]): string[] => [
+      ...['guard', '--subvolume', 'gone', '--operation', 'delete', ...more],
+      ...['--command', `btrfs -q subvolume delete ${inside}`],
+    ];
+    expect(machine.json(2, ...deleting('--auto-rollback'))).toMatchObject({
+      ...{ outcome: 'rolled_back', validation: { checks: [{ name: `data ${inside}`, outcome: 'failed' }] } },
+      rollback: { outcome: 'success', replaced: [{ kept: null, written: null }], recovery: { kept: [] } },
+    });
+    expect(state('gone')).toBe('before');
+    write('state.txt', 'after\n');
+    expect(machine.json(2, ...deleting()).outcome).toBe('validation_failed');
+    expect(machine.passes('rollback', '--subvolume', 'gone', '--dry-run')).toMatch(/nothing is there now/);
+    machine.passes('rollback', '--subvolume', 'gone', '--auto-confirm');
+    expect(state('gone')).toBe('after');
+    expect(readdirSync(pool.path).filter((name) => /^gone|^\.holdfast/.test(name))).toEqual(['gone']);
+  });
+
+  test('what took the place of a subvolume is not touched: guard ends with 3, says what to do, and counts it', () => {
+    const { machine, write } = aMachineOn(pool, 'folder');
+    write('state.txt', 'before\n');
+    const inside = join(pool.path, 'folder');
+    const line = `btrfs -q subvolume delete ${inside} && mkdir ${inside} && touch ${inside}/new`;
+    const words = ['guard', '--subvolume', 'folder', '--operation', 'x', '--auto-rollback', '--command', line];
+    const report = machine.json(3, ...words);
+    expect(report).toMatchObject({ outcome: 'rollback_failed', rollback: null, rolledBack: false });
+    expect(report.rollbackHint).toContain(`mv ${inside} ${inside}.aside`);
+    expect(readdirSync(inside)).toEqual(['new']);
+    const history = machine.json(0, 'history');
+    expect(history.recoveries).toMatchObject([{ outcome: 'failed', restored_snapshot: report.snapshot_name }]);
+    expect(history.figures.recoveries).toMatchObject({ total: 1, succeeded: 0 });
+    tool('mv', inside, `${inside}.aside`);
+    machine.passes('rollback', '--snapshot', report.snapshot_name, '--auto-confirm');
+    expect(state('folder')).toBe('before');
+  });
+
+  test('a guard inside the command of another one on the same subvolume does not wait for itself', () => {
+    const { machine, write } = aMachineOn(pool, 'twice');
+    write('state.txt', 'before\n');
+    const file = join(pool.path, 'twice', 'state.txt');
+    const guard = (operation: string): string[] => [
+      ...[...PROGRAM, 'guard', '--subvolume', 'twice', '--operation', operation, '--auto-rollback'],
+    ];
+    const quoted = (words: readonly string[]): string => words.map((word) => `'${word}'`).join(' ');
+    const innermost = [...guard('inner'), '--command', `echo inner > ${file}; exit 1`];
+    const between = [...guard('between'), '--command', `echo between > ${file}; ${quoted(innermost)}; test $? = 2`];
+    machine.passes(...guard('outer').slice(2), '--', ...between);
+    expect(state('twice')).toBe('between');
+    const { snapshots } = machine.json(0, 'history');
+    expect(snapshots.map(({ outcome }: Json) => outcome)).toEqual(['rolled_back', 'success', 'success']);
   });
 
   test('of guards that begin in the same second, each has a snapshot of its own', async () => {

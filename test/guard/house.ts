@@ -109,7 +109,7 @@ export function guardHouse(options: GuardHouseOptions = {}): GuardHouse {
     ...{ clock, identifiers, catalog, origin: 'here', version: '0', machine: 'backup', stateFolder: folder },
     ...{ services: new Map(), plans: new Map(), repositoryNames: [], forbiddenPaths: [], configuration: {} },
     ...{ repository: notHere, source: notHere, format: notHere, unit: openFrom(units) },
-    ...{ checks: notHere, settling: SETTLE_DEFAULTS, containers: async () => memoryContainers() },
+    ...{ checks: notHere, settling: SETTLE_DEFAULTS, guardedBy: [], containers: async () => memoryContainers() },
     host: async () => (options.snapshotter === undefined ? hostOf(memory) : localHost()),
     ...{ pools: new Map([['main', definition]]), guard: { ...GUARD_DEFAULTS, minFree: 0.1 }, zone: 'UTC' },
     ...{ mounts: mountTable, ownPaths: [folder], snapshotter: async () => pool },

@@ -85,11 +85,30 @@ test('a rollback can itself be rolled back, by the name of the kept state', asyn
   const snapshot = await snapshotOf(made, 'media');
   made.pool.write('media', 'file', 'now');
   const first = await takeBack(made, { snapshot });
-  const kept = first.replaced[0]?.kept.split('/').at(-1) ?? '';
+  const kept = first.replaced[0]?.kept?.split('/').at(-1) ?? '';
   const second = await takeBack(made, { snapshot: kept });
   expect(made.pool.files('media')).toEqual({ file: 'now' });
-  expect(made.pool.files(second.replaced[0]?.kept.split('/').at(-1) ?? '')).toEqual({ file: 'then' });
+  expect(made.pool.files(second.replaced[0]?.kept?.split('/').at(-1) ?? '')).toEqual({ file: 'then' });
 });
+
+test.each([{ atomic: true }, { atomic: false }])(
+  'a subvolume that is gone is made again, $atomic; when that fails nothing is left behind and units run',
+  async ({ atomic }) => {
+    using made = house({ atomic });
+    made.declare('media', { units: [{ systemd: 'a.service' }] });
+    made.unit('a.service');
+    const snapshot = await snapshotOf(made, 'media');
+    await made.pool.rename('media', 'elsewhere', signal);
+    const before = await made.pool.subvolumes(signal);
+    made.pool.failNext('rename', new HoldfastError('PoolUnusable', 'The disk is gone.', 'main'));
+    await expect(takeBack(made, { snapshot })).rejects.toMatchObject({ code: 'PoolUnusable' });
+    expect([await made.pool.subvolumes(signal), made.journal.open()]).toEqual([before, []]);
+    expect(made.calls).toEqual(['stop a.service', 'start a.service: a.service']);
+    const report = await takeBack(made, { subvolume: 'media', lastGood: false });
+    expect(report).toMatchObject({ outcome: 'success', replaced: [{ kept: null, written: null }] });
+    expect(made.pool.files('media')).toEqual({ file: 'then' });
+  },
+);
 
 test('a snapshot that was made by hand can be taken back', async () => {
   using made = house();

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from 'vitest';
@@ -72,6 +72,20 @@ describe('a command that is guarded over a whole service', () => {
     };
     const report = await guardService(request, breaks(data, 0), bad, signal);
     expect(report).toMatchObject({ outcome: 'rolled_back', exitCode: 2, validation: { outcome: 'invalid' } });
+    expect(readFileSync(join(data, 'file'), 'utf8')).toBe('then');
+  });
+
+  test('is taken back when it ends well and a tree is gone, which no check says', async () => {
+    const { made, context, data } = await house();
+    using _ = made;
+    const removes = async (): Promise<CommandEnd> => {
+      rmSync(data, { recursive: true });
+      return { exitCode: 0, interrupted: null };
+    };
+    expect(await guardService(request, removes, context, signal)).toMatchObject({
+      ...{ outcome: 'rolled_back', exitCode: 2, commandExit: 0 },
+      validation: { outcome: 'invalid', checks: [{ name: `data ${data}`, outcome: 'failed' }] },
+    });
     expect(readFileSync(join(data, 'file'), 'utf8')).toBe('then');
   });
 

@@ -93,6 +93,7 @@ export async function house(): Promise<House> {
       machine: 'backup',
       stateFolder: folder,
       forbiddenPaths: [],
+      guardedBy: [],
     },
     progress: (event) => void events.push(event),
     repository: async (name) => {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -9,6 +9,7 @@ import { format as mariadb } from '../../src/adapters/sources/mariadb/index.ts';
 import { format as postgres } from '../../src/adapters/sources/postgres/index.ts';
 import { format as redis } from '../../src/adapters/sources/redis/index.ts';
 import type { ServiceDefinition } from '../../src/domain/definitions.ts';
+import { HoldfastError } from '../../src/domain/errors.ts';
 import type { Facts } from '../../src/domain/facts.ts';
 import type { Item, Manifest, Root } from '../../src/domain/manifest.ts';
 import { DEFAULT_OBJECTIVES } from '../../src/domain/objectives.ts';
@@ -88,7 +89,15 @@ export async function fixture(folder = realpathSync(mkdtempSync(join(tmpdir(), '
   const journal = journalIn(folder, catalog, units, { databases });
   const context: Context = {
     ...{ clock: systemClock, identifiers, catalog, services, plans: new Map(), repositoryNames: [repository.name] },
-    ...{ origin: 'here', version: '0', machine: 'backup', stateFolder: folder, forbiddenPaths: [], configuration: {} },
+    ...{
+      origin: 'here',
+      version: '0',
+      machine: 'backup',
+      stateFolder: folder,
+      forbiddenPaths: [],
+      configuration: {},
+      guardedBy: [],
+    },
     progress: (event) => void events.push(event),
     repository: async () => repository,
     source: async (_, { name }) => sources.get(name) as Source,
@@ -229,7 +238,11 @@ function treeSource(name: string, roots: readonly string[], exclude: readonly st
       return { items: [{ ...item, completed }], [Symbol.asyncDispose]: async () => {} };
     },
     query: () => Promise.reject(new Error('it has no database')),
-    snapshotRoots: async () => [],
+    snapshotRoots: async () => {
+      const gone = roots.find((path) => !existsSync(path));
+      if (gone !== undefined) throw new HoldfastError('SourceMissing', `${gone} does not exist.`, gone);
+      return [];
+    },
     holdsDatabases: async () => false,
     databases: null,
     placements: async (stored): Promise<readonly InPlacePath[]> =>

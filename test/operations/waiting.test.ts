@@ -47,7 +47,7 @@ describe('while a guard or a restore works on a service', () => {
     made.source('data');
     await using guard = await begin(made, 'guard', { point: '01GUARD' });
     await using command = await begin(made, 'guarded command', { point: '01GUARD' });
-    const context = { ...made.context, guardedBy: '01GUARD' };
+    const context = { ...made.context, guardedBy: ['01OUTER', '01GUARD'] };
     const request = { services: [], plan: null, repositories: ['first'], acceptLoss: [], lockWaitMs: 0 };
     expect((await backup(request, context, signal)).outcome).toBe('passed');
     expect(waits(made)).toBe(false);

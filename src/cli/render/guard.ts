@@ -16,6 +16,7 @@ export const guardAsJson = (report: GuardReport): object => ({
   validation: report.validation === null ? null : validationAsJson(report.validation),
   rollback: report.rollback === null ? null : rollbackAsJson(report.rollback),
   rollbackError: report.rollbackError,
+  rollbackHint: report.rollbackHint,
   exitCode: report.exitCode,
   durationMs: report.durationMs,
 });
@@ -31,14 +32,17 @@ export const OUTCOMES: Readonly<Record<GuardReport['outcome'], string>> = {
 };
 
 export function guardForPeople(report: GuardReport): string {
-  const { operation, outcome, snapshot, commandExit, commandError, validation, rollback, rollbackError } = report;
-  const untouched = outcome === 'command_failed' || outcome === 'validation_failed' || outcome === 'pending';
+  const { operation, outcome, snapshot, commandExit, commandError, validation, rollback, rollbackError, rollbackHint } =
+    report;
+  const untouched =
+    outcome === 'command_failed' || outcome === 'validation_failed' || outcome === 'pending' || rollbackError !== null;
   return [
     ...(commandError === null ? [] : [printable(commandError)]),
     ...(commandExit === null || commandExit === 0 ? [] : [`the command ended with ${commandExit}`]),
     ...(validation === null ? [] : validationForPeople(validation)),
     ...(rollback === null ? [] : [rollbackForPeople(rollback)]),
     ...(rollbackError === null ? [] : [`the data could not be taken back: ${printable(rollbackError)}`]),
+    ...(rollbackHint === null ? [] : [`  next: ${printable(rollbackHint)}`]),
     `guard ${printable(operation)}: ${OUTCOMES[outcome]}, ${formatDuration(report.durationMs / 1000)}`,
     ...(snapshot === null ? [`  why: ${printable(report.decision.reason)}`] : [`  snapshot: ${printable(snapshot)}`]),
     ...(untouched && snapshot !== null ? [`  back: holdfast rollback --snapshot ${printable(snapshot)}`] : []),

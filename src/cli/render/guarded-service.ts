@@ -35,19 +35,33 @@ export const guardedServiceAsJson = (report: GuardServiceReport): object => ({
   validation: report.validation === null ? null : validationAsJson(report.validation),
   rollback: report.rollback === null ? null : serviceRollbackAsJson(report.rollback),
   rollbackError: report.rollbackError,
+  rollbackHint: report.rollbackHint,
   exitCode: report.exitCode,
   durationMs: report.durationMs,
 });
 
 export function guardedServiceForPeople(report: GuardServiceReport): string {
-  const { service, operation, outcome, point, commandExit, commandError, validation, rollback, rollbackError } = report;
-  const untouched = outcome === 'command_failed' || outcome === 'validation_failed' || outcome === 'pending';
+  const {
+    service,
+    operation,
+    outcome,
+    point,
+    commandExit,
+    commandError,
+    validation,
+    rollback,
+    rollbackError,
+    rollbackHint,
+  } = report;
+  const untouched =
+    outcome === 'command_failed' || outcome === 'validation_failed' || outcome === 'pending' || rollbackError !== null;
   return [
     ...(commandError === null ? [] : [printable(commandError)]),
     ...(commandExit === null || commandExit === 0 ? [] : [`the command ended with ${commandExit}`]),
     ...(validation === null ? [] : validationForPeople(validation)),
     ...(rollback === null ? [] : [serviceRollbackForPeople(rollback)]),
     ...(rollbackError === null ? [] : [`the service could not be taken back: ${printable(rollbackError)}`]),
+    ...(rollbackHint === null ? [] : [`  next: ${printable(rollbackHint)}`]),
     `guard ${printable(operation)}: ${OUTCOMES[outcome]}, ${formatDuration(report.durationMs / 1000)}`,
     ...(point === null ? [`  why: ${printable(report.decision.reason)}`] : pointForPeople(point)),
     ...(untouched && point !== null ? [`  back: holdfast rollback --service ${service} --point ${point.id}`] : []),

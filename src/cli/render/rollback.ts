@@ -20,7 +20,7 @@ export const rollbackAsJson = (report: RollbackReport): object => ({
 
 export const rollbackPlanAsJson = (
   { subvolume, replacements, leftAlone, units }: RollbackPlan,
-  written: readonly DiffTotals[],
+  written: readonly (DiffTotals | null)[],
 ): object => ({
   dryRun: true,
   subvolume,
@@ -32,6 +32,8 @@ export const rollbackPlanAsJson = (
   units: units.map(({ unit, running }) => ({ name: unit.name, running })),
 });
 
+const NOTHING_NOW = '  nothing is there now';
+
 const unitLines = (units: RollbackPlan['units']): readonly string[] =>
   units.map(({ unit, running }) => (running ? `stops ${unit.name}` : `${unit.name} is down and stays down`));
 
@@ -39,7 +41,7 @@ const unitLines = (units: RollbackPlan['units']): readonly string[] =>
  *  @param written null where nobody decides by it: then the report tells */
 export function rollbackPreview(
   { replacements, leftAlone, units }: RollbackPlan,
-  written: readonly DiffTotals[] | null,
+  written: readonly (DiffTotals | null)[] | null,
   now: Temporal.Instant,
 ): string {
   return [
@@ -47,7 +49,7 @@ export function rollbackPreview(
     ...replacements.flatMap(({ subvolume, snapshot, keptPath }, index) => [
       `replaces ${printable(subvolume)} by ${printable(snapshot.name)} of ${timeForPeople(snapshot.madeAt)}, ${ageForPeople(snapshot.madeAt, now)}`,
       ...writtenLine(written?.[index]),
-      `  the present state is kept: ${printable(keptPath)}`,
+      keptPath === null ? NOTHING_NOW : `  the present state is kept: ${printable(keptPath)}`,
     ]),
     ...leftAlone.map(({ subvolume, reason }) => `leaves ${printable(subvolume)} as it is: ${printable(reason)}`),
   ].join('\n');
@@ -59,7 +61,7 @@ const writtenLine = (written: DiffTotals | null | undefined): readonly string[] 
 export function rollbackForPeople({ outcome, recovery, replaced, problems, validation }: RollbackReport): string {
   return [
     ...replaced.flatMap(({ subvolume, snapshot, kept, written }) => [
-      `${printable(subvolume)} is ${printable(snapshot)} again; the state before is ${printable(kept)}`,
+      `${printable(subvolume)} is ${printable(snapshot)} again; ${kept === null ? 'nothing was left of it' : `the state before is ${printable(kept)}`}`,
       ...writtenLine(written),
     ]),
     ...validationForPeople(validation),
@@ -80,7 +82,7 @@ export const pathRollbackPreview = ({ snapshot, path, kept, units }: PathRollbac
   [
     ...unitLines(units),
     `${kept === null ? 'makes' : 'replaces'} ${printable(path)} as in ${printable(snapshot.name)} of ${timeForPeople(snapshot.madeAt)}, ${ageForPeople(snapshot.madeAt, now)}`,
-    kept === null ? '  nothing is there now' : `  the present state is kept: ${printable(kept)}`,
+    kept === null ? NOTHING_NOW : `  the present state is kept: ${printable(kept)}`,
   ].join('\n');
 
 export const pathRollbackAsJson = (done: PathRollback): object => ({
