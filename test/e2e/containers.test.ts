@@ -144,6 +144,7 @@ ${yaml}`);
     const unbound = await container('fault-unbound', [...volume, ...STOPS, ...bind]);
     const removed = await container('fault-removed', [...volume, ...STOPS]);
     const renamed = await container('fault-renamed', [...volume, ...STOPS]);
+    const anew = await container('fault-anew', [...volume, ...STOPS]);
     // KILL ends what does not end in its time
     const deaf = await container(
       'fault-deaf',
@@ -156,6 +157,8 @@ ${yaml}`);
     await until(async () => (await stateOf(well)).startsWith('exited'), 'that it was stopped');
     await engine.docker('rm', '--force', removed);
     await engine.docker('rename', renamed, 'fault-other');
+    await engine.docker('rm', '--force', anew);
+    await container(anew, [...volume, ...STOPS]);
     rmSync(bound, { recursive: true });
     const ended = await running.ended;
     expect(ended, ended.stderr).toMatchObject({ exitCode: 3 });
@@ -170,6 +173,7 @@ ${yaml}`);
     expect(await stateOf(unbound)).toMatch(/^exited/);
     expect(await stateOf('fault-other')).toMatch(/^running/);
     expect(said).not.toContain(renamed);
+    expect(said).toContain(`container ${anew} was started by somebody while runner was read`);
 
     // it is started again as soon as it can be, and nothing stays open for the one that is gone
     expect(machine.run(['list']).stderr).toContain('left open steps');
@@ -177,7 +181,7 @@ ${yaml}`);
     machine.passes('unlock');
     expect(await stateOf(unbound)).toMatch(/^running/);
     expect(machine.run(['list']).stderr).not.toContain('left open steps');
-    await engine.docker('rm', '--force', well, unbound, deaf, 'fault-other');
+    await engine.docker('rm', '--force', well, unbound, deaf, anew, 'fault-other');
   }, 120_000);
 
   test('a backup that is killed while containers are down is repaired by the next command that writes', async () => {

@@ -16,6 +16,7 @@ export function containerUnit(reference: Reference, host: Host, environment: Eng
   const engine = containerEngine(name, host, environment);
   /** As it was last looked at. */
   let seen: Container | null = null;
+  let stopped: string | null = null;
   /** By its identity; by its name when it was made anew. */
   async function byEither<Result>(work: (known: string) => Promise<Result>): Promise<Result> {
     try {
@@ -35,7 +36,12 @@ export function containerUnit(reference: Reference, host: Host, environment: Eng
     name,
     reference,
     tellsDowntime: true,
-    downMs: async (members, signal) => (members.length === 0 ? null : downMsOf([await inspect(signal)])),
+    async downMs(members, signal) {
+      if (members.length === 0) return null;
+      const found = await inspect(signal);
+      // another one of this name was made meanwhile, and was never down
+      return stopped !== null && found.Id !== stopped ? 0 : downMsOf([found]);
+    },
     state: async (signal) => stateOf(await inspect(signal)),
     async running(signal) {
       const found = await inspect(signal);
@@ -45,7 +51,9 @@ export function containerUnit(reference: Reference, host: Host, environment: Eng
       // What was seen to run is stopped without another look: each takes as long as a start.
       const found = seen !== null && runs(seen) ? seen : await inspect(signal);
       seen = null;
-      if (runs(found) && !spared.has(nameOf(found))) await engine.stop(found, signal);
+      if (!runs(found) || spared.has(nameOf(found))) return;
+      stopped = found.Id;
+      await engine.stop(found, signal);
     },
     async start(members, signal) {
       // A start says itself that there is no such container, and what is down need not wait for another look.
