@@ -112,6 +112,33 @@ services:
     expect(await server.sql(report.kept[0].path, words)).toContain('VIEW `wi ki');
   }, 60_000);
 
+  test('a row that is larger than the server takes comes back, and the server takes no more afterwards', async () => {
+    const name = await database(
+      "create table t (x int, b longblob); insert into t values (1, repeat(unhex('00ff27'), 3000000)), (2, 'small')",
+    );
+    const packet = 'select @@global.max_allowed_packet';
+    expect(await server.sql(null, packet)).toBe(`${16 * 1024 ** 2}`);
+    const machine = machineWith({ database: name });
+    machine.passes('backup');
+    machine.passes('restore', 'wiki', '--in-place', '--yes');
+    expect(await server.sql(name, 'select x, md5(b) from t order by x')).toBe(
+      `1\t${await server.sql(null, "select md5(repeat(unhex('00ff27'), 3000000))")}\n2\t${await server.sql(null, "select md5('small')")}`,
+    );
+    expect(await server.sql(null, packet)).toBe(`${16 * 1024 ** 2}`);
+    await server.sql(
+      null,
+      `create user small; grant all on \`look\`.* to small; grant select, show view, trigger, event on *.* to small`,
+    );
+    const limited = machineWith({ database: name, user: 'small' });
+    limited.passes('backup');
+    const { error } = limited.json(1, 'restore', 'wiki', '--database', 'look');
+    expect(error).toMatchObject({
+      code: 'SourceFailed',
+      hint: expect.stringContaining('SET GLOBAL max_allowed_packet'),
+    });
+    expect(await server.sql(null, "show databases like 'look'")).toBe('');
+  }, 60_000);
+
   test('a database whose name is longer than its item may be comes back beside itself and in place', async () => {
     const name = '長'.repeat(50);
     await server.sql(

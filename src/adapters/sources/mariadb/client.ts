@@ -127,6 +127,11 @@ function explained(error: unknown, database: string | null, user: string): unkno
       'SourceFailed',
       'It reads what is not there: where that is another database, restore that first: --item',
     );
+  if (/\b1449\b/.test(number))
+    return named(
+      'SourceFailed',
+      'Make the account that is named, CREATE USER: accounts are in no dump, and a view reads as its definer',
+    );
   if (/references invalid table/.test(said))
     return named(
       'SourceFailed',

@@ -5,7 +5,8 @@ import type { Databases, ServerAddress } from '../../../ports/source.ts';
 import { databaseOfItem } from '../server/names.ts';
 import * as args from './args.ts';
 import type { Client } from './client.ts';
-import { loadScript, renamed } from './load.ts';
+import { renamed } from './load.ts';
+import { loadLarge } from './load-large.ts';
 import { isOurs, listTables } from './look.ts';
 import { databaseExists } from './objects.ts';
 import { databaseNamedIn } from './read-script.ts';
@@ -40,9 +41,8 @@ export function databasesOf(
       const original = databaseNamedIn(await beginningOf(bytes()));
       if (original === null)
         throw new HoldfastError('Damaged', 'The dump does not say of which database it is.', database);
-      await client.lines(`CREATE DATABASE ${args.quoted(database)}`, signal);
       originals.set(database, original);
-      await loadScript(database, renamed(bytes(), original, database), client, signal);
+      await loadLarge(database, () => renamed(bytes(), original, database), client, signal);
       return isOurs(database) ? [] : await runningEvents(database, client, signal);
     },
     apply: () =>
