@@ -38,6 +38,11 @@ create function double_it(x int) returns int deterministic return x * 2$$
 create event later on schedule every 1 year starts '2037-01-01 00:00:00' disable do insert into log values ('e;')$$
 set sql_mode = 'NO_BACKSLASH_ESCAPES,ANSI_QUOTES'$$
 create procedure odd_mode() begin select 'ends with \\', "W" from (select 1 as "W") x; end$$
+set sql_mode = 'ORACLE'$$
+create package bundle as function answer return int; end;
+$$
+create package body bundle as function answer return int as begin return 42; end; end;
+$$
 set sql_mode = default$$
 delimiter ;
 `.replace('values (1, 2);', 'values (1, null), (2, 1);');
