@@ -125,13 +125,20 @@ async function stopsOf(
   return { ...found, units: [...declared, ...found.units] };
 }
 
+/** What stops while the service is read, and who can write to it. @throws as {@link containersAround} */
+export const stopsAround = async (
+  service: ServiceDefinition,
+  context: Pick<Context, 'unit' | 'containers' | 'progress'>,
+  signal: AbortSignal,
+): Promise<FoundStops> => await stopsOf(service, await containersAround(service, context, signal), context, signal);
+
 /** All that stops while the service is read, what is left down too. @throws as {@link containersAround} */
 export async function unitsToStop(
   service: ServiceDefinition,
   context: Pick<Context, 'unit' | 'containers' | 'progress'>,
   signal: AbortSignal = new AbortController().signal,
 ): Promise<readonly Unit[]> {
-  const { units, forGood } = await stopsOf(service, await containersAround(service, context, signal), context, signal);
+  const { units, forGood } = await stopsAround(service, context, signal);
   return [...units, ...forGood];
 }
 

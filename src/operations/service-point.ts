@@ -5,8 +5,9 @@ import { removableSnapshots } from '../domain/snapshot-retention.ts';
 import type { Repository } from '../ports/repository.ts';
 import type { Source } from '../ports/source.ts';
 import type { Unit } from '../ports/unit.ts';
-import { anomalyOf, repositoriesOf, sourcesOf, unitsToStop } from './backup.ts';
+import { anomalyOf, repositoriesOf, sourcesOf, stopsAround } from './backup.ts';
 import { capture } from './capture.ts';
+import { writtenMeanwhile } from './service-containers.ts';
 import type { ServiceContext } from './service-context.ts';
 import { labelOf, poolOfService, type RecordedPoint, recordedPoints, type ServicePoint } from './service-record.ts';
 import { nameCopies, planTrees, removeCopies, type TreePlan, takeCopies } from './service-trees.ts';
@@ -35,11 +36,14 @@ export async function planPoint(
   const sources = await sourcesOf(service, context);
   refuseWithoutWayBack(sources);
   for (const { databases } of sources) await databases?.confirmExchange([], signal);
-  const stopped = await unitsToStop(service, context);
-  const tree = await planTrees(service, sources, stopped.length > 0, context, signal);
-  const repository = tree.rest.length === 0 ? null : await archiveOf(service, context);
+  const { units, forGood, writers } = await stopsAround(service, context, signal);
+  const stopped = [...units, ...forGood];
   const on = await context.host(service.host);
   const { members: spared } = await servingOf(readFrom(sources), stopped, on, context, signal);
+  const written = writtenMeanwhile(writers, spared);
+  const holdsStill = (source: string): boolean => stopped.length > 0 && !written.has(source);
+  const tree = await planTrees(service, sources, holdsStill, context, signal);
+  const repository = tree.rest.length === 0 ? null : await archiveOf(service, context);
   return { service, tree, repository, stopped, spared };
 }
 

@@ -26,12 +26,13 @@ export interface TreePlan {
 
 /** Which trees the file system can snapshot. A source is held as a whole or not at all, and one that lies in another, or
  *  around it, is not: its place in the other's snapshot would be empty.
- *  @param quiescent its units are stopped, so that a copy that is not of one moment holds databases whole
+ *  @param holdsStill whether nobody writes to a source meanwhile, so that a copy that is not of one moment holds databases
+ *  whole
  *  @throws SourceMissing; NoSpace for a pool that is too full */
 export async function planTrees(
   service: ServiceDefinition,
   sources: readonly Source[],
-  quiescent: boolean,
+  holdsStill: (source: string) => boolean,
   context: ServiceContext,
   signal: AbortSignal,
 ): Promise<TreePlan> {
@@ -46,7 +47,7 @@ export async function planTrees(
     const source = sources[index] as Source;
     const apart = own.every(({ path }) => all.every((other) => other === path || !overlap(path, other)));
     const movable = own.length > 0 && own.every(({ stays = false }) => !stays);
-    const held = movable && apart ? await holdable(source, own, quiescent, context, signal) : null;
+    const held = movable && apart ? await holdable(source, own, holdsStill(source.name), context, signal) : null;
     if (held === null) rest.push(definition);
     else trees.push(...held);
   }

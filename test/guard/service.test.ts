@@ -2,6 +2,8 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from 'vitest';
+import type { Container } from '../../src/domain/containers.ts';
+import type { ServiceDefinition } from '../../src/domain/definitions.ts';
 import { HoldfastError } from '../../src/domain/errors.ts';
 import { GUARD_DEFAULTS } from '../../src/domain/guard.ts';
 import { SETTLE_DEFAULTS } from '../../src/domain/settling.ts';
@@ -10,7 +12,10 @@ import { type GuardServiceRequest, guardService } from '../../src/operations/gua
 import { withAdvice } from '../../src/operations/left-guards.ts';
 import { rollbackService } from '../../src/operations/rollback-service.ts';
 import type { ServiceContext } from '../../src/operations/service-context.ts';
+import { planPoint } from '../../src/operations/service-point.ts';
 import { recordedPoint } from '../../src/operations/service-record.ts';
+import { memoryContainers } from '../fakes/containers.ts';
+import { memorySnapshotter } from '../fakes/snapshotter.ts';
 import { memoryUnit } from '../fakes/unit.ts';
 import { memoryValidator } from '../fakes/validator.ts';
 import { type Fixture, fixture, signal } from '../operations/restore-fixture.ts';
@@ -115,6 +120,32 @@ describe('a command that is guarded over a whole service', () => {
     await expect(guardService({ ...request, service: 'nobody' }, run, context, signal)).rejects.toMatchObject({
       code: 'ServiceNotFound',
     });
+  });
+
+  test('has a database copied file by file only when no container goes on that can write to it', async () => {
+    const { made, context, data } = await house();
+    using _ = made;
+    const pool = memorySnapshotter({ clock: made.context.clock, kind: 'copy' });
+    pool.addSubvolume('data');
+    const app = memoryUnit({ reference: { kind: 'container', host: 'local', container: 'app' } });
+    const mounts = [{ kind: 'bind', source: data, writable: true }] as const;
+    const common = { running: true, createdAt: '', mounts, own: false };
+    const labels = { 'docker-volume-backup.stop-during-backup': 'true' };
+    const planned = async (...all: readonly Container[]): Promise<readonly string[]> => {
+      const around = { containers: async () => memoryContainers(all), unit: async () => app };
+      const source: ServiceContext['source'] = async (service, definition) => ({
+        ...(await context.source(service, definition)),
+        ...{ snapshotRoots: async () => [{ path: data, folder: true }], holdsDatabases: async () => true },
+      });
+      const within = { ...context, ...around, source, treePool: async () => 'main', snapshotter: async () => pool };
+      const service = made.services.get('mealie') as ServiceDefinition;
+      const sources = service.sources.map((source) => ({ ...source, settings: { files: [data] } }));
+      const { tree } = await planPoint({ ...service, sources }, within, signal);
+      return tree.trees.map(({ source }) => source);
+    };
+    const stops = { ...common, id: 'app', name: 'app', labels };
+    expect(await planned(stops)).toEqual(['data']);
+    expect(await planned(stops, { ...common, id: 'db', name: 'db', labels: {} })).toEqual([]);
   });
 
   test('is not started when a kind of source cannot be taken back', async () => {
