@@ -1,12 +1,13 @@
 import { VALIDATORS } from './adapters/registry.ts';
 import type { ServiceDefinition } from './domain/definitions.ts';
 import type { Host } from './ports/host.ts';
-import type { RestoredCheck, RestoredCopy, ScratchPlace } from './ports/scratch.ts';
+import type { LiveData, RestoredCheck, RestoredCopy, ScratchPlace } from './ports/scratch.ts';
 import type { Validator } from './ports/validator.ts';
 import { checkHost } from './process/check-host.ts';
 
 interface CheckSettings {
   readonly drill?: boolean;
+  readonly command?: readonly string[];
 }
 
 const LIVE = 'it reaches the live service';
@@ -27,7 +28,7 @@ export async function restoredChecks(
     const kind = [...VALIDATORS.keys()].find((each) => Object.hasOwn(Object(settings), each)) ?? '';
     const { drill } = settings as CheckSettings;
     const host = enclosed ?? inFolder(place.host, copy.folder);
-    const reason = reasonFor(kind, drill, enclosed !== null);
+    const reason = reasonFor(kind, drill, enclosed !== null) ?? namedHidden(settings as CheckSettings, copy.live);
     checks.push({
       ...(await bound(kind, settings, host, copy)),
       ...(reason === null ? {} : { validator: null, reason }),
@@ -40,6 +41,18 @@ function reasonFor(kind: string, drill: boolean | undefined, enclosed: boolean):
   if (drill === false) return LEFT_OUT;
   if (kind !== 'command' && kind !== 'sql') return LIVE;
   return kind === 'command' && !enclosed && drill !== true ? NO_NAMESPACE : null;
+}
+
+/** A check that names what it cannot find would fail, and with it a point that may be good. */
+function namedHidden({ command = [], drill }: CheckSettings, { hidden }: LiveData): string | null {
+  const named = hidden.find((path) => drill !== true && command.some((word) => isNamedIn(word, path)));
+  return named === undefined ? null : `${named} cannot be replaced by what was restored: ask HOLDFAST_RESTORED for it`;
+}
+
+/** Not as the beginning of a longer name. */
+function isNamedIn(word: string, path: string): boolean {
+  const at = word.indexOf(path);
+  return at >= 0 && !/^[\w.-]/.test(word.slice(at + path.length));
 }
 
 async function bound(kind: string, settings: unknown, host: Host, copy: RestoredCopy): Promise<RestoredCheck> {

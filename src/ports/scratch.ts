@@ -81,7 +81,7 @@ export interface LiveData {
   /** Folders and files in whose place a check finds what was restored, outer ones first. `made`: it lies in one that was
    *  replaced before, which need not have it. */
   readonly replaced: readonly { readonly path: string; readonly by: string; readonly made: boolean }[];
-  /** Files that it does not find. */
+  /** Files and folders that it does not find: one that names them in its words is not made. */
   readonly hidden: readonly string[];
 }
 

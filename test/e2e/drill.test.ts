@@ -1,6 +1,6 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { anAgeKey } from '../services/age.ts';
 import { available } from '../services/available.ts';
@@ -268,7 +268,10 @@ describe.runIf(available('sqlite3') && available('age-keygen'))('a drill of tree
     const checks = [
       shell(`cd ${data} && test "$(cat deep/soup.txt)" = soup && test ! -e later`),
       shell(`test "$(sqlite3 ${inside} 'select count(*) from t')" = 1`),
-      shell(`! sqlite3 ${outside} 'select count(*) from t' && sqlite3 "$HOLDFAST_OUTSIDE_URL" 'select * from t'`),
+      shell(
+        `cd ${dirname(outside)} && ! sqlite3 out.db 'select * from t' && sqlite3 "$HOLDFAST_OUTSIDE_URL" 'select * from t'`,
+      ),
+      { command: ['sqlite3', outside, 'select count(*) from t'] },
       shell(`sqlite3 ${inside} 'pragma journal_mode = wal; delete from t' && rm -r ${data}/deep && touch ${data}/made`),
     ];
     machine.configure(`repositories: { disk: { engine: archive, path: ./disk } }
@@ -286,6 +289,16 @@ services: { notes: { sources: ${JSON.stringify(sources)}, checks: ${JSON.stringi
     const left = readdirSync(machine.folder, { recursive: true }).filter((name) => /^d(?:b|ata)/.test(`${name}`));
     expect(left).toEqual(names);
     expect(tool('sqlite3', inside, 'select count(*) from t')).toBe('2\n');
+    const reason = (path: string): string =>
+      `${path} cannot be replaced by what was restored: ask HOLDFAST_RESTORED for it`;
+    expect(report.notChecked).toEqual([
+      { name: `command sqlite3 ${outside} select count(*) from t`, reason: reason(outside) },
+    ]);
+    rmSync(data, { recursive: true });
+    const lost = machine.json(0, 'drill', 'notes', '--scratch', machine.path('scratch'));
+    expect(lost.checks).toHaveLength(1);
+    expect(lost.notChecked.map((one: Json) => one.reason)).toEqual([data, data, outside, data].map(reason));
+    expect(existsSync(data)).toBe(false);
   }, 60_000);
 });
 
