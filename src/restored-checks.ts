@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { VALIDATORS } from './adapters/registry.ts';
 import type { ServiceDefinition } from './domain/definitions.ts';
 import type { Host } from './ports/host.ts';
@@ -26,9 +27,10 @@ export async function restoredChecks(
   const checks: RestoredCheck[] = [];
   for (const settings of service.checks) {
     const kind = [...VALIDATORS.keys()].find((each) => Object.hasOwn(Object(settings), each)) ?? '';
-    const { drill } = settings as CheckSettings;
     const host = enclosed ?? inFolder(place.host, copy.folder);
-    const reason = reasonFor(kind, drill, enclosed !== null) ?? namedHidden(settings as CheckSettings, copy.live);
+    const reason =
+      reasonFor(kind, settings as CheckSettings, enclosed !== null) ??
+      namedHidden(settings as CheckSettings, copy.live);
     checks.push({
       ...(await bound(kind, settings, host, copy)),
       ...(reason === null ? {} : { validator: null, reason }),
@@ -37,10 +39,18 @@ export async function restoredChecks(
   return checks;
 }
 
-function reasonFor(kind: string, drill: boolean | undefined, enclosed: boolean): string | null {
+/** Programs that look at what runs, over the network or by an engine's socket: in a drill they find nothing, which says
+ *  nothing of the point. What a shell runs is not known, and may have started a server of its own. */
+const OF_LIVE: ReadonlySet<string> = new Set([
+  ...['curl', 'wget', 'nc', 'ncat', 'ping', 'ssh', 'docker', 'docker-compose', 'podman', 'systemctl'],
+]);
+
+function reasonFor(kind: string, { command, drill }: CheckSettings, enclosed: boolean): string | null {
   if (drill === false) return LEFT_OUT;
   if (kind !== 'command' && kind !== 'sql') return LIVE;
-  return kind === 'command' && !enclosed && drill !== true ? NO_NAMESPACE : null;
+  if (kind === 'sql' || drill === true) return null;
+  if (OF_LIVE.has(basename(command?.[0] ?? ''))) return LIVE;
+  return enclosed ? null : NO_NAMESPACE;
 }
 
 /** A check that names what it cannot find would fail, and with it a point that may be good. */

@@ -230,6 +230,7 @@ describe.runIf(available('sqlite3') && available('age-keygen'))('a drill of tree
       { command: ['node', '-e', reaching(address.socket)] },
       { http: `http://127.0.0.1:${address.port}/` },
       { tcp: `127.0.0.1:${address.port}` },
+      { command: ['/usr/bin/curl', '-fsS', `http://127.0.0.1:${address.port}/`] },
       { command: ['false'], drill: false },
     ];
     const machine = aDrilledMachine(checks);
@@ -238,6 +239,7 @@ describe.runIf(available('sqlite3') && available('age-keygen'))('a drill of tree
     expect(report.isolated).toBe(true);
     expect(report.checks.map(({ outcome }: Json) => outcome)).toEqual(Array(5).fill('passed'));
     expect(report.notChecked.map(({ reason }: Json) => reason)).toEqual([
+      'it reaches the live service',
       'it reaches the live service',
       'it reaches the live service',
       'left out by `drill: false`',
