@@ -217,6 +217,30 @@ services:
     expect(await server.sql('postgres', "select count(*) from pg_database where datname like 'holdfast%'")).toBe('0');
   }, 180_000);
 
+  test('a database whose functions leave schemas out comes back, under the search path that is its own', async () => {
+    const name =
+      await database(`create schema tools; create table words (w text); insert into words values ('Soup'), ('bread');
+      create function tools.small(text) returns text language sql immutable as 'select lower($1)';
+      create function plain(v text) returns text language plpgsql immutable as $$ begin return small(v); end $$;
+      create function counted() returns bigint language sql stable as 'select count(*) from words';`);
+    await server.sql('postgres', `alter database "${name}" set search_path = public, tools`);
+    await server.sql(
+      name,
+      `create index on words (plain(w)); create materialized view totals as select counted() as n;
+      create table made (w text check (plain(w) <> ''), small text generated always as (plain(w)) stored);
+      insert into made (w) values ('SOUP'), ($$SELECT pg_catalog.set_config('search_path', '', false);$$)`,
+    );
+    const machine = machineWith({ database: name });
+    machine.passes('backup');
+    const before = await contentsOf(server, name);
+    await server.sql(name, 'truncate words, made; refresh materialized view totals');
+    machine.passes('restore', 'wiki', '--in-place', '--yes');
+    expect(await contentsOf(server, name)).toBe(before);
+    const words = 'show search_path; select n from totals; select count(*) from made';
+    expect(await server.sql(name, words)).toBe('public, tools\n2\n2');
+    expect(await server.sql('postgres', "select count(*) from pg_database where datname like 'holdfast%'")).toBe('0');
+  }, 60_000);
+
   test('all databases have templates among them, which come back as such, and a closed one that is named', async () => {
     await using own = await postgresServer();
     const make = 'create database tpl is_template true; create database closed allow_connections false';

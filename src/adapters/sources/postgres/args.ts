@@ -35,3 +35,8 @@ export const restore = (database: string, owners: boolean): string[] => [
   ...['--format=custom', '--exit-on-error', '--no-password', `--dbname=${connection(database)}`],
   ...(owners ? [] : ['--no-owner', '--no-acl']),
 ];
+
+export const restoreAsScript = (owners: boolean): string[] => [
+  ...['--format=custom', '--exit-on-error', '--file=-'],
+  ...(owners ? [] : ['--no-owner', '--no-acl']),
+];

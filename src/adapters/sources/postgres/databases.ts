@@ -6,6 +6,7 @@ import * as args from './args.ts';
 import { askServer, type Client } from './client.ts';
 import { namedAs, parseDefinitions } from './definitions.ts';
 import { countDatabase } from './facts.ts';
+import { restoreArchive } from './restore.ts';
 import { missingRolesOf } from './roles.ts';
 import { confirmExchange, discard, drop, takeBack, takePlace } from './swap.ts';
 import { type Ask, literal, quoted } from './words.ts';
@@ -80,22 +81,14 @@ async function fill(
   const there = await roles(ask, signal);
   const missing = definitions.roles.filter((role) => !there.has(role));
   const owners = missing.length === 0;
-  await ask(`create database ${quoted(database)} with template = template0 ${definitions.options}`, signal);
-  const command = client.command('pg_restore', args.restore(database, owners), null);
-  let ended = false;
-  async function* whole(): Bytes {
-    yield* bytes();
-    ended = true;
-  }
-  try {
-    await client.host.feed([command], { signal, input: whole() });
-  } catch (error) {
-    signal.throwIfAborted();
-    throw client.explain(error, database);
-  }
-  // The hashes are compared when the last byte was taken.
-  if (!ended)
-    throw new HoldfastError('Damaged', `pg_restore did not take all of what ${database} is made of.`, database);
+  const make = (): Promise<unknown> =>
+    ask(`create database ${quoted(database)} with template = template0 ${definitions.options}`, signal);
+  await make();
+  const empty = async (): Promise<unknown> => {
+    await drop(database, ' with (force)', ask, signal);
+    return await make();
+  };
+  await restoreArchive({ database, owners, definitions, bytes }, empty, client, signal);
   for (const statement of namedAs(definitions, database, owners)) await ask(statement, signal);
   const shown = missing.map((role) => `"${role}"`).join(', ');
   return owners ? [] : [`Owners and grants are left out, because the server has no role ${shown}`];

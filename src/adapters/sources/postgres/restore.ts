@@ -1,0 +1,98 @@
+import { HoldfastError } from '../../../domain/errors.ts';
+import type { Bytes } from '../../../ports/bytes.ts';
+import * as args from './args.ts';
+import type { Client } from './client.ts';
+import type { Definitions } from './definitions.ts';
+
+/** What an archive is restored as. */
+export interface Filled {
+  readonly database: string;
+  readonly owners: boolean;
+  readonly definitions: Definitions;
+  /** Of the archive; they can be had more than once. */
+  readonly bytes: () => Bytes;
+}
+
+/** Fills a database that is empty. pg_restore empties the search path, so that nobody's function passes for another; but
+ *  a function of the archive itself that leaves schemas out, in an index, a check or a materialized view, then finds
+ *  nothing, and no archive of its database can be restored. Then all is done once more under the database's own path.
+ *  @param empty makes the database anew
+ *  @throws SourceFailed as pg_restore or psql did; Damaged when not all was taken; what `bytes` throws */
+export async function restoreArchive(
+  filled: Filled,
+  empty: () => Promise<unknown>,
+  client: Client,
+  signal: AbortSignal,
+): Promise<void> {
+  const { database, owners, bytes, definitions } = filled;
+  try {
+    const command = client.command('pg_restore', args.restore(database, owners), null);
+    return await feed(bytes(), database, (input) => client.host.feed([command], { signal, input }));
+  } catch (error) {
+    signal.throwIfAborted();
+    const told = client.explain(error, database);
+    if (!missesNames(told)) throw told;
+  }
+  await empty();
+  const script = client.command('pg_restore', args.restoreAsScript(owners), null);
+  const psql = client.command('psql', args.psql, database);
+  try {
+    await feed(bytes(), database, (input) => {
+      const text = withPath(client.host.read([script], { signal, input }), searchPathOf(definitions));
+      return client.host.feed([psql], { signal, input: text });
+    });
+  } catch (error) {
+    signal.throwIfAborted();
+    throw client.explain(error, database);
+  }
+}
+
+/** The hashes are compared when the last byte was taken. */
+async function feed(bytes: Bytes, database: string, take: (input: Bytes) => Promise<unknown>): Promise<void> {
+  let ended = false;
+  async function* whole(): Bytes {
+    yield* bytes;
+    ended = true;
+  }
+  await take(whole());
+  if (!ended)
+    throw new HoldfastError('Damaged', `pg_restore did not take all of what ${database} is made of.`, database);
+}
+
+/** PostgreSQL's 42P01, 42883, 42704: relations, functions and operators, types. */
+const missesNames = (error: unknown): boolean =>
+  error instanceof HoldfastError &&
+  /ERROR: .*(?:relation|function|operator|type) .*does not exist/s.test(error.message);
+
+/** What `ALTER DATABASE … SET` says, which comes after the contents; else what a server has. */
+const searchPathOf = ({ statements }: Definitions): string =>
+  statements.flatMap(({ after }) => /^ SET search_path TO (.*);$/.exec(after)?.[1] ?? []).at(-1) ?? '"$user", public';
+
+const EMPTY_PATH = "SELECT pg_catalog.set_config('search_path', '', false);\n";
+/** Within so many bytes of its beginning a script sets the path. */
+const HEAD_BYTES = 64 * 1024;
+
+async function* withPath(script: Bytes, path: string): Bytes {
+  let head: Buffer | null = Buffer.alloc(0);
+  for await (const chunk of script) {
+    if (head === null) {
+      yield chunk;
+      continue;
+    }
+    head = Buffer.concat([head, chunk]);
+    const at = head.indexOf(EMPTY_PATH);
+    if (at < 0 && head.length < HEAD_BYTES) continue;
+    yield at < 0 ? head : replaced(head, at, path);
+    head = null;
+  }
+  if (head !== null) yield replaced(head, head.indexOf(EMPTY_PATH), path);
+}
+
+const replaced = (head: Buffer, at: number, path: string): Buffer =>
+  at < 0
+    ? head
+    : Buffer.concat([
+        head.subarray(0, at),
+        Buffer.from(`SET search_path TO ${path};\n`),
+        head.subarray(at + EMPTY_PATH.length),
+      ]);
