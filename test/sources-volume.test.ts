@@ -9,7 +9,14 @@ import type { Facts } from '../src/domain/facts.ts';
 import type { Host } from '../src/ports/host.ts';
 import type { Source } from '../src/ports/source.ts';
 import { sourceContract } from './contracts/source.ts';
-import { type DockerEngine, dockerAvailable, dockerEngine, until } from './services/docker.ts';
+import {
+  type DockerEngine,
+  dockerAvailable,
+  dockerEngine,
+  importBusybox,
+  startContainer,
+  until,
+} from './services/docker.ts';
 import { bytesOf, contextIn, output, temporaryFolder, told, writeBytes } from './sources/support.ts';
 import { volumesOf } from './sources/volume-fixture.ts';
 
@@ -83,16 +90,26 @@ describe.runIf(dockerAvailable())('needs docker', () => {
     const database = new DatabaseSync(join(path, 'notes.db'));
     database.exec('CREATE TABLE t (x); INSERT INTO t VALUES (1)');
     database.close();
-    const read = async (quiescent: boolean): Promise<void> => {
+    const read = async (quiescent: boolean, meanwhile: () => Promise<unknown> = async () => {}): Promise<void> => {
       await using folder = await temporaryFolder();
       await using capture = await open(name, elsewhere(localHost())).capture(
         contextIn(folder.path, { quiescent }),
         signal,
       );
-      for (const item of capture.items) for await (const _ of bytesOf(item, signal)); // read to the end
+      for (const item of capture.items) for await (const _ of bytesOf(item, signal)) await meanwhile();
     };
+    await importBusybox(engine);
+    const options = ['--volume', `${name}:/data`, '--stop-timeout', '0', 'busybox', 'sleep', '600'];
+    await startContainer(engine, 'writes', ...options);
     await expect(read(false)).rejects.toMatchObject({ code: 'SourceChanged', subject: `${name}/notes.db` });
     await read(true);
+    await engine.docker('stop', 'writes');
+    await read(false);
+    // one that only reads changes nothing; one that is started while it is read may
+    await startContainer(engine, 'reads', '--volume', `${name}:/data:ro`, ...options.slice(2));
+    await read(false);
+    await expect(read(false, () => engine.docker('start', 'writes'))).rejects.toMatchObject({ code: 'SourceChanged' });
+    await engine.docker('rm', '--force', 'reads', 'writes');
   });
 
   test('a volume that changes between the first look and its reading is read, and one that went is missing', async ({

@@ -141,7 +141,6 @@ async function captureSource(
       workspace: draft.workspace,
       forbidden,
       quiescent: request.units.length + (request.unitsForGood?.length ?? 0) > 0 && !written.has(name),
-      unwritten: request.writers !== undefined && !written.has(name),
       snapshots: own,
     };
     const open = async (): Promise<Capture> => {

@@ -77,8 +77,6 @@ export interface CaptureContext {
   readonly forbidden: readonly string[];
   /** True when the source's units are down or what is read is an atomic snapshot: databases in trees hold still. */
   readonly quiescent: boolean;
-  /** True when no container can write to it meanwhile, though none had to be stopped for that. */
-  readonly unwritten?: boolean;
   /** Of all paths of the source, or of none; none when left out. Names, facts and fingerprints are as without them. */
   readonly snapshots?: readonly PathSnapshot[];
 }

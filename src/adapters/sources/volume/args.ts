@@ -30,6 +30,18 @@ export const copyOut = (container: string): string[] => ['container', 'cp', `${c
 export const removeContainer = (container: string): string[] => ['container', 'rm', '--force', container];
 export const removeImage = (image: string): string[] => ['image', 'rm', image];
 
+/** Containers that have a volume, whether they run or not. */
+export const havingVolume = (volume: string): string[] => [
+  ...['container', 'ls', '--all', '--quiet', '--no-trunc', '--filter', `volume=${volume}`],
+];
+/** A line for each: its id, when it was started last, whether it runs, and of each volume the name and whether it can
+ *  write to it. */
+export const inspectWriters = (ids: readonly string[]): string[] => [
+  ...['container', 'inspect', '--format'],
+  '{{.Id}} {{.State.StartedAt}} {{.State.Running}}{{range .Mounts}} {{.Name}}={{.RW}}{{end}}',
+  ...ids,
+];
+
 export const readers: readonly string[] = [
   ...['container', 'ls', '--all', '--quiet', '--no-trunc', '--filter', `label=${OWNER_LABEL}`],
 ];

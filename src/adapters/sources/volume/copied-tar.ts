@@ -54,8 +54,10 @@ const SQLITE_HEADER = 'SQLite format 3\0';
 const SERVER_FILE = /(?:^|\/)(?:PG_VERSION|ibdata1)$|\.(?:couch|rdb|aof)$/;
 
 /** Lets a tar pass and refuses one with a database in it: whether that changed while it was read cannot be seen through
- *  the engine. @throws SourceChanged at its end */
-export async function* refusingDatabases(bytes: Bytes, subject: string): Bytes {
+ *  the engine.
+ *  @param still asked at the end whether nobody could write to it meanwhile
+ *  @throws SourceChanged at its end */
+export async function* refusingDatabases(bytes: Bytes, subject: string, still: () => Promise<boolean>): Bytes {
   const scanner = tarScanner(subject);
   let found: string | null = null;
   let position = 0;
@@ -81,7 +83,7 @@ export async function* refusingDatabases(bytes: Bytes, subject: string): Bytes {
     position += chunk.length;
     yield chunk;
   }
-  if (found === null) return;
+  if (found === null || (await still())) return;
   const words = `${found} is a database, and whether it changed cannot be seen through the engine.`;
   throw new HoldfastError('SourceChanged', words, found, {
     hint: 'Stop its containers during the backup (stopDuring: { backup: sharing }), or dump it with a source of its own',

@@ -27,7 +27,7 @@ export const storedName = (volume: string, naming: TreeNaming): string =>
  *  @throws Unsupported with podman; SourceMissing when the volume went meanwhile, and what the engine made in its place is another one */
 export async function copyVolume(
   wanted: CopiedVolume,
-  { quiescent, unwritten = false }: Pick<CaptureContext, 'quiescent' | 'unwritten'>,
+  { quiescent }: Pick<CaptureContext, 'quiescent'>,
   engine: EngineClient,
   host: Host,
   signal: AbortSignal,
@@ -49,7 +49,9 @@ export async function copyVolume(
       const renaming = { from: basename(args.READ_AT), to: storedName(volume.Name, naming), exclude };
       const copied = host.read([command], { signal: aborted, bulk: true });
       const renamed = renamedTar(withWords(copied, volume.Name, aborted), { ...renaming, subject: volume.Name });
-      yield* countTree(quiescent || unwritten ? renamed : refusingDatabases(renamed, volume.Name), (facts) => {
+      const before = quiescent ? null : await writersOf(volume.Name, engine, aborted);
+      const still = async (): Promise<boolean> => isStill(before, await writersOf(volume.Name, engine, aborted));
+      yield* countTree(quiescent ? renamed : refusingDatabases(renamed, volume.Name, still), (facts) => {
         if (doubtful && isEmpty(facts)) throw missing(volume.Name);
         completed = { facts, warnings: [], unreadable: [] };
       });
@@ -69,6 +71,36 @@ export async function copyVolume(
     throw error;
   }
 }
+
+interface Writers {
+  /** Every container that has the volume and was ever started, with the time of its last start. */
+  readonly started: string;
+  /** Whether one runs that can write to it. */
+  readonly running: boolean;
+}
+
+/** The year in which what was never started was started. */
+const NEVER = '0001-';
+
+async function writersOf(volume: string, engine: EngineClient, signal: AbortSignal): Promise<Writers | null> {
+  const listed = await engine.ask(args.havingVolume(volume), signal);
+  const ids = listed.stdout.split('\n').filter((id) => id !== '');
+  if (listed.exitCode !== 0) return null;
+  if (ids.length === 0) return { started: '', running: false };
+  const { stdout, exitCode } = await engine.ask(args.inspectWriters(ids.toSorted()), signal);
+  if (exitCode !== 0) return null; // one of them went meanwhile
+  const lines = stdout.split('\n').map((line) => line.split(' '));
+  return {
+    started: JSON.stringify(
+      lines.filter(([, startedAt = NEVER]) => !startedAt.startsWith(NEVER)).map((line) => line.slice(0, 2)),
+    ),
+    running: lines.some((line) => line[2] === 'true' && line.includes(`${volume}=true`)),
+  };
+}
+
+/** Nobody could write to it: none that can runs, and none was started in between. */
+const isStill = (before: Writers | null, after: Writers | null): boolean =>
+  before !== null && !before.running && after !== null && !after.running && before.started === after.started;
 
 /** What an engine makes in place of a volume that went is of its own driver, and without options. */
 const madeAs = ({ Driver, Options }: Pick<InspectedVolume, 'Driver' | 'Options'>): string =>
