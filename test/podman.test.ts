@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { engineContainers } from '../src/adapters/containers/engine/index.ts';
 import { source as openSource } from '../src/adapters/sources/volume/index.ts';
 import { containerUnit } from '../src/adapters/units/container/index.ts';
 import type { Host } from '../src/ports/host.ts';
@@ -37,6 +38,22 @@ describe.runIf(podmanAvailable())('needs podman', () => {
     await using workspace = await temporaryFolder();
     const capture = made.source.capture(contextIn(workspace.path), signal);
     await expect(capture).rejects.toMatchObject({ code: 'Unsupported', message: /loses hard links/ });
+  });
+
+  test('containers are found with what they have mounted, their labels, and whether they are removed at their end', async ({
+    signal,
+  }) => {
+    const volume = await engine.podman('volume', 'create', 'found');
+    const folder = await engine.podman('volume', 'inspect', '--format', '{{.Mountpoint}}', volume);
+    const options = ['--network', 'none', '--volume', `${volume}:/data`, '--label', 'a=b', '--rm', '--name', 'finds'];
+    const id = await engine.podman('create', ...options, 'busybox', 'true');
+    const found = await engineContainers(engine.host, engine.environment).list(signal);
+    expect(found.find(({ name }) => name === 'finds')).toMatchObject({
+      ...{ id, running: false, paused: false, removedAtEnd: true, labels: { a: 'b' }, own: false },
+      mounts: [{ kind: 'volume', source: volume, folder, writable: true }],
+    });
+    await engine.podman('rm', '--force', 'finds');
+    await engine.podman('volume', 'rm', volume);
   });
 
   let releases = 0;

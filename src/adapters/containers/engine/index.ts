@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { HoldfastError } from '../../../domain/errors.ts';
 import type { Containers } from '../../../ports/containers.ts';
 import type { Host } from '../../../ports/host.ts';
-import type { EngineEnvironment } from '../../../process/container-engine.ts';
+import { type EngineEnvironment, saysNoContainer } from '../../../process/container-engine.ts';
 import { engineClient, engineRefused } from '../../../process/engine-client.ts';
 import * as args from './args.ts';
 import { ownContainer, parseContainers } from './parse.ts';
@@ -22,7 +22,10 @@ export function engineContainers(host: Host, environment: EngineEnvironment): Co
       if (listed.exitCode !== 0) throw engineRefused('The containers could not be listed', 'docker', listed);
       const ids = listed.stdout.split('\n').filter((id) => id !== '');
       if (ids.length === 0) return [];
-      const inspected = await engine.ask(args.inspect(ids), signal); // 1 when one of them went meanwhile
+      const inspected = await engine.ask(args.inspect(ids), signal);
+      if (inspected.exitCode !== 0 && !saysNoContainer(inspected.stderrTail))
+        // one of them may have gone meanwhile
+        throw engineRefused('The containers could not be looked at', 'docker', inspected);
       return parseContainers(inspected.stdout, own());
     },
     async execute({ container, argv, user, onLine }, signal) {
