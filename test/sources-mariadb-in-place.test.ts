@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { localHost } from '../src/adapters/hosts/local/index.ts';
 import { source as openSource } from '../src/adapters/sources/mariadb/index.ts';
@@ -205,6 +206,15 @@ describe.runIf(mariadbAvailable())('databases of MariaDB that are exchanged', ()
     const replica = databases.confirmExchange([other], never());
     await expect(replica).rejects.toMatchObject({ code: 'Refused', message: expect.stringContaining('replica') });
     await server.sql(null, `reset slave all; drop database ${quoted(other)}`);
+
+    const apart = await database('create table t (x int)');
+    await server.sql(apart, `create table placed (x int) data directory='${dirname(server.socket)}'`);
+    const elsewhere = { code: 'Refused', message: expect.stringContaining('Table placed') };
+    await expect(databases.confirmExchange([apart], never())).rejects.toMatchObject(elsewhere);
+    await expect(databases.swapIn(present, apart, `${present} kept`, never())).rejects.toMatchObject(elsewhere);
+    await databases.swapBack(present, apart, `${present} kept`, never());
+    for (const name of [present, apart]) expect(await isThere(name)).toBe(true);
+    await server.sql(null, `drop database ${quoted(apart)}`);
   });
 
   /** A host on which only so many statements that change something are run; then it is as if the process had ended. */

@@ -17,6 +17,7 @@ break\` (x int); insert into \`line
 break\` values (1),(2);
 create table old_latin (s varchar(20)) default charset latin1; insert into old_latin values ('größe'), ('ÿ');
 create table plain_file (a int) engine=MyISAM; insert into plain_file values (1),(2),(3);
+create table merged (a int) engine=merge union=(plain_file);
 create table parts (day date, n int) partition by range (year(day)) (partition a values less than (2026), partition b values less than maxvalue);
 insert into parts values ('2025-05-05', 1), ('2026-06-06', 2);
 create table child (id int primary key, up int, foreign key (up) references child (id)); insert into child values (1, 2);

@@ -89,10 +89,12 @@ async function runningEvents(database: string, client: Client, signal: AbortSign
 }
 
 async function countRows(database: string, named: string, client: Client, signal: AbortSignal): Promise<Facts> {
-  const tables = await listTables(database, client, signal);
+  const all = await listTables(database, client, signal);
+  const tables = all.filter(({ borrowed }) => !borrowed);
   const from = (table: string): string => `${args.quoted(database)}.${args.quoted(table)}`;
   const sql = tables.map(({ name }) => `SELECT COUNT(*) FROM ${from(name)}`).join(';\n');
   const rows = tables.length === 0 ? [] : await client.lines(sql, signal, COUNT_LIMIT_MS);
-  const counts = tables.map(({ name }, index) => [`${named}.${name}`, Number(rows[index]?.[0])] as const);
+  const found = new Map(tables.map(({ name }, index) => [name, Number(rows[index]?.[0])]));
+  const counts = all.map(({ name }) => [`${named}.${name}`, found.get(name) ?? 0] as const);
   return { tables: Object.fromEntries(counts) };
 }

@@ -22,6 +22,8 @@ export interface SeenTable {
   readonly transactional: boolean;
   /** A dump has the rows of today, and not those of before. */
   readonly versioned: boolean;
+  /** Its rows are those of other tables, and in no dump of its own. */
+  readonly borrowed: boolean;
 }
 
 /** The server's own. */
@@ -76,16 +78,17 @@ function refuseOlder(serverVersion: string, { dump, host }: Client): void {
 export async function listTables(database: string, client: Client, signal: AbortSignal): Promise<readonly SeenTable[]> {
   const name = literal(database);
   const rows = await client.lines(
-    `SELECT HEX(CONVERT(t.TABLE_NAME USING utf8mb4)), COALESCE(e.TRANSACTIONS, 'NO'), t.TABLE_TYPE
+    `SELECT HEX(CONVERT(t.TABLE_NAME USING utf8mb4)), COALESCE(e.TRANSACTIONS, 'NO'), t.TABLE_TYPE, t.ENGINE
      FROM information_schema.TABLES t LEFT JOIN information_schema.ENGINES e ON e.ENGINE = t.ENGINE
      WHERE t.TABLE_SCHEMA = ${name} AND BINARY t.TABLE_SCHEMA = BINARY ${name}
      AND t.TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY 1`,
     signal,
   );
-  return rows.map(([hex = '', transactions, type]) => ({
+  return rows.map(([hex = '', transactions, type, engine = '']) => ({
     name: fromHex(hex),
     transactional: transactions === 'YES',
     versioned: type === 'SYSTEM VERSIONED',
+    borrowed: /^(?:MRG_MYISAM|MRG_ISAM|FEDERATED)$/i.test(engine), // mariadb-dump.c, check_if_ignore_table
   }));
 }
 

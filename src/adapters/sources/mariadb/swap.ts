@@ -40,6 +40,7 @@ export async function confirmExchange(
       hint: `Name its primary in the source. ${BESIDE}`,
     });
   if (databases.length === 0) return;
+  await refusePlaced(databases, client, signal);
   const names = databases.map((name) => `BINARY ${literal(name)}`).join(', ');
   const rows = await client.lines(
     `SELECT DISTINCT HEX(CONVERT(CONSTRAINT_SCHEMA USING utf8mb4)), HEX(CONVERT(UNIQUE_CONSTRAINT_SCHEMA USING utf8mb4))
@@ -55,6 +56,28 @@ export async function confirmExchange(
     one,
     {
       hint: `Drop them before, and make them again afterwards. ${BESIDE}. ${BY_HAND}`,
+    },
+  );
+}
+
+/** MariaDB 10.11 forgets where a file lies that is not in its database's folder once two such tables change places: the link
+ *  to it stays behind, and the emptied database cannot be dropped (error 1010). */
+async function refusePlaced(databases: readonly string[], client: Client, signal: AbortSignal): Promise<void> {
+  const names = databases.map((name) => `BINARY ${literal(name)}`).join(', ');
+  const column = (name: string): string => `HEX(CONVERT(${name} USING utf8mb4))`;
+  const rows = await client.lines(
+    `SELECT ${column('TABLE_SCHEMA')}, ${column('TABLE_NAME')} FROM information_schema.TABLES
+     WHERE BINARY TABLE_SCHEMA IN (${names}) AND CREATE_OPTIONS LIKE '%DATA DIRECTORY%'`,
+    signal,
+  );
+  const [[database, table] = []] = rows.map((row) => row.map(fromHex));
+  if (database === undefined) return;
+  throw new HoldfastError(
+    'Refused',
+    `Table ${table} of ${database} lies in a folder of its own (DATA DIRECTORY).`,
+    database,
+    {
+      hint: `The server cannot exchange it with another. ${BESIDE}. ${BY_HAND}`,
     },
   );
 }
@@ -80,6 +103,7 @@ export async function takePlace({ database, staged, kept }: Names, client: Clien
   const begun = await databaseExists(kept, client, signal);
   if (begun && !(await isOurs(kept, client, signal)))
     throw new HoldfastError('Refused', `A database ${kept} is there already.`, kept);
+  if (!begun) await refusePlaced([database, staged], client, signal);
   // The table of an exchange that is over would pass for that of this one.
   for (const name of begun ? [] : [database, staged]) await readyAgain(name, client, signal);
   await exchange(names, client, signal);
