@@ -33,7 +33,20 @@ describe.runIf(mariadbAvailable() && programs.every(available))('a drill of a wh
     const machine = aMachine();
     const maria = await mariadbServer();
     await maria.sql(null, 'create database `wi ki`');
-    await maria.sql('wi ki', `${MARIADB}\nalter event later enable`);
+    const apart = machine.path('apart');
+    mkdirSync(apart);
+    tool('chown', 'mysql', apart);
+    chmodSync(machine.folder, 0o711); // for the accounts of the servers
+    const there = `data directory = '${apart}'`;
+    await maria.sql(
+      'wi ki',
+      `${MARIADB}\nalter event later enable;
+      create table apart (n int) ${there}; insert into apart values (1), (2);
+      create table old (n int) engine = myisam ${there}; insert into old values (1);
+      create table parted (n int) partition by range (n) (partition low values less than (9) ${there})`,
+    );
+    const stored = readdirSync(apart, { recursive: true });
+    expect(stored.length).toBeGreaterThan(3);
     const redis = await redisServer();
     await fill(redis, REDIS);
     const entries = await directory(TOP);
@@ -63,11 +76,12 @@ services: { home: { sources: ${JSON.stringify(sources)}, checks: ${JSON.stringif
     machine.passes('repository', 'init', 'disk');
     machine.passes('backup');
     mkdirSync(machine.path('scratch'));
-    chmodSync(machine.folder, 0o711); // for the accounts of the scratch servers
     for (const server of servers) await server[Symbol.asyncDispose](); // a drill asks none of them
 
     const report = machine.json(0, 'drill', 'home', '--scratch', machine.path('scratch'));
     isClean(machine);
+    expect(readdirSync(apart, { recursive: true })).toEqual(stored);
+    expect(report.facts.actual['mariadb_wi%20ki'].tables).toMatchObject({ 'wi ki.apart': 2, 'wi ki.old': 1 });
     expect(report.items.map(({ name, outcome }: Json) => [name, outcome])).toEqual(
       ['files_data', 'sqlite_notes', 'mariadb_wi%20ki', 'redis', 'ldap', 'ldap_config'].map((name) => [name, 'passed']),
     );

@@ -10,6 +10,7 @@ import { type ScratchServer, startScratchServer, tellProcess } from '../server/s
 import { type Client, clientOf } from './client.ts';
 import { databasesOf } from './databases.ts';
 import { queryDatabase } from './query.ts';
+import { inOwnFolder } from './scratch-folders.ts';
 
 const ACCOUNTS = ['mysql', 'nobody'] as const;
 const PROGRAMS = ['mariadbd', 'mariadb', 'mariadb-install-db'] as const;
@@ -17,7 +18,14 @@ const INIT_LIMIT_MS = 180_000;
 
 /** What is restored has to outlive nothing. No event runs, and no file of the machine is read or written by a statement. */
 const SETTINGS = [
-  ...['--skip-networking', '--skip-log-bin', '--event-scheduler=OFF', '--local-infile=0', '--skip-slave-start'],
+  ...[
+    '--skip-networking',
+    '--skip-log-bin',
+    '--event-scheduler=OFF',
+    '--local-infile=0',
+    '--sql-mode=NO_DIR_IN_CREATE',
+    '--skip-slave-start',
+  ],
   ...['--innodb-flush-log-at-trx-commit=0', '--innodb-flush-method=nosync', '--innodb-doublewrite=0', '--sync-frm=0'],
   ...['--innodb-buffer-pool-size=128M', '--max-allowed-packet=1G', '--innodb-buffer-pool-dump-at-shutdown=0'],
 ] as const;
@@ -139,7 +147,7 @@ function scratchOf(
       judged(async () => {
         const name = databases.databaseOf(item.name) ?? `drill_${restored.size}`;
         restored.set(item.name, name);
-        await databases.fill(name, bytes, signal); // its events are said to run, and do not: the scheduler is off
+        await databases.fill(name, () => inOwnFolder(bytes()), signal); // its events are said to run, and do not: the scheduler is off
         return [];
       }, signal),
     facts: (item, signal) => judged(() => databases.facts(restored.get(item.name) ?? '', signal), signal),
