@@ -70,3 +70,11 @@ function isMountOf({ kind, source, folder = '' }: ContainerMount, path: string):
   const mounted = kind === 'volume' ? folder : source;
   return kind !== 'other' && mounted !== '' && (isBelow(mounted, path) || isBelow(path, mounted));
 }
+
+/** A container that runs and can write to what a source reads. */
+export interface Writer {
+  readonly source: string;
+  readonly container: string;
+  /** Whether it stops while the service is read. */
+  readonly stops: boolean;
+}

@@ -1,8 +1,8 @@
+import type { Writer } from '../domain/containers.ts';
 import type { AnomalyBounds, ServiceDefinition } from '../domain/definitions.ts';
 import type { PointHeader } from '../ports/repository.ts';
 import type { Source } from '../ports/source.ts';
 import type { Unit } from '../ports/unit.ts';
-import type { Writer } from './service-containers.ts';
 import type { SourceReading } from './source-snapshots.ts';
 
 /** What was down while a service was read. */

@@ -8,10 +8,10 @@ import type { PointHeader, Repository } from '../ports/repository.ts';
 import { beginWaiting } from './begin.ts';
 import type { CaptureRequest } from './capture-request.ts';
 import { captureSources } from './capture-sources.ts';
+import { startedSince, writtenMeanwhile } from './container-writers.ts';
 import type { Context } from './context.ts';
 import { type EarlierPoints, earlierPoints } from './earlier-points.ts';
 import { refresh } from './refresh.ts';
-import { writtenMeanwhile } from './service-containers.ts';
 import { copiesOfGuards } from './service-record.ts';
 import { readFrom, servingOf } from './serving.ts';
 import { NO_SNAPSHOTS, planSourceSnapshots, sourceSnapshots } from './source-snapshots.ts';
@@ -66,12 +66,19 @@ export async function capture(
   else {
     const what = { verb: 'backup', subject: service.name, units, forGood, spared };
     await draft.warm();
+    let since: Promise<readonly unknown[]> | undefined;
     const work = async ({ down, release }: Stillness): Promise<void> => {
       if (down) await snapshots.take(signal);
-      await read(release);
+      await read(async () => {
+        await release();
+        // once all runs again, so that nothing stays down for the sake of the question
+        const { writers } = request;
+        if (down && writers !== undefined)
+          since ??= startedSince(service, writers, context, signal).catch((error) => [error]);
+      });
     };
     const { problems, stopped, downtimeMs, startedMs } = await whileStopped(what, context, signal, work);
-    for (const problem of problems) request.onUnitProblem(problem);
+    for (const problem of [...problems, ...((await since) ?? [])]) request.onUnitProblem(problem);
     const readings = snapshots.readings();
     if (stopped.length > 0) request.onStopped?.({ units: stopped, downtimeMs, startedMs, readings });
     await snapshots[Symbol.asyncDispose]();

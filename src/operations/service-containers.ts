@@ -1,5 +1,5 @@
 import { type Labelled, labelsOfNoService, stopOf, unknownLabels } from '../domain/container-labels.ts';
-import { type Container, placesOf, sharedBy } from '../domain/containers.ts';
+import { type Container, placesOf, sharedBy, type Writer } from '../domain/containers.ts';
 import type { ServiceDefinition } from '../domain/definitions.ts';
 import { HoldfastError, messageOf } from '../domain/errors.ts';
 import type { Unit } from '../ports/unit.ts';
@@ -41,14 +41,6 @@ export const labelledBy = (service: ServiceDefinition): Labelled => ({
   places: placesOf(service),
 });
 
-/** A container that runs and can write to what a source reads. */
-export interface Writer {
-  readonly source: string;
-  readonly container: string;
-  /** Whether it stops while the service is read. */
-  readonly stops: boolean;
-}
-
 /** Containers that stop while a service is read, by their labels or since they share what is read. */
 export interface FoundStops {
   /** Started again, in this order. */
@@ -58,16 +50,6 @@ export interface FoundStops {
   /** Whoever can write meanwhile, and who could without the stops. */
   readonly writers: readonly Writer[];
 }
-
-/** Sources that may change while they are read although units are down, each with a container that goes on.
- *  @param spared containers that go on although their unit stops */
-export const writtenMeanwhile = (
-  writers: readonly Writer[],
-  spared: ReadonlySet<string>,
-): ReadonlyMap<string, string> =>
-  new Map(
-    writers.flatMap(({ source, container, stops }) => (!stops || spared.has(container) ? [[source, container]] : [])),
-  );
 
 /** @param declared units of the service that stop anyway: what is in one of them is not among the answer's
  *  @throws ConfigurationInvalid for labels that contradict each other */

@@ -7,7 +7,7 @@ import type { Source } from '../ports/source.ts';
 import type { Unit } from '../ports/unit.ts';
 import { anomalyOf, repositoriesOf, sourcesOf, stopsAround } from './backup.ts';
 import { capture } from './capture.ts';
-import { writtenMeanwhile } from './service-containers.ts';
+import { writtenMeanwhile } from './container-writers.ts';
 import type { ServiceContext } from './service-context.ts';
 import { labelOf, poolOfService, type RecordedPoint, recordedPoints, type ServicePoint } from './service-record.ts';
 import { nameCopies, planTrees, removeCopies, type TreePlan, takeCopies } from './service-trees.ts';

@@ -132,6 +132,27 @@ describe('containers around a backup', () => {
     }
   });
 
+  test('that were down and are started by somebody while another is down make it partial', async () => {
+    for (const [writable, outcome] of [
+      [true, 'partial'],
+      [false, 'passed'],
+    ] as const) {
+      using made = await house();
+      const mounts = [{ kind: 'volume', source: 'cache', writable }] as const;
+      const { data } = withContainers(made, [
+        { name: 'web', labels: label('stop-during-backup') },
+        { name: 'late', running: false, mounts },
+      ]);
+      data.onRead = () => {
+        made.containers.all = made.containers.all.map((container) => ({ ...container, running: true }));
+      };
+      const report = await made.backUp({ repositories: ['first'] });
+      expect(report).toMatchObject({ outcome, points: [{ outcome: 'passed' }] });
+      const words = 'Container late was started by somebody while mealie was read, and can write to cache.';
+      expect(report.failures.map(({ message }) => message)).toEqual(writable ? [words] : []);
+    }
+  });
+
   test('stay down when their label says so, and were down already stay down', async () => {
     using made = await house();
     const { calls, units } = withContainers(made, [
