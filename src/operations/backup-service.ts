@@ -72,6 +72,7 @@ export async function backUpService(
     return fail(error, null);
   }
   const { around } = opened;
+  for (const error of opened.unstopped) fail(error, null);
   const stops: Stop[] = [];
   const problems: unknown[] = [];
   let first: First | null;

@@ -49,6 +49,8 @@ export interface FoundStops {
   readonly forGood: readonly Unit[];
   /** Whoever can write meanwhile, and who could without the stops. */
   readonly writers: readonly Writer[];
+  /** Why some go on although they are meant to stop. */
+  readonly unstopped: readonly HoldfastError[];
 }
 
 /** @param declared units of the service that stop anyway: what is in one of them is not among the answer's
@@ -66,7 +68,7 @@ export async function foundStops(
   const wanted = judged.filter(({ container, stop }) => container.running && stop !== 'runs');
   for (const { container } of wanted.filter((one) => one.container.paused))
     context.progress({ type: 'warning', subject: container.name, text: 'it is paused, and stays as it is' });
-  const stopping = wanted.filter(({ container }) => !container.paused);
+  const running = wanted.filter(({ container }) => !container.paused);
   const writing = around.filter((container) => container.running && !container.own);
   const written = writing.flatMap((container) =>
     sharedBy(container, labelled.places, { writable: true }).map(({ source }) => ({
@@ -74,18 +76,13 @@ export async function foundStops(
       container: container.name,
     })),
   );
-  if (stopping.length + written.length === 0) return { units: [], forGood: [], writers: [] };
+  if (running.length + written.length === 0) return { units: [], forGood: [], writers: [], unstopped: [] };
   const members = await membersOf(declared, around, signal);
-  const again = new Set([
-    ...members,
-    ...stopping.flatMap(({ container, stop }) => (stop === 'stops' ? container.name : [])),
-  ]);
-  refuseRemoved(
-    removedOf(
-      around.filter(({ name }) => again.has(name)),
-      declared,
-    ),
-  );
+  const own = around.filter(({ name }) => members.has(name));
+  refuseRemoved(removedOf(own, declared));
+  const again = running.flatMap(({ container, stop }) => (stop === 'stops' ? container : []));
+  const unstopped = removedOf(again, declared);
+  const stopping = running.filter(({ container }) => !unstopped.includes(container.name));
   const down = new Set([...members, ...stopping.map(({ container }) => container.name)]);
   const writers = written.map((one) => ({ ...one, stops: down.has(one.container) }));
   const open = async (wanted: 'stops' | 'stops-for-good'): Promise<readonly Unit[]> =>
@@ -94,7 +91,10 @@ export async function foundStops(
         .filter(({ container, stop }) => stop === wanted && !members.has(container.name))
         .map(({ container }) => context.unit(referenceOf(container))),
     );
-  return { units: await open('stops'), forGood: await open('stops-for-good'), writers };
+  return {
+    ...{ units: await open('stops'), forGood: await open('stops-for-good'), writers },
+    unstopped: unstopped.map(removedWhenStopped),
+  };
 }
 
 const referenceOf = ({ id, name }: Container) => ({ kind: 'container', host: 'local', container: name, id }) as const;
@@ -120,9 +120,12 @@ const removedOf = (stopping: readonly Container[], declared: readonly Unit[]): r
 
 /** @throws UnitFailed for a container that would be gone, and not down, once it was stopped */
 export function refuseRemoved([container]: readonly string[]): void {
-  if (container === undefined) return;
-  const words = `Container ${container} is removed by its engine when it stops (--rm), and could not start again.`;
-  throw new HoldfastError('UnitFailed', words, container, {
+  if (container !== undefined) throw removedWhenStopped(container);
+}
+
+function removedWhenStopped(container: string): HoldfastError {
+  const words = `Container ${container} is removed by its engine when it stops (--rm), so it is not stopped.`;
+  return new HoldfastError('UnitFailed', words, container, {
     hint: 'Run it without --rm, declare the systemd unit that runs it, or stop it by hand before',
   });
 }
