@@ -39,8 +39,8 @@ describe.runIf(mariadbAvailable())('databases of MariaDB that are exchanged', ()
     await server.sql(name, contents);
     return name;
   }
-  function databasesBy(host: Host): Databases {
-    const settings = { mariadb: { socket: server.socket, database: 'any' } };
+  function databasesBy(host: Host, { socket } = server): Databases {
+    const settings = { mariadb: { socket, database: 'any' } };
     const { databases } = openSource('maria', settings, host, tools);
     if (databases === null) throw new Error('it has no databases');
     return databases;
@@ -259,6 +259,36 @@ describe.runIf(mariadbAvailable())('databases of MariaDB that are exchanged', ()
   const once = async function* (text: string): Bytes {
     yield Buffer.from(text);
   };
+
+  test('a server that writes its log late loses nothing when it ends while triggers are dropped', async () => {
+    await using late = await mariadbServer('--innodb-flush-log-at-timeout=2700'); // and at no commit
+    for (const [name, sql] of [
+      ['wiki', SMALL],
+      ['coming', 'create table t (x int)'],
+    ] as const) {
+      await late.sql(null, `create database ${name}`);
+      await late.sql(name, sql);
+    }
+    const before = await contentsOf(late, 'wiki');
+    const local = localHost();
+    const host: Host = {
+      ...local,
+      async run(command, options) {
+        const chunks: Uint8Array[] = [];
+        for await (const chunk of options.input ?? []) chunks.push(chunk);
+        const sql = Buffer.concat(chunks).toString();
+        const input = options.input === undefined ? {} : { input: once(sql) };
+        const ran = await local.run(command, { ...options, ...input });
+        if (sql.startsWith('DROP TRIGGER')) await late.kill();
+        return ran;
+      },
+    };
+    const swapping = databasesBy(host, late).swapIn('wiki', 'coming', 'wiki_kept', never());
+    await expect(swapping).rejects.toMatchObject({ code: 'SourceMissing' });
+    await late.revive();
+    await databasesBy(local, late).swapBack('wiki', 'coming', 'wiki_kept', never());
+    expect(await contentsOf(late, 'wiki')).toBe(before);
+  }, 60_000);
 
   test('wherever an exchange ends, it goes on to its end or is taken back, and nothing is lost', async () => {
     const before = await contentsOf(server, await database(SMALL));

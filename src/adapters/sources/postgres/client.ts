@@ -35,8 +35,10 @@ const PORT = 5432;
 const CONNECT_LIMIT = '30';
 const SQL_LIMIT_MS = 120_000;
 
-/** What changes a server must not be kept from it by its defaults, nor cut short: in the middle it could not be taken back. */
-export const TO_CHANGE = '-c default_transaction_read_only=off -c statement_timeout=0 -c lock_timeout=0';
+/** What changes a server must not be kept from it by its defaults, nor cut short: in the middle it could not be taken back.
+ *  Nor may it be told as done before it lasts. */
+export const TO_CHANGE =
+  '-c default_transaction_read_only=off -c statement_timeout=0 -c lock_timeout=0 -c synchronous_commit=on';
 
 /** @param options of the talks (libpq, PGOPTIONS), which a pooler between them may refuse; none when left out */
 export function clientOf(
