@@ -9,7 +9,7 @@ import { decisionOn } from './guard-decision.ts';
 import { judge } from './guard-judgement.ts';
 import type { GuardRequest } from './guard-request.ts';
 import { takeSnapshot } from './guard-snapshot.ts';
-import type { PoolDetail } from './guards.ts';
+import { inTurn, type PoolDetail } from './guards.ts';
 import { refuseOccupied, refuseOwnPaths } from './occupancy.ts';
 import { type RollbackReport, rollback } from './rollback.ts';
 import type { Expectation } from './rollback-expectation.ts';
@@ -124,7 +124,7 @@ async function protectedRun(
   // from here an abort must not keep the data from being taken back
   const back =
     autoRollback && judged.bad !== null
-      ? await takeBack(snapshot, judged.bad, expected, before, context)
+      ? await takeBack(snapshot, judged.bad, { detail, expected, before }, context)
       : { ...NOT_BACK, outcome: judged.outcome };
   await context.catalog.recordSnapshot({ ...snapshot, outcome: back.outcome });
   await entry.done();
@@ -141,23 +141,26 @@ async function protectedRun(
 async function takeBack(
   snapshot: Snapshot,
   reason: 'command-failed' | 'validation-failed',
-  expected: Expectation,
-  startAgain: readonly Stopped[],
+  {
+    detail,
+    expected,
+    before,
+  }: { readonly detail: PoolDetail; readonly expected: Expectation; readonly before: readonly Stopped[] },
   context: GuardContext,
 ): Promise<NotBack & { readonly outcome: SnapshotOutcome }> {
   const own = new AbortController().signal;
   const startedAt = context.clock.now();
+  let begun = false;
   try {
-    const plan = await planRollback({ what: { snapshot: snapshot.name }, withDependencies: false }, context, own).catch(
-      async (error: unknown) => {
-        await recordRefused(snapshot, reason, startedAt, context);
-        throw error;
-      },
-    );
-    const report = await rollback(plan, { reason, expected, startAgain }, context, own);
+    const report = await inTurn(snapshot.subvolume, detail, context, own, async () => {
+      const plan = await planRollback({ what: { snapshot: snapshot.name }, withDependencies: false }, context, own);
+      begun = true;
+      return rollback(plan, { reason, expected, startAgain: before }, context, own);
+    });
     const outcome = report.outcome === 'success' ? 'rolled_back' : 'rollback_failed';
     return { ...NOT_BACK, outcome, rollback: report };
   } catch (error) {
+    if (!begun) await recordRefused(snapshot, reason, startedAt, context); // else it recorded itself
     return { ...NOT_BACK, outcome: 'rollback_failed', ...whyNotBack(error) };
   }
 }

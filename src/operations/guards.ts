@@ -4,7 +4,11 @@ import type { OpenEntry } from '../journal/journal.ts';
 import type { GuardContext } from './guard-context.ts';
 
 /** Verbs of journal entries by which processes see each other. */
-export const VERBS = { guard: 'guard', command: 'guarded command', rollback: 'rollback' } as const;
+export const VERBS = {
+  ...{ guard: 'guard', command: 'guarded command', rollback: 'rollback' },
+  /** Of a guard that found something bad, until it has taken that back. */
+  turn: 'rollback of a guard',
+} as const;
 
 /** What an entry says of what it works on. */
 export interface PoolDetail {
@@ -32,31 +36,61 @@ export function isOwn({ detail }: OpenEntry, guardedBy: readonly string[]): bool
   return guardedBy.some((own) => own === point || own === snapshot);
 }
 
+type Waits = Pick<GuardContext, 'journal' | 'clock' | 'guard' | 'progress' | 'guardedBy'>;
+
 /** Waits until the commands of other guards on these subvolumes have ended: an exchange would pull the data from beneath
- *  them. A command that takes back what its own guard protects would wait for itself. @throws StateBusy when the limit is over */
-export async function waitForCommands(
+ *  them. A command that takes back what its own guard protects would wait for itself. @throws StateBusy when the limit is
+ *  over */
+export const waitForCommands = (
   pool: string,
   subvolumes: readonly string[],
-  {
-    journal,
-    clock,
-    guard,
-    progress,
-    guardedBy,
-  }: Pick<GuardContext, 'journal' | 'clock' | 'guard' | 'progress' | 'guardedBy'>,
+  context: Waits,
+  signal: AbortSignal,
+): Promise<void> =>
+  waitWhile((entry) => entry.verb === VERBS.command && worksOn(entry, pool, subvolumes), context, signal);
+
+/** Takes back one after the other what guards side by side found bad: what this guard's snapshot is to replace is what the
+ *  one before it leaves. @param run begins when nobody else's command or rollback is on these subvolumes
+ *  @throws StateBusy when the limit is over */
+export async function inTurn<Answer>(
+  subject: string,
+  detail: PoolDetail,
+  context: Waits,
+  signal: AbortSignal,
+  run: () => Promise<Answer>,
+): Promise<Answer> {
+  const journal = await context.journal();
+  await using turn = await journal.begin({ verb: VERBS.turn, subject, detail });
+  const stands = (entry: OpenEntry): boolean => {
+    if (!worksOn(entry, detail.pool, detail.subvolumes)) return false;
+    if (entry.verb !== VERBS.turn) return entry.verb === VERBS.command || entry.verb === VERBS.rollback;
+    return begunBefore(turn.id, journal.open()).some(({ id }) => id === entry.id);
+  };
+  await waitWhile(stands, context, signal);
+  const answer = await run();
+  await turn.done();
+  return answer;
+}
+
+const WHAT: Readonly<Record<string, string>> = { [VERBS.command]: 'command', [VERBS.turn]: 'rollback' };
+
+/** @throws StateBusy when the limit is over */
+async function waitWhile(
+  stands: (entry: OpenEntry) => boolean,
+  { journal, clock, guard, progress, guardedBy }: Waits,
   signal: AbortSignal,
 ): Promise<void> {
   const opened = await journal();
   const end = clock.monotonicMs() + guard.limit * 1000;
   for (let told = false; ; ) {
-    const stands = (entry: OpenEntry): boolean => entry.verb === VERBS.command && worksOn(entry, pool, subvolumes);
     const other = opened.open().find((entry) => entry.state === 'running' && stands(entry) && !isOwn(entry, guardedBy));
     if (other === undefined) return;
+    const what = WHAT[other.verb] ?? 'rollback';
     if (clock.monotonicMs() >= end) {
-      const words = `The command of another guard (process ${other.owner.pid}) still runs on ${other.subject} after ${formatDuration(guard.limit)}.`;
+      const words = `The ${what} of another guard (process ${other.owner.pid}) still runs on ${other.subject} after ${formatDuration(guard.limit)}.`;
       throw new HoldfastError('StateBusy', words, other.subject);
     }
-    if (!told) progress({ type: 'step', subject: other.subject, text: 'waiting for the command of another guard' });
+    if (!told) progress({ type: 'step', subject: other.subject, text: `waiting for the ${what} of another guard` });
     told = true;
     await clock.sleep(LOOK_AGAIN_MS, signal);
   }

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type BtrfsPool, btrfsPool, hasBtrfs } from '../services/btrfs.ts';
 import { aMachineOn, type PoolMachine } from '../services/pool-machine.ts';
 import { PROGRAM } from '../services/program.ts';
-import { type Json, tool } from './holdfast.ts';
+import { type Ended, type Json, tool } from './holdfast.ts';
 
 describe.runIf(hasBtrfs())('rollback', () => {
   let pool: BtrfsPool;
@@ -122,6 +122,20 @@ describe.runIf(hasBtrfs())('rollback', () => {
     expect(state('twice')).toBe('between');
     const { snapshots } = machine.json(0, 'history');
     expect(snapshots.map(({ outcome }: Json) => outcome)).toEqual(['rolled_back', 'success', 'success']);
+  });
+
+  test('guards side by side that both find something bad take it back one after the other', async () => {
+    const { machine, write } = aMachineOn(pool, 'side');
+    write('state.txt', 'before\n');
+    const [here, there, file] = [machine.path('here'), machine.path('there'), join(pool.path, 'side', 'state.txt')];
+    const begin = (own: string, other: string): Promise<Ended> => {
+      const line = `touch ${own}; until [ -e ${other} ]; do sleep 0.02; done; echo changed >> ${file}; exit 1`;
+      const words = ['guard', '--subvolume', 'side', '--operation', 'x', '--auto-rollback', '--command', line];
+      return machine.start(words).ended;
+    };
+    for (const { exitCode, stderr } of await Promise.all([begin(here, there), begin(there, here)]))
+      expect(exitCode, stderr).toBe(2);
+    expect(state('side')).toBe('before');
   });
 
   test('of guards that begin in the same second, each has a snapshot of its own', async () => {

@@ -373,18 +373,22 @@ test('two guards in one second on one subvolume have a snapshot each', async () 
   expect(names).toEqual([NAME, `${NAME}-2`]);
 });
 
-test('a rollback waits until the command of another guard has ended, and gives up after the limit', async () => {
-  using made = house();
-  made.settings({ limit: 60 });
-  const open = await made.journal.begin({
-    ...{ verb: 'guarded command', subject: 'media' },
-    detail: { pool: 'main', subvolumes: ['media'], snapshot: 'other' },
-  });
-  const { report } = await guarded(made, () => ended(1), { autoRollback: true });
-  expect(report).toMatchObject({ exitCode: 3, rollbackError: expect.stringMatching(/still runs/) });
-  await open.done();
-  expect((await guarded(made, () => ended(1), { autoRollback: true })).report).toMatchObject({ exitCode: 2 });
-});
+test.each(['guarded command', 'rollback'])(
+  'a rollback of guard waits until the %s of another one has ended, and gives up after the limit',
+  async (verb) => {
+    using made = house();
+    made.settings({ limit: 60 });
+    const open = await made.journal.begin({
+      ...{ verb, subject: 'media' },
+      detail: { pool: 'main', subvolumes: ['media'], snapshot: 'other' },
+    });
+    const { report } = await guarded(made, () => ended(1), { autoRollback: true });
+    expect(report).toMatchObject({ exitCode: 3, rollbackError: expect.stringMatching(/still runs/) });
+    expect(await made.catalog.recoveries({ limit: 9 })).toMatchObject([{ outcome: 'failed', kept: [] }]);
+    await open.done();
+    expect((await guarded(made, () => ended(1), { autoRollback: true })).report).toMatchObject({ exitCode: 2 });
+  },
+);
 
 test('old snapshots that ended well go, those nobody settled stay', async () => {
   using made = house();
