@@ -34,8 +34,14 @@ describe.runIf(hasBtrfs())('guard', () => {
     const [name = ''] = readdirSync(join(pool.path, 'snapshots'));
     expect(name).toMatch(/^media-pre-deploy-it-\d{8}-\d{6}$/);
     expect(stdout.split('\n')).toEqual([
-      ...[machine.folder, 'typed', `HOLDFAST_CONFIG=${machine.configuration}`, 'HOLDFAST_OPERATION=Deploy It'],
-      ...[`HOLDFAST_SNAPSHOT=${name}`, `HOLDFAST_SUBVOLUME=${join(pool.path, 'media')}`, 'my own', ''],
+      ...[machine.folder, 'typed', `HOLDFAST_CONFIG=${machine.configuration}`, `HOLDFAST_GUARDS=${name}`],
+      ...[
+        'HOLDFAST_OPERATION=Deploy It',
+        `HOLDFAST_SNAPSHOT=${name}`,
+        `HOLDFAST_SUBVOLUME=${join(pool.path, 'media')}`,
+        'my own',
+        '',
+      ],
     ]);
     expect(readFileSync(join(pool.path, 'snapshots', name, 'state.txt'), 'utf8')).toBe('before\n');
     expect(state(made)).toBe('after\n');
