@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
 import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -11,7 +12,7 @@ import type { Command, Host } from '../src/ports/host.ts';
 import type { Source, SourceTools } from '../src/ports/source.ts';
 import { type SourceFixture, sourceContract } from './contracts/source.ts';
 import { available } from './services/available.ts';
-import { type Directory, directory, SUFFIX, startDirectory } from './services/ldap.ts';
+import { type Directory, directory, SUFFIX, settingsOf, startDirectory } from './services/ldap.ts';
 import { HOSTILE, PHOTO, TOP } from './sources/ldap-contents.ts';
 import { bytesOf, changing, contextIn, temporaryFolder, writeBytes } from './sources/support.ts';
 
@@ -47,6 +48,7 @@ const only = (source: Source, name: string): Source => ({
 interface Stored {
   readonly path: string;
   readonly facts: Facts;
+  readonly warnings: readonly string[];
 }
 
 /** Items of a source as files. */
@@ -57,7 +59,7 @@ async function stored(source: Source, folder: string): Promise<{ readonly ldap: 
     if (item.type === 'tree') throw new Error('a dump is no tree');
     const path = join(folder, item.file);
     await writeBytes(bytesOf(item, never()), path);
-    all.push({ path, facts: item.completed().facts });
+    all.push({ path, ...item.completed() });
   }
   const [ldap, config] = all;
   if (ldap === undefined || config === undefined) throw new Error('an item is missing');
@@ -162,6 +164,36 @@ describe.runIf(programs.every(available))('needs OpenLDAP', () => {
     await expect(open(made.config).placements([], never())).rejects.toMatchObject({
       ...{ code: 'Refused', message: expect.stringContaining('olcSyncrepl') },
     });
+  });
+
+  test('a database of the same server that no item has is named, but for the log of changes', async () => {
+    await using folder = await temporaryFolder();
+    const more = (data: string): string =>
+      `${settingsOf(SUFFIX)(data)}
+dn: olcDatabase={2}mdb,cn=config
+objectClass: olcMdbConfig
+olcSuffix: cn=log
+olcDbDirectory: ${data}-log
+
+dn: olcDatabase={3}mdb,cn=config
+objectClass: olcMdbConfig
+olcSuffix: o=Other\\2C one
+olcDbDirectory: ${data}-other
+
+dn: olcOverlay={0}accesslog,olcDatabase={1}mdb,cn=config
+objectClass: olcAccessLogConfig
+olcOverlay: {0}accesslog
+olcAccessLogDB: CN=log
+`.replace('olcModuleLoad: back_mdb', 'olcModuleLoad: back_mdb\nolcModuleLoad: accesslog');
+    await using made = await directory('', (data) => {
+      for (const name of ['log', 'other']) mkdirSync(`${data}-${name}`);
+      return more(data);
+    });
+    await writeFile(`${made.folder}/top.ldif`, TOP);
+    await made.tool('slapadd', '-F', made.config, '-b', SUFFIX, '-l', `${made.folder}/top.ldif`);
+    const { ldap, config } = await stored(open(made.config), folder.path);
+    expect(ldap.warnings).toEqual([]);
+    expect(config.warnings).toEqual([expect.stringMatching(/^o=Other\\2C one of the same server is not dumped/i)]);
   });
 
   test('an empty directory, another suffix and a database without its disk are missing, never an empty item', async () => {

@@ -30,6 +30,15 @@ export const directoriesIn = (ldif: string): readonly Directory[] =>
     return [{ suffixes: valuesOf(entry, 'olcSuffix'), path: path.replace(/\/+$/, ''), replicated }];
   });
 
+/** Suffixes of a server's other databases. The log of changes of one is none of people's. */
+export function othersThan(suffix: string, ldif: string): readonly string[] {
+  const logs = entriesOf(ldif).flatMap((entry) => valuesOf(entry, 'olcAccessLogDB'));
+  const known = [suffix, ...logs];
+  return directoriesIn(ldif).flatMap(({ suffixes }) =>
+    suffixes.some((one) => known.some((other) => sameSuffix(one, other))) ? [] : suffixes.slice(0, 1),
+  );
+}
+
 /** The same configuration with one database in another folder. */
 export function movedTo(folder: string, suffix: string, ldif: string): string {
   const line = `olcDbDirectory:: ${Buffer.from(folder).toString('base64')}`;

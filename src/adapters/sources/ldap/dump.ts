@@ -8,18 +8,22 @@ import { unlessSilent } from '../server/silence.ts';
 import { scanLdif } from './ldif-scanner.ts';
 
 /** What slapcat prints, and the entries that are counted in it. `subject` is for people: a suffix, or cn=config.
+ *  @param warn what is to be said of all that was printed; it is not kept where nobody asks
  *  @throws SourceMissing when there is nothing of it; SourceFailed when slapcat failed, however much it gave */
 export async function* dumpDirectory(
   subject: string,
   command: Command,
   { host }: Pick<Reached, 'host'>,
   signal: AbortSignal,
+  warn: ((ldif: string) => readonly string[]) | null = null,
 ): AsyncGenerator<Uint8Array, Captured> {
   const scan = scanLdif();
+  const printed: Uint8Array[] = [];
   try {
     const read = (until: AbortSignal): Bytes => host.read([command], { signal: until });
     for await (const chunk of unlessSilent(read, subject, signal)) {
       scan.take(chunk);
+      if (warn !== null) printed.push(Uint8Array.from(chunk));
       yield chunk;
     }
   } catch (error) {
@@ -37,7 +41,8 @@ export async function* dumpDirectory(
     throw new HoldfastError('SourceMissing', `The directory has no entry at ${subject}.`, subject, {
       hint: LAST_STAYS,
     });
-  return { facts: scanned, warnings: [], unreadable: [] };
+  const warnings = warn?.(Buffer.concat(printed).toString()) ?? [];
+  return { facts: scanned, warnings, unreadable: [] };
 }
 
 const LAST_STAYS = 'Look whether its disk is mounted; the last good point stays';

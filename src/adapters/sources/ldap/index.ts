@@ -6,6 +6,7 @@ import { type Reached, reachServer } from '../server/reach.ts';
 import { streamItem } from '../server/stream-item.ts';
 import * as args from './args.ts';
 import type { LdapSettings } from './config.ts';
+import { othersThan } from './directories.ts';
 import { dumpDirectory, explain } from './dump.ts';
 import { placesOf } from './place.ts';
 
@@ -23,7 +24,9 @@ export function source(name: string, settings: LdapSettings, host: Host, tools: 
     const command = reached.command('slapcat', args.dump(config, what));
     const fixed = { name: item, source: name, kind: KIND, file: `${item}.ldif`, compressed: false, tool };
     const subject = item === KIND ? suffix : 'cn=config';
-    return streamItem({ ...fixed, estimatedBytes: null }, (signal) => dumpDirectory(subject, command, reached, signal));
+    const warn = item === KIND ? null : (ldif: string) => warningsOf(suffix, ldif);
+    const dump = (signal: AbortSignal) => dumpDirectory(subject, command, reached, signal, warn);
+    return streamItem({ ...fixed, estimatedBytes: null }, dump);
   };
   return {
     name,
@@ -52,6 +55,10 @@ export function source(name: string, settings: LdapSettings, host: Host, tools: 
     query: () => Promise.reject(noSql(name, 'a directory', 'command or tcp')),
   };
 }
+
+/** A server may have several databases, and a source has one of them. */
+const warningsOf = (suffix: string, ldif: string): readonly string[] =>
+  othersThan(suffix, ldif).map((other) => `${other} of the same server is not dumped: give it a service of its own`);
 
 /** Reads the server's settings, as every slapcat does, and none of its entries.
  *  @throws SourceMissing when there is no such server, or a folder of its databases is away; ToolMissing */
