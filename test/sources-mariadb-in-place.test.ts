@@ -123,7 +123,7 @@ describe.runIf(mariadbAvailable())('databases of MariaDB that are exchanged', ()
     const kept = `${present} kept`;
     const [before, coming] = [await contentsOf(server, present), await contentsOf(server, staged)];
     const databases = databasesBy(localHost());
-    for (let statements = 0; ; statements += 7) {
+    for (let statements = 0; ; statements += 11) {
       const cut = await databasesBy(endingAfter(statements).host)
         .swapIn(present, staged, kept, never())
         .catch((reason: unknown) => reason);
@@ -142,7 +142,7 @@ describe.runIf(mariadbAvailable())('databases of MariaDB that are exchanged', ()
     const [own, copied] = [await contentsOf(server, later), `create table ${quoted(copy)}.holdfast_exchanged`];
     await server.sql(null, `${copied} as select * from ${quoted(kept)}.holdfast_exchanged`);
     await databases.readyAgain(copy, never());
-    for (let statements = 0; ; statements += 7) {
+    for (let statements = 0; ; statements += 11) {
       const cut = await databasesBy(endingAfter(statements).host)
         .swapIn(later, copy, `${later} kept`, never())
         .catch((reason: unknown) => reason);
