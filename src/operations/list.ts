@@ -1,3 +1,4 @@
+import { counted } from '../domain/counted.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import { didYouMean } from '../domain/nearest.ts';
 import { newestFirst } from '../domain/proof.ts';
@@ -37,6 +38,7 @@ export async function list(
       const found = await refresh(await context.repository(name), service ?? undefined, context, signal);
       points.push(...found.points);
       unreadable.push(...found.unreadable.map((row) => ({ ...row, repository: name })));
+      await tellMissing(service, name, context);
     } catch (error) {
       signal.throwIfAborted();
       if (repositories.length > 0) throw error;
@@ -53,4 +55,18 @@ export async function list(
       service,
     );
   return { points: points.toSorted(newestFirst), unreadable, failures };
+}
+
+/** An empty list must not look as if there had never been anything. */
+async function tellMissing(
+  service: string | null,
+  repository: string,
+  { catalog, progress }: Pick<Context, 'catalog' | 'progress'>,
+): Promise<void> {
+  const gone = (await catalog.missing()).filter(
+    (point) => point.repository === repository && (service === null || point.service === service),
+  );
+  if (gone.length === 0) return;
+  const text = `gone, though nobody removed it with Holdfast: ${counted(gone.length, 'recovery point')}. Which: holdfast doctor`;
+  progress({ type: 'warning', subject: repository, text });
 }

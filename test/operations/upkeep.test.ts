@@ -50,6 +50,13 @@ describe('list', () => {
     made.first.lose(`${oldest?.location}`);
     expect((await all(made)).points.map(({ id }) => id)).toEqual([newest?.id]);
     expect(await made.context.catalog.missing()).toMatchObject([{ id: oldest?.id, since: made.clock.now() }]);
+    expect(made.events.at(-1)).toMatchObject({
+      ...{ type: 'warning', subject: 'first' },
+      text: expect.stringMatching(/nobody removed it with Holdfast: 1 recovery point\. Which: holdfast doctor$/),
+    });
+    made.events.length = 0;
+    await all(made, { service: 'other' }).catch(() => {});
+    expect(made.events).toEqual([]);
   });
 
   test('a repository out of reach hides no other, and is an error when it was asked for', async () => {
