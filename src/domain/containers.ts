@@ -8,6 +8,8 @@ export interface ContainerMount {
   /** Of a volume: the folder on the engine's machine. */
   readonly folder?: string;
   readonly writable: boolean;
+  /** Paths of a service that are in it, or around it, though their names do not say so. */
+  readonly shows?: readonly string[];
 }
 
 /** One container, running or not. */
@@ -65,9 +67,10 @@ export const sharedBy = (
     ),
   );
 
-/** A path may lead into a volume's folder, too. */
-function isMountOf({ kind, source, folder = '' }: ContainerMount, path: string): boolean {
+/** Whether a path is in a mount, or around it. It may lead into a volume's folder, too. */
+export function isMountOf({ kind, source, folder = '', shows = [] }: ContainerMount, path: string): boolean {
   const mounted = kind === 'volume' ? folder : source;
+  if (shows.includes(path)) return true;
   return kind !== 'other' && mounted !== '' && (isBelow(mounted, path) || isBelow(path, mounted));
 }
 

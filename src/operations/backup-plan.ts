@@ -14,7 +14,10 @@ export interface PlannedBackup {
  *  @throws as backup does before it begins, and what keeps a service from being captured at all */
 export async function planBackup(
   request: BackupRequest,
-  context: Pick<Context, 'services' | 'plans' | 'repositoryNames' | 'source' | 'unit' | 'containers' | 'progress'>,
+  context: Pick<
+    Context,
+    'services' | 'plans' | 'repositoryNames' | 'source' | 'unit' | 'containers' | 'host' | 'progress'
+  >,
   signal: AbortSignal,
 ): Promise<readonly PlannedBackup[]> {
   const planned: PlannedBackup[] = [];

@@ -115,7 +115,7 @@ export async function sourcesOf(
 async function stopsOf(
   service: ServiceDefinition,
   around: readonly Container[],
-  context: Pick<Context, 'unit' | 'containers' | 'progress'>,
+  context: Pick<Context, 'unit' | 'containers' | 'host' | 'progress'>,
   signal: AbortSignal,
 ): Promise<FoundStops> {
   const { units, host, stopDuring } = service;
@@ -128,14 +128,14 @@ async function stopsOf(
 /** What stops while the service is read, and who can write to it. @throws as {@link containersAround} */
 export const stopsAround = async (
   service: ServiceDefinition,
-  context: Pick<Context, 'unit' | 'containers' | 'progress'>,
+  context: Pick<Context, 'unit' | 'containers' | 'host' | 'progress'>,
   signal: AbortSignal,
 ): Promise<FoundStops> => await stopsOf(service, await containersAround(service, context, signal), context, signal);
 
 /** All that stops while the service is read, what is left down too. @throws as {@link containersAround} */
 export async function unitsToStop(
   service: ServiceDefinition,
-  context: Pick<Context, 'unit' | 'containers' | 'progress'>,
+  context: Pick<Context, 'unit' | 'containers' | 'host' | 'progress'>,
   signal: AbortSignal = new AbortController().signal,
 ): Promise<readonly Unit[]> {
   const { units, forGood } = await stopsAround(service, context, signal);

@@ -20,7 +20,7 @@ export const writtenMeanwhile = (
 export async function startedSince(
   service: ServiceDefinition,
   writers: readonly Writer[],
-  context: Pick<Context, 'containers' | 'progress'>,
+  context: Pick<Context, 'containers' | 'host' | 'progress'>,
   signal: AbortSignal,
 ): Promise<readonly HoldfastError[]> {
   const known = new Set(writers.map(({ container }) => container));

@@ -4,8 +4,9 @@ import type { ServiceDefinition } from '../domain/definitions.ts';
 import { HoldfastError, messageOf } from '../domain/errors.ts';
 import type { Unit } from '../ports/unit.ts';
 import type { Context } from './context.ts';
+import { withLinkedPlaces } from './linked-mounts.ts';
 
-type Ports = Pick<Context, 'containers' | 'unit' | 'progress'>;
+type Ports = Pick<Context, 'containers' | 'host' | 'unit' | 'progress'>;
 
 /** The containers of the machine that a service is on, the first made first; none where nothing of the service can be
  *  mounted by one. A service of files alone does not fail for want of an engine.
@@ -13,7 +14,7 @@ type Ports = Pick<Context, 'containers' | 'unit' | 'progress'>;
  *  @throws ToolMissing, ProcessFailed for a service of volumes, or one whose sharers are to be stopped */
 export async function containersAround(
   service: ServiceDefinition,
-  { containers, progress }: Pick<Context, 'containers' | 'progress'>,
+  { containers, host, progress }: Pick<Context, 'containers' | 'host' | 'progress'>,
   signal: AbortSignal,
   { mayFail = true }: { readonly mayFail?: boolean } = {},
 ): Promise<readonly Container[]> {
@@ -23,7 +24,8 @@ export async function containersAround(
   const needed = places.some(({ kind }) => kind === 'volume') || service.stopDuring.backup === 'sharing';
   if (!needed && !engine.present) return [];
   try {
-    return (await engine.list(signal)).toSorted((left, right) => (left.createdAt < right.createdAt ? -1 : 1));
+    const all = (await engine.list(signal)).toSorted((left, right) => (left.createdAt < right.createdAt ? -1 : 1));
+    return await withLinkedPlaces(all, places, (await host(service.host)).files, signal);
   } catch (error) {
     signal.throwIfAborted();
     if (needed && mayFail) throw error;
