@@ -23,7 +23,8 @@ interface RebuiltRepository {
   readonly unreadable: readonly UnreadablePoint[];
 }
 
-/** Reads every manifest, hold and report anew: the repositories are right, and the catalog becomes what they say. */
+/** Reads every manifest, hold and report anew: the repositories are right, and the catalog becomes what they say.
+ *  @throws RepositoryNotFound for a name that is not configured */
 export async function catalogRebuild(
   { repositories }: CatalogRebuildRequest,
   context: Context,
@@ -40,6 +41,7 @@ export async function catalogRebuild(
         rebuilt.push({ name, points: points.length, unreadable });
       } catch (error) {
         signal.throwIfAborted();
+        if (!context.repositoryNames.includes(name)) throw error; // nothing is known of it that could be kept
         failures.push(failureOf(error, '', name));
       }
     }

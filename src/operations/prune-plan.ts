@@ -73,7 +73,9 @@ export async function planPrune(
       }
     }
   const { plan } = request;
-  const known = plan === null || context.plans.has(plan) || services.length > 0 || failures.length > 0;
+  const made = services.some(({ decisions }) => decisions.some(({ point }) => point.plan === plan));
+  const unseen = failures.some(({ code }) => code !== 'Damaged'); // its points may be where nothing could be listed
+  const known = plan === null || context.plans.has(plan) || made || unseen;
   if (!known)
     throw new HoldfastError('PlanNotFound', `No plan is called "${plan}", and no point was made by it.`, plan);
   const keptStates = await context.catalog.keptStates({ endedBy: context.clock.now() });

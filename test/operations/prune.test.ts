@@ -56,6 +56,13 @@ describe('a plan', () => {
     expect(services[0]?.decisions.map(({ action }) => action)).toEqual(['keep', 'keep', 'keep']);
   });
 
+  test('an unknown plan is an error beside archives that no plan made, whatever else is damaged', async () => {
+    using made = await withPoints(3);
+    made.first.addUnreadable('mealie/20260101_000000', 'mealie', 'The manifest is no JSON.');
+    made.first.addForeign('old.tar', 'mealie', made.clock.now(), Buffer.alloc(1024));
+    await expect(plan(made, { plan: 'nobody' })).rejects.toMatchObject({ code: 'PlanNotFound' });
+  });
+
   test('an unknown plan is an error, a repository out of reach is a row unless it was named', async () => {
     using made = await withPoints(3);
     await expect(plan(made, { plan: 'nobody' })).rejects.toMatchObject({ code: 'PlanNotFound' });

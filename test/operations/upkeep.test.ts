@@ -162,6 +162,14 @@ describe('catalog rebuild', () => {
     ]);
   });
 
+  test('of a name that is no repository is an error', async () => {
+    using made = await withPoints(1);
+    const wanted = { repositories: ['nobody'] };
+    const missing = new HoldfastError('RepositoryNotFound', 'No repository is called "nobody".', 'nobody');
+    made.unreachable.set('nobody', missing);
+    await expect(catalogRebuild(wanted, made.context, signal)).rejects.toBe(missing);
+  });
+
   test('forgets points that are gone', async () => {
     using made = await withPoints(2);
     const [, oldest] = (await made.first.list({}, signal)).points;
