@@ -110,16 +110,18 @@ function dependenciesOf(subject: Subject, context: GuardContext): readonly strin
   return [...found];
 }
 
-/** The newest snapshot of a subvolume that is not newer than another one. */
-const closestBefore = (
+/** What a subvolume was beside another one: the state that the same rollback kept, where that is what is taken back; else
+ *  the newest snapshot that is not newer. */
+function closestBefore(
   subvolume: string,
-  { madeAt }: StoredSnapshot,
+  { kind, madeAt }: StoredSnapshot,
   stored: readonly StoredSnapshot[],
-): StoredSnapshot | null =>
-  stored.find(
-    (one) =>
-      one.kind === 'snapshot' && one.subvolume === subvolume && Temporal.Instant.compare(one.madeAt, madeAt) <= 0,
-  ) ?? null;
+): StoredSnapshot | null {
+  const own = stored.filter((one) => one.subvolume === subvolume);
+  const together = own.find((one) => kind === 'kept-state' && one.kind === kind && one.madeAt.equals(madeAt));
+  const earlier = own.find((one) => one.kind === 'snapshot' && Temporal.Instant.compare(one.madeAt, madeAt) <= 0);
+  return together ?? earlier ?? null;
+}
 
 async function replacementOf(
   subject: Subject,

@@ -110,6 +110,18 @@ test.each([{ atomic: true }, { atomic: false }])(
   },
 );
 
+test('a rollback with its dependencies is rolled back with them, to the states that it kept', async () => {
+  using made = house();
+  made.declare('media', { dependsOn: ['config'] });
+  made.pool.addSubvolume('config', { file: 'then' });
+  const snapshot = await snapshotOf(made, 'media', 'config');
+  for (const name of ['media', 'config']) made.pool.write(name, 'file', 'now');
+  const { replaced } = await takeBack(made, { snapshot }, true);
+  made.clock.advance({ minutes: 1 });
+  await takeBack(made, { snapshot: replaced[0]?.kept?.split('/').at(-1) ?? '' }, true);
+  expect(['media', 'config'].map((name) => made.pool.files(name))).toEqual([{ file: 'now' }, { file: 'now' }]);
+});
+
 test('a snapshot that was made by hand can be taken back', async () => {
   using made = house();
   made.pool.addSnapshot('media-before-i-broke-it', { file: 'by hand' });
