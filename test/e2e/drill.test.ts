@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { anAgeKey } from '../services/age.ts';
 import { available } from '../services/available.ts';
@@ -301,6 +302,43 @@ services: { notes: { sources: ${JSON.stringify(sources)}, checks: ${JSON.stringi
     expect(lost.checks).toHaveLength(1);
     expect(lost.notChecked.map((one: Json) => one.reason)).toEqual([data, data, outside, data].map(reason));
     expect(existsSync(data)).toBe(false);
+  }, 60_000);
+
+  test('a check takes no log from a live database beside whose file it looks', () => {
+    const machine = aMachine();
+    machine.write('data/.keep', '');
+    machine.write('db/.keep', '');
+    const [apart, alone, linked] = [
+      machine.path('db/apart.db'),
+      machine.path('db/alone.db'),
+      machine.path('db/linked.db'),
+    ];
+    symlinkSync(linked, machine.path('data/link.db'));
+    const sources = {
+      data: { files: [machine.path('data'), alone] },
+      apart: { sqlite: apart },
+      linked: { sqlite: machine.path('data/link.db') },
+    };
+    const shut = (folder: string, name: string): object => ({
+      command: ['sh', '-c', `cd ${machine.path(folder)} && ! sqlite3 ${name} 'select count(*) from t'`],
+    });
+    const checks = [shut('db', 'apart.db'), shut('db', 'alone.db'), shut('data', 'link.db')];
+    machine.configure(`repositories: { disk: { engine: archive, path: ./disk } }
+services: { notes: { sources: ${JSON.stringify(sources)}, checks: ${JSON.stringify(checks)} } }`);
+    machine.passes('repository', 'init', 'disk');
+    for (const path of [apart, alone, linked]) {
+      const live = new DatabaseSync(path);
+      onTestFinished(() => live.close());
+      live.exec('pragma journal_mode = wal; create table t (x int); insert into t values (1)');
+    }
+    machine.passes('backup');
+    const before = readdirSync(machine.path('db'));
+    expect(before).toEqual(expect.arrayContaining(['apart.db-wal', 'alone.db-wal', 'linked.db-wal']));
+    mkdirSync(machine.path('scratch'));
+    const report = machine.json(0, 'drill', 'notes', '--scratch', machine.path('scratch'));
+    expect(report.checks.map(({ outcome }: Json) => outcome)).toEqual(Array(3).fill('passed'));
+    expect(readdirSync(machine.path('db'))).toEqual(before);
+    for (const path of [apart, alone, linked]) expect(tool('sqlite3', path, 'select count(*) from t')).toBe('1\n');
   }, 60_000);
 });
 
