@@ -3,7 +3,7 @@ import { literal, quoted } from './args.ts';
 import type { Client } from './client.ts';
 import { define } from './definitions.ts';
 import { BEGUN, DONE, databaseExists, dropCode, dropEmpty, type Objects, objectsOf } from './objects.ts';
-import { type Before, hasTable, save, savedIn } from './saved.ts';
+import { type Before, hasTable, makeLast, save, savedIn } from './saved.ts';
 import { takeSequences } from './sequences.ts';
 
 /** What `database` holds goes to `aside`, and what `from` holds to `database`. */
@@ -36,6 +36,7 @@ async function moveTables(names: Exchange, client: Client, signal: AbortSignal):
     throw new HoldfastError('Refused', `The server did not keep what ${database} is made again from.`, database, {
       hint: 'Nothing was dropped. See whether its settings let a transaction last, and its log',
     });
+  await makeLast(aside, client, signal); // also what a run saved that ended just then
   const present = await objectsOf(database, client, signal);
   const coming = from === null ? null : await objectsOf(from, client, signal);
   // A table with a trigger moves to no other database; a view keeps a table from coming in under its name.

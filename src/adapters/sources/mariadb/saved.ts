@@ -50,7 +50,7 @@ export async function savedIn(
   return { present: sideOf('present'), coming: sideOf('coming') };
 }
 
-/** Keeps what no rename moves in a table of `aside`, before anything is dropped: all of it, or nothing. */
+/** Keeps what no rename moves in a table of `aside`: all of it, or nothing. Before anything is dropped, {@link makeLast}. */
 export async function save(
   { database, from, aside }: { readonly database: string; readonly from: string | null; readonly aside: string },
   client: Client,
@@ -71,11 +71,14 @@ export async function save(
     `CREATE DATABASE IF NOT EXISTS ${quoted(aside)} ${defaults}`,
     `CREATE TABLE IF NOT EXISTS ${table} (part VARCHAR(64) CHARACTER SET latin1 PRIMARY KEY, script LONGBLOB NOT NULL) ENGINE=InnoDB`,
     `INSERT INTO ${table} VALUES ${rows.join(', ')}`,
-    // With `innodb_flush_log_at_trx_commit` 0 or 2 a row is not on disk when it is stored, while what is dropped next is
-    // gone at once. A definition is made to last whatever that says, and all before it too.
-    `ALTER TABLE ${table} FORCE`,
   ];
   await client.lines(statements.join(';\n'), signal);
+}
+
+/** With `innodb_flush_log_at_trx_commit` 0 or 2 a row is not on disk when it is stored, while what is dropped next is gone
+ *  at once. A definition is made to last whatever that says, and all before it too. */
+export async function makeLast(aside: string, client: Client, signal: AbortSignal): Promise<void> {
+  await client.lines(`ALTER TABLE ${quoted(aside)}.${BEGUN} FORCE`, signal);
 }
 
 async function lookAt(database: string, client: Client, signal: AbortSignal): Promise<Saved | null> {
