@@ -164,6 +164,8 @@ export async function openApplication(
     },
     warn: (text) => face.progress({ type: 'warning', subject: 'secrets', text }),
   });
+  const sourcesOn = (host: string) =>
+    [...definitions.services.values()].flatMap((one) => (one.host === host ? one.sources : []));
   const source: Context['source'] = async (service, { name, kind, settings }) => {
     const row = SOURCES.get(kind);
     if (row === undefined) throw notBuilt(`sources of kind ${kind}`, `${service.name}.${name}`);
@@ -173,6 +175,7 @@ export async function openApplication(
         if (service.host !== 'local') throw notBuilt('containers on another host', `${service.name}.${name}`);
         return await host(`container ${container}`);
       },
+      kin: sourcesOn(service.host).flatMap((one) => (one.kind === kind ? [one.settings] : [])),
       engineEnvironment: engineEnvironment(process.env),
     };
     return (await row.load()).source(name, settings, await host(service.host), tools);

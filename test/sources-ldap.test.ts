@@ -166,7 +166,7 @@ describe.runIf(programs.every(available))('needs OpenLDAP', () => {
     });
   });
 
-  test('a database of the same server that no item has is named, but for the log of changes', async () => {
+  test('a database of the same server that no source has is named, but for the log of changes', async () => {
     await using folder = await temporaryFolder();
     const more = (data: string): string =>
       `${settingsOf(SUFFIX)(data)}
@@ -194,6 +194,12 @@ olcAccessLogDB: CN=log
     const { ldap, config } = await stored(open(made.config), folder.path);
     expect(ldap.warnings).toEqual([]);
     expect(config.warnings).toEqual([expect.stringMatching(/^o=Other\\2C one of the same server is not dumped/i)]);
+    const other = { ldap: { config: made.config, suffix: 'O=other\\, one' } };
+    const told = openSource('directory', { ldap: { config: made.config, suffix: SUFFIX } }, localHost(), {
+      ...tools,
+      kin: [other],
+    });
+    expect((await stored(told, folder.path)).config.warnings).toEqual([]);
   });
 
   test('an empty directory, another suffix and a database without its disk are missing, never an empty item', async () => {

@@ -115,6 +115,9 @@ export interface SourceTools {
   secret(setting: SecretSetting, purpose: string): Promise<Secret>;
   /** A container of the service's host, as a host. @throws ToolMissing without an engine, Unsupported */
   container(name: string): Promise<Host>;
+  /** Settings of this kind's sources that the configuration has for the same host, this one's among them; left out where
+   *  none is told. */
+  readonly kin?: readonly unknown[];
   /** Variables by which the client of a container engine finds it, as DOCKER_HOST; empty for most. */
   readonly engineEnvironment: Readonly<Record<string, string>>;
 }

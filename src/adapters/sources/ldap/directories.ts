@@ -30,10 +30,10 @@ export const directoriesIn = (ldif: string): readonly Directory[] =>
     return [{ suffixes: valuesOf(entry, 'olcSuffix'), path: path.replace(/\/+$/, ''), replicated }];
   });
 
-/** Suffixes of a server's other databases. The log of changes of one is none of people's. */
-export function othersThan(suffix: string, ldif: string): readonly string[] {
+/** Suffixes of a server's databases but these. The log of changes of one is none of people's. */
+export function othersThan(wanted: readonly string[], ldif: string): readonly string[] {
   const logs = entriesOf(ldif).flatMap((entry) => valuesOf(entry, 'olcAccessLogDB'));
-  const known = [suffix, ...logs];
+  const known = [...wanted, ...logs];
   return directoriesIn(ldif).flatMap(({ suffixes }) =>
     suffixes.some((one) => known.some((other) => sameSuffix(one, other))) ? [] : suffixes.slice(0, 1),
   );

@@ -24,7 +24,7 @@ export function source(name: string, settings: LdapSettings, host: Host, tools: 
     const command = reached.command('slapcat', args.dump(config, what));
     const fixed = { name: item, source: name, kind: KIND, file: `${item}.ldif`, compressed: false, tool };
     const subject = item === KIND ? suffix : 'cn=config';
-    const warn = item === KIND ? null : (ldif: string) => warningsOf(suffix, ldif);
+    const warn = item === KIND ? null : (ldif: string) => warningsOf(suffixesOf(settings, tools.kin), ldif);
     const dump = (signal: AbortSignal) => dumpDirectory(subject, command, reached, signal, warn);
     return streamItem({ ...fixed, estimatedBytes: null }, dump);
   };
@@ -57,8 +57,14 @@ export function source(name: string, settings: LdapSettings, host: Host, tools: 
 }
 
 /** A server may have several databases, and a source has one of them. */
-const warningsOf = (suffix: string, ldif: string): readonly string[] =>
-  othersThan(suffix, ldif).map((other) => `${other} of the same server is not dumped: give it a service of its own`);
+const warningsOf = (suffixes: readonly string[], ldif: string): readonly string[] =>
+  othersThan(suffixes, ldif).map((other) => `${other} of the same server is not dumped: give it a service of its own`);
+
+/** Of all sources that read the same server. */
+const suffixesOf = ({ ldap }: LdapSettings, kin: readonly unknown[] = []): readonly string[] =>
+  [ldap, ...(kin as readonly LdapSettings[]).map((other) => other.ldap)]
+    .filter(({ container, config }) => container === ldap.container && config === ldap.config)
+    .map(({ suffix }) => suffix);
 
 /** Reads the server's settings, as every slapcat does, and none of its entries.
  *  @throws SourceMissing when there is no such server, or a folder of its databases is away; ToolMissing */
