@@ -305,9 +305,17 @@ of two lines" nologin`,
     await server.sql('postgres', `alter database "${present}" with allow_connections false`); // as a crash leaves it
     await databases.swapBack(present, staged, kept, never());
     expect(await named()).toEqual(['old', 'fresh', '']);
+    const talk = server.sql(staged, 'select pg_sleep(600)').catch((error: Error) => error.message);
+    const talks = `select count(*) from pg_stat_activity where datname = '${staged.replaceAll("'", "''")}'`;
+    await expect.poll(() => server.sql('postgres', talks)).toBe('1');
     await databases.drop(staged, never());
+    expect(await talk).toContain('terminating connection');
     await databases.drop(staged, never());
     expect(await databases.exists(staged, never())).toBe(false);
+    const invalid = `update pg_database set datconnlimit = -2 where datname = '${kept.replaceAll("'", "''")}'`;
+    await server.sql('postgres', invalid); // as a drop that ended half-way leaves it
+    await databases.drop(kept, never());
+    expect(await databases.exists(kept, never())).toBe(false);
   });
 
   test('tools that are older than the server are refused by name', async () => {

@@ -130,6 +130,8 @@ function explained(error: unknown, database: string | null, user: string): unkno
       'SourceFailed',
       `Look at \`user\` (${user}) and \`password\` of the source, and at the server's pg_hba.conf`,
     );
+  if (/could not resize shared memory segment/.test(said))
+    return named('SourceFailed', "Let the server's container have more shared memory: shm_size, --shm-size");
   if (saysNoRoom(said)) return named('NoSpace', MAKE_ROOM);
   if (AWAY.test(said))
     return named('SourceMissing', 'Look whether the server runs, and at `container`, `socket` or `host` of the source');

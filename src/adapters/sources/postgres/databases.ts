@@ -59,7 +59,7 @@ export function databasesOf(open: () => Promise<Client>, server: ServerAddress):
     confirmExchange: (names, signal) => confirmExchange(names, ask, signal),
     swapIn: (database, staged, kept, signal) => takePlace({ database, staged, kept }, ask, signal),
     swapBack: (database, staged, kept, signal) => takeBack({ database, staged, kept }, ask, signal),
-    drop: (database, signal) => drop(database, ' with (force)', ask, signal),
+    drop: (database, signal) => drop(database, ask, signal),
     readyAgain: async (_kept, signal) => signal.throwIfAborted(),
     discard: (kept, signal) => discard(kept, ask, signal),
   };
@@ -85,7 +85,7 @@ async function fill(
     ask(`create database ${quoted(database)} with template = template0 ${definitions.options}`, signal);
   await make();
   const empty = async (): Promise<unknown> => {
-    await drop(database, ' with (force)', ask, signal);
+    await drop(database, ask, signal);
     return await make();
   };
   await restoreArchive({ database, owners, definitions, bytes }, empty, client, signal);

@@ -1,5 +1,5 @@
 import type { Host } from '../../../ports/host.ts';
-import type { CapturedStream, Source, SourceTools } from '../../../ports/source.ts';
+import type { Captured, CapturedStream, Source, SourceTools } from '../../../ports/source.ts';
 import { itemNameOf } from '../server/names.ts';
 import { type Reached, reachServer } from '../server/reach.ts';
 import { streamItem } from '../server/stream-item.ts';
@@ -8,7 +8,7 @@ import type { PostgresSettings } from './config.ts';
 import { databasesOf } from './databases.ts';
 import { COUNTING_LIMIT_MS, dumpDatabase } from './dump.ts';
 import { dumpGlobals } from './globals.ts';
-import { look, namedDatabases, type Seen } from './look.ts';
+import { closedWarning, look, namedDatabases, type Seen } from './look.ts';
 import { queryDatabase } from './query.ts';
 
 export { format } from './format.ts';
@@ -21,6 +21,15 @@ const itemOf = (database: string): string => {
   const name = itemNameOf(KIND, database);
   return name === GLOBALS ? `${KIND}_%67lobals` : name;
 };
+
+/** What is to be said of the whole server stands with its first item. */
+async function* warned(
+  warnings: readonly string[],
+  dump: AsyncGenerator<Uint8Array, Captured>,
+): AsyncGenerator<Uint8Array, Captured> {
+  const captured = yield* dump;
+  return { ...captured, warnings: [...warnings, ...captured.warnings] };
+}
 
 /** Databases of one PostgreSQL server, and what belongs to none of them. */
 export function source(
@@ -41,16 +50,19 @@ export function source(
   const common = { source: name, kind: KIND, compressed: false } as const;
   const itemsOf = (seen: Seen, client: Client): readonly CapturedStream[] => {
     const version = seen.toolVersion;
+    const closed = closedWarning(seen.closed);
     const databases = seen.databases.map((database) => {
       const item = itemOf(database.name);
       const tool = { name: 'pg_dump', version };
       const fixed = { ...common, name: item, file: `${item}.dump`, tool, estimatedBytes: database.bytes };
-      return streamItem(fixed, (signal) => dumpDatabase(database, client, countingLimitMs, signal));
+      const warnings = !globals && database === seen.databases[0] ? closed : [];
+      return streamItem(fixed, (signal) => warned(warnings, dumpDatabase(database, client, countingLimitMs, signal)));
     });
     if (!globals) return databases;
     const tool = { name: 'pg_dumpall', version };
     const fixed = { ...common, name: GLOBALS, file: `${GLOBALS}.sql`, tool, estimatedBytes: null };
-    return [streamItem(fixed, (signal) => dumpGlobals(client, others, seen.superuser, signal)), ...databases];
+    const dump = (signal: AbortSignal) => warned(closed, dumpGlobals(client, others, seen.superuser, signal));
+    return [streamItem(fixed, dump), ...databases];
   };
   return {
     name,

@@ -12,6 +12,8 @@ export interface Seen {
   readonly superuser: boolean;
   /** Those that are dumped, in the order of the configuration, else of their names. */
   readonly databases: readonly SeenDatabase[];
+  /** Those that let nobody in, where all are meant: none can dump them. */
+  readonly closed: readonly string[];
 }
 
 export interface SeenDatabase {
@@ -62,7 +64,9 @@ export async function look(settings: PostgresSettings, client: Client, signal: A
   refuseOlderTool({ ...compared, where: client.host.name }, 1);
   const there = rows.map((row) => JSON.parse(row) as DatabaseRow);
   const own = (name: string): boolean => OURS.test(name) || OF_THE_SERVER.includes(name);
-  const wanted = named === 'all' ? there.flatMap(({ name }) => (own(name) ? [] : [name])) : named;
+  const all = there.filter(({ name }) => !own(name));
+  const wanted = named === 'all' ? all.flatMap(({ name, open }) => (open ? [name] : [])) : named;
+  const closed = named === 'all' ? all.flatMap(({ name, open }) => (open ? [] : [name])) : [];
   const databases = wanted.map((name) => {
     const found = there.find((row) => row.name === name);
     return { name, bytes: found?.bytes ?? null, missing: found === undefined, closed: found?.open === false };
@@ -70,7 +74,9 @@ export async function look(settings: PostgresSettings, client: Client, signal: A
   const gone = databases.filter(({ missing }) => missing);
   if (databases.length > 0 && gone.length === databases.length && settings.postgres.globals !== true)
     throw missingDatabase(gone.map(({ name }) => name).join(', '));
-  return { version, toolVersion, superuser, databases };
+  const [shut = null] = closed;
+  if (shut !== null && databases.length === 0 && settings.postgres.globals !== true) throw closedDatabase(shut);
+  return { version, toolVersion, superuser, databases, closed };
 }
 
 export const missingDatabase = (name: string): HoldfastError =>
@@ -80,5 +86,16 @@ export const missingDatabase = (name: string): HoldfastError =>
 
 export const closedDatabase = (name: string): HoldfastError =>
   new HoldfastError('SourceFailed', `The server lets nobody into database ${name}.`, name, {
-    hint: 'ALTER DATABASE … ALLOW_CONNECTIONS true; or name those that are to be dumped in the source: `databases`',
+    hint: 'ALTER DATABASE … ALLOW_CONNECTIONS true; or leave it out of `databases` of the source',
   });
+
+/** As pg_dumpall, `all` passes over what was closed on purpose, so that not each of its nights is partial. */
+export function closedWarning(databases: readonly string[]): readonly string[] {
+  if (databases.length === 0) return [];
+  const more = databases.length > SHOWN ? ` and ${databases.length - SHOWN} more` : '';
+  return [
+    `Not dumped, since they let nobody in (ALLOW_CONNECTIONS false): ${databases.slice(0, SHOWN).join(', ')}${more}`,
+  ];
+}
+
+const SHOWN = 5;

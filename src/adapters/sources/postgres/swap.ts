@@ -52,6 +52,17 @@ async function present(names: readonly string[], ask: Ask, signal: AbortSignal):
   return new Set(rows.map((row) => (JSON.parse(row) as Record<string, string>)['0'] ?? ''));
 }
 
+/** Lets nobody new in, and ends the talks that there are; a rename, or a drop, waits for them. */
+async function empty(databases: readonly string[], ask: Ask, signal: AbortSignal): Promise<void> {
+  const close = databases.map((name) => `alter database ${quoted(name)} with allow_connections false;`);
+  const list = databases.map(literal).join(', ');
+  // Chosen first and ended then: as one condition, the planner may end every talk of the server.
+  const end = `with talks as materialized (select pid from pg_catalog.pg_stat_activity where datname in (${list}))
+    select pg_catalog.pg_terminate_backend(pid) from talks;`;
+  await ask(close.join('\n'), signal, databases); // committed before talks are ended, or new ones would begin
+  await ask(end, signal, databases);
+}
+
 /** Renames are transactional, so both happen or none. Nobody new comes in while talks are ended. */
 async function renameAll(
   renames: readonly (readonly [from: string, to: string])[],
@@ -59,17 +70,11 @@ async function renameAll(
   signal: AbortSignal,
 ): Promise<void> {
   const own = renames.map(([from]) => from); // no database is closed or renamed by who is in it: `postgres` may be one
-  const close = renames.map(([from]) => `alter database ${quoted(from)} with allow_connections false;`);
-  const list = renames.map(([from]) => literal(from)).join(', ');
-  // Chosen first and ended then: as one condition, the planner may end every talk of the server. A rename waits for them.
-  const end = `with talks as materialized (select pid from pg_catalog.pg_stat_activity where datname in (${list}))
-    select pg_catalog.pg_terminate_backend(pid) from talks;`;
   const move = renames.map(([from, to]) => `alter database ${quoted(from)} rename to ${quoted(to)};`);
   const open = (which: 0 | 1): string =>
     renames.map((pair) => `alter database ${quoted(pair[which])} with allow_connections true;`).join('\n');
   try {
-    await ask(close.join('\n'), signal, own); // committed before talks are ended, or new ones would begin
-    await ask(end, signal, own);
+    await empty(own, ask, signal);
     await ask(`begin;\n${move.join('\n')}\n${open(1)}\ncommit;`, signal, own);
   } catch (error) {
     await ask(open(0), AbortSignal.timeout(60_000), own).catch(() => undefined); // the first failure is what is told
@@ -107,13 +112,21 @@ export async function discard(kept: string, ask: Ask, signal: AbortSignal): Prom
   const talks = `select pid from pg_catalog.pg_stat_activity where datname = ${literal(kept)}`;
   const [talk] = await ask(talks, signal, [kept]);
   if (talk !== undefined) throw inUse(kept);
-  await drop(kept, '', ask, signal);
+  await dropUnused(kept, ask, signal);
 }
 
-/** A template has to be none before it may go; none of that name is no error. */
-export async function drop(database: string, how: '' | ' with (force)', ask: Ask, signal: AbortSignal): Promise<void> {
+/** Drops a database whoever talks with it; none of that name is no error. Not by `WITH (FORCE)`, which PostgreSQL 12 lacks. */
+export async function drop(database: string, ask: Ask, signal: AbortSignal): Promise<void> {
+  if (!(await present([database], ask, signal)).has(database)) return;
+  // A drop that ended half-way left what may only be dropped, and not altered: it tells what is wrong.
+  await empty([database], ask, signal).catch(() => undefined);
+  await dropUnused(database, ask, signal);
+}
+
+/** A template has to be none before it may go. */
+async function dropUnused(database: string, ask: Ask, signal: AbortSignal): Promise<void> {
   const template = `select 1 from pg_catalog.pg_database where datistemplate and datname = ${literal(database)}`;
   const [found] = await ask(template, signal, [database]);
   if (found !== undefined) await ask(`alter database ${quoted(database)} is_template false`, signal, [database]);
-  await ask(`drop database if exists ${quoted(database)}${how}`, signal, [database]);
+  await ask(`drop database if exists ${quoted(database)}`, signal, [database]);
 }
