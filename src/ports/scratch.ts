@@ -31,7 +31,8 @@ export interface ScratchPlace {
   /** Records durably what is made outside of the folder, then makes it: it is removed as all the rest is.
    *  @throws TargetExists when it is there already */
   keep(made: MadeOutside, make: () => Promise<void>): Promise<void>;
-  /** Whether servers run without a network, so that nothing that is restored reaches a live service. */
+  /** Whether servers run without a network and without the sockets of others, so that nothing that is restored reaches a
+   *  live service. */
   readonly isolated: boolean;
   /** The first of these accounts that there is, when the caller is root; null when it is the caller's own.
    *  @throws ScratchUnusable when there is none of them */

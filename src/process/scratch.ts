@@ -23,6 +23,12 @@ function enclosing(hidden: readonly string[]): readonly string[] {
   return [...NAMESPACES, '--user', '--map-root-user', '--', ...hide, ...back];
 }
 
+/** Where mounts may not be made, as in a container that AppArmor confines, a network can be taken away all the same. */
+const WITHOUT_NETWORK = {
+  root: ['unshare', '--net', '--'],
+  user: ['unshare', '--user', '--map-current-user', '--net', '--'],
+} as const;
+
 /** A program that becomes another one: `unshare --net -- PROGRAM …`. */
 function through(words: readonly string[], command: Command): Command {
   const [program, ...args] = [...words, command.program, ...command.args];
@@ -62,6 +68,8 @@ export async function scratchPlace(
   const host = markedHost(local, folder);
   const enclosed = (): readonly string[] => enclosing(socketsHiddenFrom(folder, live));
   const isolated = await works(enclosed(), host, signal);
+  const cutOff = WITHOUT_NETWORK[root ? 'root' : 'user'];
+  const second = !isolated && (await works(cutOff, host, signal)) ? cutOff : [];
   return {
     ...{ folder, host, isolated, keep },
     name: basename(folder).toLowerCase(),
@@ -83,6 +91,6 @@ export async function scratchPlace(
       const which = names.join(' or ');
       throw new HoldfastError('ScratchUnusable', `There is no account ${which} for a scratch server.`, which);
     },
-    server: (account, command) => through(isolated ? enclosed() : [], as(account, command)),
+    server: (account, command) => through(isolated ? enclosed() : second, as(account, command)),
   };
 }
