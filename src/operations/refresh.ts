@@ -15,8 +15,8 @@ const READ_AGAIN = 20;
 
 /** Brings the catalog up to date with one repository by a listing that reads new manifests only, and answers with what
  *  is there. Of the points that another machine made the newest are read again: what that machine held or proved since
- *  stands in the repository alone. A point that was known and is gone is marked as missing, for `health` to
- *  report. */
+ *  stands in the repository alone. A point of this machine that was known and is gone is marked as missing, for
+ *  `health` to report; another machine prunes its own, as another tool rotates its archives, and nobody here could tell. */
 export async function refresh(
   repository: Repository,
   service: string | undefined,
@@ -33,7 +33,11 @@ export async function refresh(
     signal,
   );
   const gone = known.filter(({ location }) => !listing.locations.has(location));
-  if (gone.length > 0) await catalog.markMissing(gone, clock.now());
+  const { own = [], others = [] } = Object.groupBy(gone, (point) =>
+    point.foreign || (point.origin !== null && point.origin !== origin) ? 'others' : 'own',
+  );
+  if (own.length > 0) await catalog.markMissing(own, clock.now());
+  if (others.length > 0) await catalog.forget(others);
   const before = new Map(known.map((point) => [point.location, point]));
   const read = listing.points.map((point) => withNewerEvidence(point, before.get(point.location)));
   const changed = read.filter((point) => !isSame(point, before.get(point.location)));

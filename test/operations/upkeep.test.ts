@@ -59,6 +59,17 @@ describe('list', () => {
     expect(made.events).toEqual([]);
   });
 
+  test('a point that another machine removed is forgotten, and nobody is warned of it', async () => {
+    using made = await withPoints(2);
+    const [, oldest] = (await all(made)).points;
+    made.first.lose(`${oldest?.location}`);
+    const elsewhere = { ...made.context, origin: 'elsewhere' };
+    expect((await list({ service: null, repositories: [] }, elsewhere, signal)).points).toHaveLength(1);
+    expect(await made.context.catalog.missing()).toEqual([]);
+    expect(made.events.filter(({ type }) => type === 'warning')).toEqual([]);
+    expect(await made.context.catalog.load(oldest ?? expect.fail('two points were made'))).toBeNull();
+  });
+
   test('a repository out of reach hides no other, and is an error when it was asked for', async () => {
     using made = await withPoints(2);
     made.unreachable.set('second', noMarker);
