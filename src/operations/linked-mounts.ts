@@ -1,32 +1,46 @@
 import { type Container, type ContainerMount, isMountOf, type Place } from '../domain/containers.ts';
-import type { HostFiles } from '../ports/host.ts';
+import type { Host } from '../ports/host.ts';
+
+/** A network file system whose server is away answers nobody, and anybody's container may have one mounted. */
+const LOOK_LIMIT_MS = 5000;
 
 /** Containers as they are, with what their mounts show of these places under another name: the engine tells the path that
- *  it was given, and a symbolic link on either side hides that both are one folder. A path that cannot be looked at is
- *  taken as it stands. */
+ *  it was given, and a symbolic link on either side hides that both are one folder. Where paths cannot be looked at they
+ *  are taken as they stand. */
 export async function withLinkedPlaces(
   containers: readonly Container[],
   places: readonly Place[],
-  files: Pick<HostFiles, 'realPath'>,
+  host: Pick<Host, 'run'>,
   signal: AbortSignal,
 ): Promise<readonly Container[]> {
-  const known = new Map<string, Promise<string>>();
-  const real = (path: string): Promise<string> => {
-    const found = known.get(path) ?? files.realPath(path, signal).catch(() => path);
-    known.set(path, found);
-    return found;
-  };
-  const paths = await Promise.all(
-    places.flatMap(({ kind, at }) => (kind === 'bind' ? [real(at).then((there) => ({ at, there }))] : [])),
+  const paths = places.flatMap(({ kind, at }) => (kind === 'bind' ? at : []));
+  const bound = containers.flatMap(({ mounts }) =>
+    mounts.flatMap(({ kind, source }) => (kind === 'bind' ? source : [])),
   );
-  if (paths.length === 0) return containers;
-  const looked = async (mount: ContainerMount): Promise<ContainerMount> => {
+  if (paths.length === 0 || bound.length === 0) return containers;
+  const real = await realPaths([...new Set([...paths, ...bound])], host, signal);
+  const looked = (mount: ContainerMount): ContainerMount => {
     if (mount.kind !== 'bind') return mount;
-    const source = await real(mount.source);
-    const shows = paths.filter(({ there }) => isMountOf({ ...mount, source }, there)).map(({ at }) => at);
+    const source = real.get(mount.source) ?? mount.source;
+    const shows = paths.filter((path) => isMountOf({ ...mount, source }, real.get(path) ?? path));
     return shows.length === 0 ? mount : { ...mount, shows };
   };
-  return await Promise.all(
-    containers.map(async (one) => ({ ...one, mounts: await Promise.all(one.mounts.map(looked)) })),
-  );
+  return containers.map((one) => ({ ...one, mounts: one.mounts.map(looked) }));
+}
+
+/** In a program of its own: a call that hangs in this process would keep it from ending. */
+async function realPaths(
+  paths: readonly string[],
+  host: Pick<Host, 'run'>,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, string>> {
+  const args = ['--canonicalize-missing', '--zero', '--', ...paths];
+  try {
+    const { stdout } = await host.run({ program: 'realpath', args }, { signal, limitMs: LOOK_LIMIT_MS });
+    const found = stdout.split('\0');
+    return new Map(paths.map((path, index) => [path, found[index] ?? path]));
+  } catch {
+    signal.throwIfAborted();
+    return new Map();
+  }
 }

@@ -25,7 +25,7 @@ export async function containersAround(
   if (!needed && !engine.present) return [];
   try {
     const all = (await engine.list(signal)).toSorted((left, right) => (left.createdAt < right.createdAt ? -1 : 1));
-    return await withLinkedPlaces(all, places, (await host(service.host)).files, signal);
+    return await withLinkedPlaces(all, places, await host(service.host), signal);
   } catch (error) {
     signal.throwIfAborted();
     if (needed && mayFail) throw error;
@@ -101,7 +101,8 @@ export async function foundStops(
 
 const referenceOf = ({ id, name }: Container) => ({ kind: 'container', host: 'local', container: name, id }) as const;
 
-const isMaker = ({ reference }: Unit): boolean => reference.kind === 'systemd';
+/** Whether a unit may make containers when it starts. */
+export const isMaker = ({ reference }: Unit): boolean => reference.kind === 'systemd';
 
 /** Names of the containers that run in units. What is removed at its end is made by somebody: by a unit of systemd, where
  *  one is among them. */
