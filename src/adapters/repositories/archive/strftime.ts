@@ -141,8 +141,7 @@ export function strptime(
   };
 }
 
-/** @throws RangeError */
-
+/** @throws RangeError for digits that are no time */
 function instantOf(parts: Parts, zone: string): Temporal.Instant | null {
   if (parts.epoch !== undefined) return Temporal.Instant.fromEpochMilliseconds(parts.epoch * 1000);
   const { year, month, day, dayOfYear, minute = 0, second = 0 } = parts;
