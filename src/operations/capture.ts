@@ -74,7 +74,7 @@ export async function capture(
         // once all runs again, so that nothing stays down for the sake of the question
         const { writers } = request;
         if (down && writers !== undefined)
-          since ??= startedSince(service, writers, context, signal).catch((error) => [error]);
+          since ??= startedSince(service, { writers, units }, context, signal).catch((error) => [error]);
       });
     };
     const { problems, stopped, downtimeMs, startedMs } = await whileStopped(what, context, signal, work);

@@ -1,8 +1,9 @@
 import { placesOf, sharedBy, type Writer } from '../domain/containers.ts';
 import type { ServiceDefinition } from '../domain/definitions.ts';
 import { HoldfastError } from '../domain/errors.ts';
+import type { Unit } from '../ports/unit.ts';
 import type { Context } from './context.ts';
-import { containersAround } from './service-containers.ts';
+import { containersAround, isMaker } from './service-containers.ts';
 
 /** Sources that may change while they are read although units are down, each with a container that goes on.
  *  @param spared containers that go on although their unit stops */
@@ -15,17 +16,21 @@ export const writtenMeanwhile = (
   );
 
 /** Containers that were down, or not there, when the service was looked at, and run now: what one of them can write to may
- *  have changed while it was read.
- *  @param writers as they were told then */
+ *  have changed while it was read. One with `--rm` that a unit of systemd makes may bear another name each time.
+ *  @param writers as they were told then
+ *  @param units those that stopped meanwhile */
 export async function startedSince(
   service: ServiceDefinition,
-  writers: readonly Writer[],
+  { writers, units }: { readonly writers: readonly Writer[]; readonly units: readonly Unit[] },
   context: Pick<Context, 'containers' | 'host' | 'progress'>,
   signal: AbortSignal,
 ): Promise<readonly HoldfastError[]> {
   const known = new Set(writers.map(({ container }) => container));
   const around = await containersAround(service, context, signal, { mayFail: false });
-  const started = around.filter(({ name, running, own }) => running && !own && !known.has(name));
+  const isMade = units.some(isMaker);
+  const started = around.filter(
+    ({ name, running, own, removedAtEnd }) => running && !own && !known.has(name) && !(isMade && removedAtEnd),
+  );
   return started.flatMap((container) => {
     const [place] = sharedBy(container, placesOf(service), { writable: true });
     if (place === undefined) return [];

@@ -217,7 +217,11 @@ describe('containers around a backup', () => {
     made.units.set(unit.name, unit);
     const service = made.services.get('mealie') as ServiceDefinition;
     made.services.set('mealie', { ...service, units: [{ systemd: unit.name }] });
-    expect((await made.backUp({ repositories: ['first'] })).outcome).toBe('passed');
+    data.onRead = () => {
+      const renamed = ({ name }: Container) => (name === passing.name ? 'admiring_curie' : name);
+      made.containers.all = made.containers.all.map((one) => ({ ...one, name: renamed(one) }));
+    };
+    expect(await made.backUp({ repositories: ['first'] })).toMatchObject({ outcome: 'passed', failures: [] });
     expect(calls.filter((call) => call.startsWith('stop'))).toEqual(['stop container web', `stop ${unit.name}`]);
   });
 
