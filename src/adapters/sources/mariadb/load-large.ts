@@ -39,7 +39,7 @@ export async function loadLarge(
     await client.lines(`DROP DATABASE ${quoted(database)};\n${make}`, signal);
     await loadScript(database, script(), client, signal);
   } finally {
-    // A failure leaves a limit that is higher than before.
+    // A failure, or a kill, leaves a limit that is higher until the server starts again: it refuses nobody.
     await client.lines(SET(size), AbortSignal.timeout(BACK_LIMIT_MS)).catch(() => undefined);
   }
 }

@@ -1,5 +1,6 @@
 import { HoldfastError } from '../../../domain/errors.ts';
 import type { Bytes } from '../../../ports/bytes.ts';
+import { type Replacement, replacedAtHead } from '../server/replace-head.ts';
 import * as args from './args.ts';
 import type { Client } from './client.ts';
 import type { Definitions } from './definitions.ts';
@@ -38,7 +39,7 @@ export async function restoreArchive(
   const psql = client.command('psql', args.psql, database);
   try {
     await feed(bytes(), database, (input) => {
-      const text = withPath(client.host.read([script], { signal, input }), searchPathOf(definitions));
+      const text = replacedAtHead(client.host.read([script], { signal, input }), withPath(searchPathOf(definitions)));
       return client.host.feed([psql], { signal, input: text });
     });
   } catch (error) {
@@ -71,28 +72,8 @@ const searchPathOf = ({ statements }: Definitions): string =>
 const EMPTY_PATH = "SELECT pg_catalog.set_config('search_path', '', false);\n";
 /** Within so many bytes of its beginning a script sets the path. */
 const HEAD_BYTES = 64 * 1024;
-
-async function* withPath(script: Bytes, path: string): Bytes {
-  let head: Buffer | null = Buffer.alloc(0);
-  for await (const chunk of script) {
-    if (head === null) {
-      yield chunk;
-      continue;
-    }
-    head = Buffer.concat([head, chunk]);
-    const at = head.indexOf(EMPTY_PATH);
-    if (at < 0 && head.length < HEAD_BYTES) continue;
-    yield at < 0 ? head : replaced(head, at, path);
-    head = null;
-  }
-  if (head !== null) yield replaced(head, head.indexOf(EMPTY_PATH), path);
-}
-
-const replaced = (head: Buffer, at: number, path: string): Buffer =>
-  at < 0
-    ? head
-    : Buffer.concat([
-        head.subarray(0, at),
-        Buffer.from(`SET search_path TO ${path};\n`),
-        head.subarray(at + EMPTY_PATH.length),
-      ]);
+const withPath = (path: string): Replacement => ({
+  within: HEAD_BYTES,
+  wanted: EMPTY_PATH,
+  instead: `SET search_path TO ${path};\n`,
+});
