@@ -207,11 +207,17 @@ describe.runIf(mariadbAvailable())('databases of MariaDB that are exchanged', ()
     await expect(replica).rejects.toMatchObject({ code: 'Refused', message: expect.stringContaining('replica') });
     await server.sql(null, `reset slave all; drop database ${quoted(other)}`);
 
-    const apart = await database('create table t (x int)');
-    await server.sql(apart, `create table placed (x int) data directory='${dirname(server.socket)}'`);
+    const ranges = (where = '') => `partition by range (x) (partition low values less than (9)${where})`;
+    const apart = await database(`create table whole (x int) ${ranges()}`);
+    await databases.confirmExchange([apart], never());
+    const where = ` data directory='${dirname(server.socket)}'`;
     const elsewhere = { code: 'Refused', message: expect.stringContaining('Table placed') };
-    await expect(databases.confirmExchange([apart], never())).rejects.toMatchObject(elsewhere);
-    await expect(databases.swapIn(present, apart, `${present} kept`, never())).rejects.toMatchObject(elsewhere);
+    for (const placed of [ranges(where), where]) {
+      await server.sql(apart, `create table placed (x int) ${placed}`);
+      await expect(databases.confirmExchange([apart], never())).rejects.toMatchObject(elsewhere);
+      await expect(databases.swapIn(present, apart, `${present} kept`, never())).rejects.toMatchObject(elsewhere);
+      await server.sql(apart, 'drop table placed');
+    }
     await databases.swapBack(present, apart, `${present} kept`, never());
     for (const name of [present, apart]) expect(await isThere(name)).toBe(true);
     await server.sql(null, `drop database ${quoted(apart)}`);

@@ -66,12 +66,19 @@ async function refusePlaced(databases: readonly string[], client: Client, signal
   const names = databases.map((name) => `BINARY ${literal(name)}`).join(', ');
   const column = (name: string): string => `HEX(CONVERT(${name} USING utf8mb4))`;
   const rows = await client.lines(
-    `SELECT ${column('TABLE_SCHEMA')}, ${column('TABLE_NAME')} FROM information_schema.TABLES
-     WHERE BINARY TABLE_SCHEMA IN (${names}) AND CREATE_OPTIONS LIKE '%DATA DIRECTORY%'`,
+    `SELECT ${column('TABLE_SCHEMA')}, ${column('TABLE_NAME')}, CREATE_OPTIONS LIKE '%DATA DIRECTORY%'
+     FROM information_schema.TABLES WHERE BINARY TABLE_SCHEMA IN (${names})
+     AND (CREATE_OPTIONS LIKE '%DATA DIRECTORY%' OR CREATE_OPTIONS LIKE '%partitioned%') ORDER BY 3 DESC`,
     signal,
   );
-  const [[database, table] = []] = rows.map((row) => row.map(fromHex));
-  if (database === undefined) return;
+  const tables = rows.map(([of = '', name = '', placed]) => ({
+    database: fromHex(of),
+    table: fromHex(name),
+    placed: placed === '1',
+  }));
+  const found = tables.find(({ placed }) => placed) ?? (await withPlacedPartition(tables, client, signal));
+  if (found === undefined) return;
+  const { database, table } = found;
   throw new HoldfastError(
     'Refused',
     `Table ${table} of ${database} lies in a folder of its own (DATA DIRECTORY).`,
@@ -80,6 +87,20 @@ async function refusePlaced(databases: readonly string[], client: Client, signal
       hint: `The server cannot exchange it with another. ${BESIDE}. ${BY_HAND}`,
     },
   );
+}
+
+/** Of partitions only their definition tells the folder. */
+async function withPlacedPartition<Table extends { readonly database: string; readonly table: string }>(
+  tables: readonly Table[],
+  client: Client,
+  signal: AbortSignal,
+): Promise<Table | undefined> {
+  for (const one of tables) {
+    const sql = `SHOW CREATE TABLE ${quoted(one.database)}.${quoted(one.table)}`;
+    const definition = (await client.lines(sql, signal)).flat();
+    if (definition.some((words) => /\bDATA DIRECTORY = '/.test(words))) return one;
+  }
+  return undefined;
 }
 
 /** Where the account may not ask, or a later MySQL knows the words no more, nobody is kept from anything. */
