@@ -56,9 +56,10 @@ async function present(names: readonly string[], ask: Ask, signal: AbortSignal):
 async function empty(databases: readonly string[], ask: Ask, signal: AbortSignal): Promise<void> {
   const close = databases.map((name) => `alter database ${quoted(name)} with allow_connections false;`);
   const list = databases.map(literal).join(', ');
-  // Chosen first and ended then: as one condition, the planner may end every talk of the server.
-  const end = `with talks as materialized (select pid from pg_catalog.pg_stat_activity where datname in (${list}))
-    select pg_catalog.pg_terminate_backend(pid) from talks;`;
+  // Chosen first and ended then: as one condition, the planner may end every talk of the server. What is nobody's is the
+  // server's own vacuum, which a rename or drop ends by itself, and only a superuser may.
+  const end = `with talks as materialized (select pid from pg_catalog.pg_stat_activity where datname in (${list})
+    and usesysid is not null) select pg_catalog.pg_terminate_backend(pid) from talks;`;
   await ask(close.join('\n'), signal, databases); // committed before talks are ended, or new ones would begin
   await ask(end, signal, databases);
 }
@@ -109,7 +110,7 @@ export async function takeBack({ database, staged, kept }: Names, ask: Ask, sign
 
 /** Without force: whoever talks with a database that was set aside needs it. */
 export async function discard(kept: string, ask: Ask, signal: AbortSignal): Promise<void> {
-  const talks = `select pid from pg_catalog.pg_stat_activity where datname = ${literal(kept)}`;
+  const talks = `select pid from pg_catalog.pg_stat_activity where datname = ${literal(kept)} and usesysid is not null`;
   const [talk] = await ask(talks, signal, [kept]);
   if (talk !== undefined) throw inUse(kept);
   await dropUnused(kept, ask, signal);
