@@ -124,7 +124,7 @@ export interface WhileStopped<Result> {
   readonly problems: readonly unknown[];
   /** Those that ran before. */
   readonly stopped: readonly Unit[];
-  /** From before the first stop to after the last start; 0 when nothing ran. */
+  /** From the first stop to the last start; 0 when nothing ran. */
   readonly downtimeMs: number;
   /** When the last one was started, by the monotonic clock. */
   readonly startedMs: number;
@@ -156,7 +156,7 @@ export async function whileStopped<Result>(
   const problems: unknown[] = [];
   let stopped: readonly Stopped[] = [];
   let stoppedAt = Number.NaN;
-  let stillMs: number | null = null;
+  let [stillFrom, stillMs]: [number, number | null] = [Number.NaN, null];
   let working: Promise<Result> | null = null;
   const [released, started] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   const release = (): Promise<void> => {
@@ -170,7 +170,7 @@ export async function whileStopped<Result>(
     stopped = await stopUnits(units, journal, context, signal, spared, () => {
       stoppedAt = context.clock.monotonicMs();
     });
-    const stillFrom = context.clock.monotonicMs();
+    stillFrom = context.clock.monotonicMs();
     working = work({ down: stopped.length > 0, release });
     await Promise.race([released.promise, working]);
     for (const { unit } of stopped.filter((one) => !one.unit.tellsDowntime))
@@ -184,9 +184,11 @@ export async function whileStopped<Result>(
     started.resolve();
   }
   const startedMs = context.clock.monotonicMs();
-  const downtimeMs = stopped.length === 0 ? 0 : Math.round(startedMs - stoppedAt);
   // what was told after the start need not be asked while all is down
-  if (stillMs !== null) problems.push(...(await startedMeanwhile(stopped, { spared, stillMs, subject }, signal)));
+  const looked = stillMs === null ? NOT_LOOKED : await lookBack(stopped, { spared, stillMs, subject }, signal);
+  problems.push(...looked.problems);
+  const upAt = Math.min(startedMs, stillFrom + (looked.downMs ?? Number.POSITIVE_INFINITY));
+  const downtimeMs = stopped.length === 0 ? 0 : Math.round(upAt - stoppedAt);
   const [ended] = await Promise.allSettled([working]);
   if (ended.status === 'rejected') throw withCause(ended.reason, problems);
   if (problems.length > 0) signal.throwIfAborted();
@@ -196,23 +198,34 @@ export async function whileStopped<Result>(
 /** A stop and a start may take a moment longer to tell of themselves than to happen. */
 const TOLERANCE_MS = 100;
 
-/** Units that were down for less time than they were left alone. */
-async function startedMeanwhile(
+interface LookedBack {
+  /** One for each unit that was down for less time than it was left alone. */
+  readonly problems: readonly unknown[];
+  /** For how long the one that started last was down: it runs before it was looked at and the journal closed. Null where
+   *  a unit does not tell, or has several members, of which the shortest time is told. */
+  readonly downMs: number | null;
+}
+
+const NOT_LOOKED: LookedBack = { problems: [], downMs: null };
+
+async function lookBack(
   stopped: readonly Stopped[],
   { spared, stillMs, subject }: { spared: ReadonlySet<string>; stillMs: number; subject: string },
   signal: AbortSignal,
-): Promise<readonly unknown[]> {
+): Promise<LookedBack> {
   const problems: unknown[] = [];
+  const told: number[] = [];
   for (const { unit, members } of stopped.filter((one) => one.unit.tellsDowntime)) {
     try {
       const own = members.filter((member) => !spared.has(member));
       const downMs = await unit.downMs(own, signal);
       if (downMs !== null && downMs < stillMs - TOLERANCE_MS) problems.push(ranMeanwhile(unit, subject));
+      else if (downMs !== null && own.length === 1) told.push(downMs);
     } catch (error) {
       problems.push(error);
     }
   }
-  return problems;
+  return { problems, downMs: told.length > 0 && told.length === stopped.length ? Math.max(...told) : null };
 }
 
 /** The work's own failure, and beneath it what else went wrong. */

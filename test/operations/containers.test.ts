@@ -55,6 +55,28 @@ describe('containers around a backup', () => {
     expect(report.stops[0]?.downtimeMs).toBeGreaterThanOrEqual(0);
   });
 
+  test('are down until their engine says that they were started, not until they were looked at', async () => {
+    using made = await house();
+    const labels = label('stop-during-backup');
+    const { units } = withContainers(made, [
+      { name: 'db', labels },
+      { name: 'web', labels },
+    ]);
+    const downtime = async (downNow: number | null): Promise<number | undefined> => {
+      for (const unit of units.values()) {
+        unit.tellsDowntime = true;
+        unit.downNow = downNow;
+        unit.before = (method) => {
+          if (method === 'stop' || method === 'start') made.clock.advance({ seconds: 2 });
+        };
+      }
+      return (await made.backUp({ repositories: ['first'] })).stops[0]?.downtimeMs;
+    };
+    expect(await downtime(null)).toBe(8000);
+    expect(await downtime(3500)).toBe(7500); // two stops, and then 3.5 s
+    expect(await downtime(9000)).toBe(8000);
+  });
+
   test('stop without a label when those are wanted down that share its volumes, but never our own', async () => {
     using made = await house();
     const { calls } = withContainers(made, [{ name: 'web' }, { name: 'backup', own: true }], true);
