@@ -95,6 +95,10 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** What went wrong first, and not in the clean-up after it. */
+export const firstOf = (error: unknown): unknown =>
+  error instanceof SuppressedError ? firstOf(error.suppressed) : error;
+
 /** What could not be taken back after a first failure and stays open, which that failure hides: JournalOpen. */
 export function leftOpen(error: unknown): readonly HoldfastError[] {
   if (!(error instanceof SuppressedError)) return [];

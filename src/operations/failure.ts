@@ -1,4 +1,4 @@
-import { ERRORS, type ErrorCode, HoldfastError, leftOpen, messageOf, saysFull } from '../domain/errors.ts';
+import { ERRORS, type ErrorCode, firstOf, HoldfastError, leftOpen, messageOf, saysFull } from '../domain/errors.ts';
 
 /** What could not be done. `repository` is null when the service failed before any was written. */
 export interface Failure {
@@ -29,9 +29,6 @@ export function wordsOfAll(error: unknown): string {
     ' ',
   );
 }
-
-export const firstOf = (error: unknown): unknown =>
-  error instanceof SuppressedError ? firstOf(error.suppressed) : error;
 
 /** When nothing at all was done and every failure says the same (no such repository, locked, wrong password, not
  *  built), the verb ends with the exit code of that error and not with a mere 1. */

@@ -3,7 +3,7 @@ import { type Decision, decide, guardExitCode, type SnapshotOutcome } from '../d
 import type { Outcome } from '../domain/recovery-point.ts';
 import type { Unit } from '../ports/unit.ts';
 import { sourcesOf } from './backup.ts';
-import { runOutcome, whyNotBack } from './guard.ts';
+import { runOutcome, UNTOUCHED, whyNotBack } from './guard.ts';
 import { asCommand, endOf, guardsOf, type RunCommand } from './guard-command.ts';
 import { judge } from './guard-judgement.ts';
 import type { GuardRequest } from './guard-request.ts';
@@ -78,10 +78,6 @@ export async function guardService(
   const guarded = { request, planned, units, id: runId, startedAt, record, run };
   return { ...common, ...(await protectedRun(guarded, context, signal)), durationMs: elapsed() };
 }
-
-const UNTOUCHED = {
-  ...{ validation: null, rollback: null, rollbackError: null, rollbackHint: null, rolledBack: false },
-} as const;
 
 interface Guarded {
   readonly request: GuardServiceRequest;

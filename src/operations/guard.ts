@@ -1,8 +1,8 @@
-import { HoldfastError } from '../domain/errors.ts';
+import { firstOf, HoldfastError } from '../domain/errors.ts';
 import { type Decision, guardExitCode, type SnapshotOutcome } from '../domain/guard.ts';
 import type { Outcome } from '../domain/recovery-point.ts';
 import type { Recovery, Snapshot } from '../ports/catalog.ts';
-import { firstOf, wordsOfAll } from './failure.ts';
+import { wordsOfAll } from './failure.ts';
 import { asCommand, endOf, guardsOf, type RunCommand } from './guard-command.ts';
 import { checkedOf, findSubvolume, type GuardContext, type Subject } from './guard-context.ts';
 import { decisionOn } from './guard-decision.ts';
@@ -72,7 +72,9 @@ export const runOutcome = (exitCode: number): Outcome =>
 type Guarded = Omit<GuardReport, 'durationMs'>;
 
 const NOT_BACK = { rollback: null, rollbackError: null, rollbackHint: null } as const;
-const nothing = { ...NOT_BACK, validation: null, rolledBack: false } as const;
+
+/** What a guard tells that validated nothing and took nothing back. */
+export const UNTOUCHED = { ...NOT_BACK, validation: null, rolledBack: false } as const;
 
 async function unprotectedRun(request: GuardRequest, decision: Decision, run: RunCommand): Promise<Guarded> {
   const { subvolume, operation, execute } = request;
@@ -81,7 +83,7 @@ async function unprotectedRun(request: GuardRequest, decision: Decision, run: Ru
   const end = { outcome: 'unprotected', commandExit, interrupted, inconclusive: false } as const;
   return {
     ...{ subvolume, operation, decision, snapshot: null, outcome: 'unprotected', commandExit },
-    ...{ ...nothing, commandError: ended?.error ?? null, exitCode: guardExitCode(end) },
+    ...{ ...UNTOUCHED, commandError: ended?.error ?? null, exitCode: guardExitCode(end) },
   };
 }
 
@@ -108,7 +110,7 @@ async function protectedRun(
   const common = { subvolume, operation, decision, snapshot: snapshot.name };
   if (!execute) {
     await entry.done();
-    return { ...common, ...nothing, outcome: 'pending', commandExit: null, commandError: null, exitCode: 0 };
+    return { ...common, ...UNTOUCHED, outcome: 'pending', commandExit: null, commandError: null, exitCode: 0 };
   }
   const detail: PoolDetail = {
     ...{ pool: subject.pool, subvolumes: [subvolume], folders: [path], snapshot: snapshot.name },

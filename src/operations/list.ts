@@ -33,12 +33,13 @@ export async function list(
   const points: PointSummary[] = [];
   const unreadable: (UnreadablePoint & { repository: string })[] = [];
   const failures: Failure[] = [];
+  const listed = new Set<string>();
   for (const name of repositories.length > 0 ? repositories : context.repositoryNames) {
     try {
       const found = await refresh(await context.repository(name), service ?? undefined, context, signal);
       points.push(...found.points);
       unreadable.push(...found.unreadable.map((row) => ({ ...row, repository: name })));
-      await tellMissing(service, name, context);
+      listed.add(name);
     } catch (error) {
       signal.throwIfAborted();
       if (repositories.length > 0) throw error;
@@ -47,6 +48,7 @@ export async function list(
       context.progress({ type: 'warning', subject: name, text: failure.message });
     }
   }
+  await tellMissing(service, listed, context);
   const absent = points.length === 0 && unreadable.length === 0 && failures.length === 0;
   if (service !== null && absent && !context.services.has(service))
     throw new HoldfastError(
@@ -60,13 +62,14 @@ export async function list(
 /** An empty list must not look as if there had never been anything. */
 async function tellMissing(
   service: string | null,
-  repository: string,
+  repositories: ReadonlySet<string>,
   { catalog, progress }: Pick<Context, 'catalog' | 'progress'>,
 ): Promise<void> {
   const gone = (await catalog.missing()).filter(
-    (point) => point.repository === repository && (service === null || point.service === service),
+    (point) => repositories.has(point.repository) && (service === null || point.service === service),
   );
-  if (gone.length === 0) return;
-  const text = `gone, though nobody removed it with Holdfast: ${counted(gone.length, 'recovery point')}. Which: holdfast doctor`;
-  progress({ type: 'warning', subject: repository, text });
+  for (const [repository, points] of Map.groupBy(gone, (point) => point.repository)) {
+    const text = `gone, though nobody removed it with Holdfast: ${counted(points.length, 'recovery point')}. Which: holdfast doctor`;
+    progress({ type: 'warning', subject: repository, text });
+  }
 }

@@ -18,6 +18,11 @@ const needed = ['redis-server', 'redis-cli', 'slapd', 'slapcat', 'slapadd', 'lda
 /** The units are containers; with `--pid=host` and its folder under the same name, a server is as one of this machine. */
 const AS_ON_THE_HOST = ['--pid', 'host'];
 
+/** Settings of a Redis that works in a folder and listens on a socket there alone. */
+const redisIn = (folder: string): readonly string[] => [
+  ...['--unixsocket', `${folder}/redis.sock`, '--port', '0', '--dir', folder, '--repl-diskless-sync-delay', '0'],
+];
+
 describe.runIf(dockerAvailable() && needed.every(available))('a server that must be down', () => {
   let engine: DockerEngine;
   beforeAll(async () => {
@@ -78,17 +83,7 @@ services:
     'Redis comes back in place through %s, and its present state is kept',
     async (_, settings) => {
       const folder = await folderOf();
-      const words = [
-        '--unixsocket',
-        `${folder}/redis.sock`,
-        '--port',
-        '0',
-        '--dir',
-        folder,
-        '--repl-diskless-sync-delay',
-        '0',
-      ];
-      const container = await running(folder, folder, AS_ON_THE_HOST, 'redis-server', ...words, ...settings);
+      const container = await running(folder, folder, AS_ON_THE_HOST, 'redis-server', ...redisIn(folder), ...settings);
       const client = clientOf(folder);
       await client.up();
       await fill(client, HOSTILE);
@@ -192,17 +187,7 @@ services:
       using disk = temporaryDisk(32);
       const folder = join(disk.path, 'redis');
       mkdirSync(folder);
-      const words = [
-        '--unixsocket',
-        `${folder}/redis.sock`,
-        '--port',
-        '0',
-        '--dir',
-        folder,
-        '--repl-diskless-sync-delay',
-        '0',
-      ];
-      const container = await running(folder, folder, AS_ON_THE_HOST, 'redis-server', ...words);
+      const container = await running(folder, folder, AS_ON_THE_HOST, 'redis-server', ...redisIn(folder));
       const client = clientOf(folder);
       await client.up();
       await client.cli('eval', "for n = 1, 60000 do redis.call('set', n, redis.sha1hex(n)) end", '0');

@@ -31,11 +31,13 @@ export const OUTCOMES: Readonly<Record<GuardReport['outcome'], string>> = {
   unprotected: 'no snapshot was needed',
 };
 
+/** Whether what the command left is still there, so that the way back is told. */
+export const isUntouched = ({ outcome, rollbackError }: Pick<GuardReport, 'outcome' | 'rollbackError'>): boolean =>
+  outcome === 'command_failed' || outcome === 'validation_failed' || outcome === 'pending' || rollbackError !== null;
+
 export function guardForPeople(report: GuardReport): string {
   const { operation, outcome, snapshot, commandExit, commandError, validation, rollback, rollbackError, rollbackHint } =
     report;
-  const untouched =
-    outcome === 'command_failed' || outcome === 'validation_failed' || outcome === 'pending' || rollbackError !== null;
   return [
     ...(commandError === null ? [] : [printable(commandError)]),
     ...(commandExit === null || commandExit === 0 ? [] : [`the command ended with ${commandExit}`]),
@@ -45,6 +47,8 @@ export function guardForPeople(report: GuardReport): string {
     ...(rollbackHint === null ? [] : [`  next: ${printable(rollbackHint)}`]),
     `guard ${printable(operation)}: ${OUTCOMES[outcome]}, ${formatDuration(report.durationMs / 1000)}`,
     ...(snapshot === null ? [`  why: ${printable(report.decision.reason)}`] : [`  snapshot: ${printable(snapshot)}`]),
-    ...(untouched && snapshot !== null ? [`  back: holdfast rollback --snapshot ${printable(snapshot)}`] : []),
+    ...(isUntouched(report) && snapshot !== null
+      ? [`  back: holdfast rollback --snapshot ${printable(snapshot)}`]
+      : []),
   ].join('\n');
 }

@@ -5,7 +5,7 @@ import type { ServicePoint, TreeCopy } from '../../operations/service-record.ts'
 import { goesOn } from '../../operations/serving.ts';
 import { coloured } from './colour.ts';
 import { totalsForPeople } from './diff.ts';
-import { OUTCOMES } from './guard.ts';
+import { isUntouched, OUTCOMES } from './guard.ts';
 import { timeForPeople } from './point.ts';
 import { keptAsJson } from './restore.ts';
 import { printable } from './table.ts';
@@ -53,8 +53,6 @@ export function guardedServiceForPeople(report: GuardServiceReport): string {
     rollbackError,
     rollbackHint,
   } = report;
-  const untouched =
-    outcome === 'command_failed' || outcome === 'validation_failed' || outcome === 'pending' || rollbackError !== null;
   return [
     ...(commandError === null ? [] : [printable(commandError)]),
     ...(commandExit === null || commandExit === 0 ? [] : [`the command ended with ${commandExit}`]),
@@ -64,7 +62,9 @@ export function guardedServiceForPeople(report: GuardServiceReport): string {
     ...(rollbackHint === null ? [] : [`  next: ${printable(rollbackHint)}`]),
     `guard ${printable(operation)}: ${OUTCOMES[outcome]}, ${formatDuration(report.durationMs / 1000)}`,
     ...(point === null ? [`  why: ${printable(report.decision.reason)}`] : pointForPeople(point)),
-    ...(untouched && point !== null ? [`  back: holdfast rollback --service ${service} --point ${point.id}`] : []),
+    ...(isUntouched(report) && point !== null
+      ? [`  back: holdfast rollback --service ${service} --point ${point.id}`]
+      : []),
   ].join('\n');
 }
 
