@@ -17,3 +17,25 @@ export function giveBack(chunk: Uint8Array): void {
   lenders.get(chunk)?.();
   lenders.delete(chunk);
 }
+
+/** Parts of a chunk, for a reader that gives on only some of it. */
+export interface Cut {
+  part(from: number, to: number): Uint8Array;
+  /** No more parts will be taken: the chunk goes back to its producer once each of them was given back. */
+  end(): void;
+}
+
+export function cut(chunk: Uint8Array): Cut {
+  let held = 1; // by the cut itself
+  const release = (): void => {
+    held -= 1;
+    if (held === 0) giveBack(chunk);
+  };
+  return {
+    part(from, to) {
+      held += 1;
+      return lend(chunk.subarray(from, to), release);
+    },
+    end: release,
+  };
+}

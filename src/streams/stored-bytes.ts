@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { HoldfastError, messageOf } from '../domain/errors.ts';
-import type { Bytes } from '../ports/bytes.ts';
+import { type Bytes, giveBack } from '../ports/bytes.ts';
 
 /** Bytes that can be read anywhere. */
 export interface Extent {
@@ -76,6 +76,7 @@ export async function storeBytes(
     written.catch(() => {}); // seen when it is awaited, after the hash that is made meanwhile
     for (const piece of batch) hash.update(piece);
     await writing(path, written);
+    for (const piece of batch) giveBack(piece);
     size += batched;
     unsynced += batched;
     batch = [];

@@ -1,4 +1,4 @@
-import type { Bytes } from '../ports/bytes.ts';
+import { type Bytes, cut } from '../ports/bytes.ts';
 import { changePaxRecords, formatPaxHeader, type PaxRecords } from './pax-records.ts';
 import { BLOCK, relinkedBlock, renamedBlock } from './tar-header.ts';
 import { type TarMember, tarScanner } from './tar-scanner.ts';
@@ -41,16 +41,20 @@ export async function* filterMembers(
   let position = 0; // of the chunk
   let kept = { from: 0, to: 0 }; // the data of the last member that passes
   for await (const chunk of bytes) {
-    const data = (): Uint8Array =>
-      chunk.subarray(Math.max(0, kept.from - position), Math.max(0, Math.min(chunk.length, kept.to - position)));
+    const parts = cut(chunk);
+    function* data(): Generator<Uint8Array> {
+      const [from, to] = [Math.max(0, kept.from - position), Math.min(chunk.length, kept.to - position)];
+      if (from < to) yield parts.part(from, to);
+    }
     for (const member of scanner.write(chunk)) {
-      if (data().length > 0) yield data();
+      yield* data();
       const headers = headersOf(member);
       const { dataOffset, end } = member.entry;
       kept = headers === null ? { from: 0, to: 0 } : { from: dataOffset, to: end };
       if (headers !== null) yield headers;
     }
-    if (data().length > 0) yield data();
+    yield* data();
+    parts.end();
     position += chunk.length;
   }
   scanner.end();

@@ -1,5 +1,5 @@
 import { HoldfastError } from '../../../domain/errors.ts';
-import type { Bytes } from '../../../ports/bytes.ts';
+import { type Bytes, giveBack } from '../../../ports/bytes.ts';
 import type { Captured } from '../../../ports/source.ts';
 import { unlessSilent } from '../server/silence.ts';
 import type { Client, Seen } from './client.ts';
@@ -22,7 +22,8 @@ export async function* dumpServer(
     const bulk = (bytes ?? 0) > BULK_BYTES;
     const read = (until: AbortSignal): Bytes => client.host.read([client.replicate], { signal: until, bulk });
     for await (const chunk of unlessSilent(read, source, signal)) {
-      const certain = end.take(chunk);
+      const certain = end.take(chunk); // a copy
+      giveBack(chunk);
       scan.take(certain);
       if (certain.length > 0) yield certain;
     }

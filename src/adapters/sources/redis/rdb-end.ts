@@ -9,7 +9,7 @@ const HELD_BYTES = MARK_BYTES + CHECKSUM_BYTES;
 const END_OPCODE = 0xff;
 
 export interface RdbEnd {
-  /** What is certainly no mark. */
+  /** What is certainly no mark: a copy. */
   take(chunk: Uint8Array): Uint8Array;
   /** The rest, without the mark. @returns null when there is no right end: bytes are missing, or are not what was sent */
   end(): Uint8Array | null;
