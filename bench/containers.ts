@@ -24,6 +24,7 @@ repositories:
 services:
   large: { sources: { data: { volume: large, reread: always } } }
   small: { sources: { data: { volume: small, reread: always } }, stopDuring: { backup: sharing } }
+  stopped: { sources: { data: { volume: stopped, reread: always } }, stopDuring: { backup: sharing } }
   held: { sources: { data: { volume: held, reread: always } }, stopDuring: { backup: sharing } }
 `;
 
@@ -128,8 +129,10 @@ await writeFile(join(folder, 'holdfast.yaml'), CONFIGURATION);
     if (!(await readdir(join(folder, name)).catch(() => null)))
       execFileSync('sh', ['-c', `${holdfast} repository init ${name}`], { cwd: folder });
   if (wanted.length === 0 || wanted.includes('volume')) await archives(engine);
-  if (wanted.length === 0 || wanted.includes('stop'))
+  if (wanted.length === 0 || wanted.includes('stop')) {
     await stops(engine, 'small', await volume(engine, 'small', 1500, 100_000_000), '100 MB');
+    await stops(engine, 'stopped', await volume(engine, 'stopped', 15_000, 1_000_000_000), '1 GB');
+  }
   if (wanted.length === 0 || wanted.includes('snapshot')) await snapshots(engine);
 }
 await rm(folder, { recursive: true });

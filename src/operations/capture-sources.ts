@@ -7,6 +7,7 @@ import type { CaptureRequest } from './capture-request.ts';
 import type { Context } from './context.ts';
 import type { EarlierPoints } from './earlier-points.ts';
 import { type ItemNames, itemNames, nameTaken, secondName } from './item-names.ts';
+import { type ReadAheadRoom, readAheadRoom } from './read-ahead.ts';
 import { type Slots, slots } from './slots.ts';
 import type { SourceSnapshots } from './source-snapshots.ts';
 import { failedItem, itemFailed, storeItem } from './store-item.ts';
@@ -47,7 +48,7 @@ export async function captureSources(
     if (unread.delete(source) && unread.size === 0) await parts.release();
   };
   const latest = await earlier.latest();
-  const surroundings = { slots: slots(request.jobs ?? JOBS), latest, names, giveUp, onRead };
+  const surroundings = { slots: slots(request.jobs ?? JOBS), room: readAheadRoom(), latest, names, giveUp, onRead };
   const held = request.sources.filter(({ name }) => isHeld(parts.snapshots.of(name)));
   for (const { name } of held) unread.delete(name);
   // they are started before the processors are busy
@@ -70,6 +71,8 @@ const isHeld = (snapshots: readonly PathSnapshot[]): boolean =>
 
 interface Surroundings extends CaptureParts {
   readonly slots: Slots;
+  /** Shared by all that is read while units are down. */
+  readonly room: ReadAheadRoom;
   /** Items of the newest point: what they took. */
   readonly latest: readonly Item[];
   readonly names: ItemNames;
@@ -92,6 +95,7 @@ async function captureSource(
     snapshots,
     written,
     slots,
+    room,
     latest,
     names,
     giveUp,
@@ -105,7 +109,10 @@ async function captureSource(
   const reread = rereadsAlways(request.service.sources[index]?.settings);
   const service = request.service.name;
   const giveUpOnRepositoryFailure = anotherRepository;
-  const options = { service, draft, repository, earlier, reread, lossAccepted, giveUpOnRepositoryFailure };
+  const own = snapshots.of(source.name);
+  const stopped = request.units.length + (request.unitsForGood?.length ?? 0) > 0;
+  const ahead = stopped && own.length === 0 ? room : null;
+  const options = { service, draft, repository, earlier, reread, lossAccepted, giveUpOnRepositoryFailure, ahead };
   const tookMs = (name: string): number | undefined => latest.find((item) => item.name === name)?.durationMs;
   const before = latest.filter((item) => item.source === source.name);
   const longestMs = Math.max(0, ...before.map(({ durationMs }) => durationMs));
@@ -120,7 +127,6 @@ async function captureSource(
   };
   // Who asks for so many at a time means all of them.
   const apart = source.capabilities.waits === true && request.jobs === undefined;
-  const own = snapshots.of(source.name);
   const besideOthers: Slots['run'] = (expectedMs, work) => (apart ? work() : slots.run(expectedMs, work));
   /** Items that are still to be read; none is known before the capture is open. */
   let unread = Number.POSITIVE_INFINITY;
@@ -140,7 +146,7 @@ async function captureSource(
     const wanted = {
       workspace: draft.workspace,
       forbidden,
-      quiescent: request.units.length + (request.unitsForGood?.length ?? 0) > 0 && !written.has(name),
+      quiescent: stopped && !written.has(name),
       snapshots: own,
     };
     const open = async (): Promise<Capture> => {

@@ -7,6 +7,7 @@ import type { Draft, Repository } from '../ports/repository.ts';
 import type { Captured, CapturedStream, CapturedTree } from '../ports/source.ts';
 import type { Context } from './context.ts';
 import type { EarlierItem, EarlierPoints } from './earlier-points.ts';
+import { type ReadAheadRoom, readAhead } from './read-ahead.ts';
 import { watched } from './watched-item.ts';
 
 export interface StoreItemOptions {
@@ -21,6 +22,8 @@ export interface StoreItemOptions {
   readonly lossAccepted: boolean;
   /** When the repository fails and not the producer, the whole point is given up: another repository can still take it. */
   readonly giveUpOnRepositoryFailure: boolean;
+  /** Where a tree is read ahead of what packs it: something is down until it is read. Null when nothing is. */
+  readonly ahead: ReadAheadRoom | null;
   /** Called once nothing more of the item is read, whatever becomes of it. What resolves then is waited for before the
    *  item is synced: what starts by then has the disk to itself. */
   readonly onRead: () => Promise<void>;
@@ -36,11 +39,10 @@ export async function storeItem(
   context: Ports,
   signal: AbortSignal,
 ): Promise<Item> {
-  let told = false;
-  const onRead = async (): Promise<void> => {
-    if (told) return;
-    told = true;
-    await options.onRead();
+  let told: Promise<void> | null = null;
+  const onRead = (): Promise<void> => {
+    told ??= options.onRead();
+    return told;
   };
   try {
     return await store(captured, { ...options, onRead }, context, signal);
@@ -75,7 +77,7 @@ async function store(
     refuseLoss(found);
     await options.onRead();
   };
-  const { item, watch } = watched(captured, accept, onAdvance);
+  const { item, watch } = watched(hurried(captured, options), accept, onAdvance);
   try {
     if (!lossAccepted && reference !== null && item.type === 'tree') refuseEmptiedPaths(service, reference.item, item);
     await lookAtSpace(item.estimatedBytes, reference, options, { progress, host }, subject, signal);
@@ -100,6 +102,14 @@ async function store(
     progress(itemFailed(subject, error));
     return failedItem(identityOf(item), error, { size: watch.bytes, durationMs: durationMs(), readAt });
   }
+}
+
+function hurried(
+  item: CapturedStream | CapturedTree,
+  { ahead, onRead }: StoreItemOptions,
+): CapturedStream | CapturedTree {
+  if (ahead === null || item.type === 'stream') return item;
+  return { ...item, tar: (naming, signal) => readAhead((until) => item.tar(naming, until), signal, ahead, onRead) };
 }
 
 /** How a failed item is told: a manifest has its error, and no room for what to do about it. */
