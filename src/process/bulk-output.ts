@@ -6,10 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
+import { keepBuffer, takeBuffer } from '../ports/buffers.ts';
 import { type Bytes, lend } from '../ports/bytes.ts';
 
-/** Bytes that are read before they are given on: a frame of the stored file (streams/frames.ts), which so needs no copy. */
-const CHUNK_SIZE = 4 * 1024 ** 2;
 /** Buffers that the thread fills ahead of the reader. */
 const AHEAD = 1;
 
@@ -20,7 +19,8 @@ export interface BulkOutput {
   readonly file: number;
   /** The program has it: from now on the end of the program is the end of the bytes. */
   handOver(): void;
-  /** In chunks of 4 MiB of shared memory, the last one shorter; each is lent ({@link lend}). */
+  /** In whole buffers of shared memory, the last one shorter: a buffer is a frame of the stored file (streams/frames.ts),
+   *  which so needs no copy. Each is lent ({@link lend}). */
   bytes(): Bytes;
   /** Ends the bytes where they are, even when somebody still holds the program's stdout. */
   stop(): void;
@@ -86,7 +86,6 @@ export async function openBulkOutput(): Promise<BulkOutput | null> {
   let failure: unknown = null;
   let wake = (): void => undefined;
   const given: Uint8Array<SharedArrayBuffer>[] = []; // to the thread, in the order in which it fills them
-  const free: Uint8Array<SharedArrayBuffer>[] = [];
   worker.on('message', (read: Read) => {
     reads.push(read);
     wake();
@@ -114,7 +113,7 @@ export async function openBulkOutput(): Promise<BulkOutput | null> {
     Atomics.notify(control, 0);
   }
   function give(): void {
-    const buffer = free.pop() ?? new Uint8Array(new SharedArrayBuffer(CHUNK_SIZE));
+    const buffer = takeBuffer();
     given.push(buffer);
     worker.postMessage(buffer);
     tell();
@@ -146,7 +145,8 @@ export async function openBulkOutput(): Promise<BulkOutput | null> {
           return;
         }
         if (!read.last) give();
-        if (read.length > 0) yield lend(buffer.subarray(0, read.length), () => void free.push(buffer));
+        if (read.length === 0) keepBuffer(buffer);
+        else yield lend(buffer.subarray(0, read.length), () => keepBuffer(buffer));
         if (read.last) return;
       }
     } finally {

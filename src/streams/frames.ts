@@ -1,11 +1,13 @@
+import { BUFFER_SIZE, keepBuffer, takeBuffer } from '../ports/buffers.ts';
 import { type Bytes, giveBack } from '../ports/bytes.ts';
 
 /** Plain bytes in one frame: each is compressed, and can be read, by itself. */
-export const FRAME_SIZE = 4 * 1024 ** 2;
+export const FRAME_SIZE = BUFFER_SIZE;
 
 /** A frame's plain bytes in a buffer that is used again after `release`. */
 export interface Frame {
   readonly bytes: Uint8Array<SharedArrayBuffer>;
+  /** To be called once. */
   release(): void;
 }
 
@@ -16,33 +18,35 @@ const isShared = (chunk: Uint8Array): chunk is Uint8Array<SharedArrayBuffer> =>
  *  frame. Buffers are shared memory, so that a hashing thread reads them without a copy; there are as many as frames
  *  are held at the same time. A chunk that is a frame in shared memory already is passed on as it is. */
 export async function* framesOf(bytes: Bytes): AsyncGenerator<Frame> {
-  const free: Uint8Array<SharedArrayBuffer>[] = [];
-  const buffer = () => free.pop() ?? new Uint8Array(new SharedArrayBuffer(FRAME_SIZE));
-  const frame = (whole: Uint8Array<SharedArrayBuffer>, length: number): Frame => ({
-    bytes: whole.subarray(0, length),
-    release: () => void free.push(whole),
-  });
-  let current = buffer();
+  let current: Uint8Array<SharedArrayBuffer> | null = null; // in which a frame begins
   let filled = 0;
   let none = true;
-  for await (const chunk of bytes) {
-    if (filled === 0 && chunk.length === FRAME_SIZE && isShared(chunk)) {
-      yield { bytes: chunk, release: () => giveBack(chunk) };
-      none = false;
-      continue;
-    }
-    for (let at = 0; at < chunk.length; ) {
-      const piece = chunk.subarray(at, at + FRAME_SIZE - filled);
-      current.set(piece, filled);
-      at += piece.length;
-      filled += piece.length;
-      if (filled < FRAME_SIZE) continue;
-      yield frame(current, filled);
-      none = false;
-      current = buffer();
-      filled = 0;
-    }
-    giveBack(chunk);
+  function frame(whole: Uint8Array<SharedArrayBuffer>): Frame {
+    const made = { bytes: whole.subarray(0, filled), release: () => keepBuffer(whole) };
+    none = false;
+    current = null;
+    filled = 0;
+    return made;
   }
-  if (filled > 0 || none) yield frame(current, filled);
+  try {
+    for await (const chunk of bytes) {
+      if (filled === 0 && chunk.length === FRAME_SIZE && isShared(chunk)) {
+        none = false;
+        yield { bytes: chunk, release: () => giveBack(chunk) };
+        continue;
+      }
+      for (let at = 0; at < chunk.length; ) {
+        current ??= takeBuffer();
+        const piece = chunk.subarray(at, at + FRAME_SIZE - filled);
+        current.set(piece, filled);
+        at += piece.length;
+        filled += piece.length;
+        if (filled === FRAME_SIZE) yield frame(current);
+      }
+      giveBack(chunk);
+    }
+    if (filled > 0 || none) yield frame(current ?? takeBuffer());
+  } finally {
+    if (current !== null) keepBuffer(current);
+  }
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterAll, expect, test, vi } from 'vitest';
 import { giveBack } from '../../src/ports/bytes.ts';
 import { readPipeline } from '../../src/process/run.ts';
+import { framesOf } from '../../src/streams/frames.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'holdfast-bulk-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -113,4 +114,19 @@ test('without a folder for its pipe a bulk output comes all the same', async () 
   } finally {
     vi.unstubAllEnvs();
   }
+});
+
+test('programs that are read one after the other fill the same few buffers', async () => {
+  const buffers = new Set<ArrayBufferLike>();
+  for (let round = 0; round < 4; round++) {
+    const command = { program: 'head', args: ['-c', `${12_000_000 + round}`, '/dev/zero'] };
+    let size = 0;
+    for await (const { bytes, release } of framesOf(readPipeline([command], options()))) {
+      buffers.add(bytes.buffer);
+      size += bytes.length;
+      release();
+    }
+    expect(size).toBe(12_000_000 + round);
+  }
+  expect(buffers.size).toBeLessThan(5);
 });
