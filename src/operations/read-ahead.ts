@@ -1,4 +1,5 @@
-import type { Bytes } from '../ports/bytes.ts';
+import { type Bytes, giveBack } from '../ports/bytes.ts';
+import { waitingBytes } from './waiting-bytes.ts';
 
 /** What may wait unless the machine has little memory left: an eighth of that then. */
 const MOST_BYTES = 512 * 1024 ** 2;
@@ -17,7 +18,7 @@ export interface ReadAheadRoom {
   changed(): Promise<void>;
 }
 
-/** @param limit bytes */
+/** @param limit bytes; a group that may have no more memory has 0 of it, and then each chunk is given as it comes */
 export function readAheadRoom(limit = Math.min(MOST_BYTES, process.availableMemory() / 8)): ReadAheadRoom {
   let used = 0;
   let change = Promise.withResolvers<void>();
@@ -27,7 +28,7 @@ export function readAheadRoom(limit = Math.min(MOST_BYTES, process.availableMemo
   };
   return {
     tell,
-    isFull: () => used >= limit,
+    isFull: () => used > 0 && used >= limit,
     waiting: () => used,
     add(bytes) {
       used += bytes;
@@ -42,7 +43,8 @@ export function readAheadRoom(limit = Math.min(MOST_BYTES, process.availableMemo
  *  then when all was read and `onEnd` has resolved.
  *  @param read given a signal that is aborted as well when nobody takes the bytes any more
  *  @param onEnd called when the last byte was read
- *  @throws what `read` throws, when all before it was taken; what `onEnd` throws */
+ *  @throws what `read` throws, at once: the item is none, and what is down need not wait until the rest is packed; what
+ *  `onEnd` throws */
 export async function* readAhead(
   read: (signal: AbortSignal) => Bytes,
   signal: AbortSignal,
@@ -50,17 +52,20 @@ export async function* readAhead(
   onEnd: () => Promise<void>,
 ): Bytes {
   const left = new AbortController();
-  const waiting: Uint8Array[] = [];
+  const until = AbortSignal.any([signal, left.signal]);
+  const waiting = waitingBytes();
   let ended: { readonly failure: unknown; readonly failed: boolean } | null = null;
   async function readAll(): Promise<void> {
-    for await (const chunk of read(AbortSignal.any([signal, left.signal]))) {
-      waiting.push(chunk);
-      room.add(chunk.length);
-      while (room.isFull() && !left.signal.aborted) await room.changed();
-      if (left.signal.aborted) return;
+    for await (const chunk of read(until)) {
+      const { length } = chunk;
+      waiting.put(chunk);
+      room.add(length);
+      while (room.isFull() && !until.aborted) await room.changed();
+      until.throwIfAborted();
     }
     await onEnd();
   }
+  until.addEventListener('abort', room.tell);
   const reading = readAll().then(
     () => {
       ended = { failure: null, failed: false };
@@ -76,20 +81,22 @@ export async function* readAhead(
   try {
     for (;;) {
       const end = outcome();
-      const chunk = room.isFull() || end !== null ? waiting.shift() : undefined;
+      if (end?.failed) throw end.failure;
+      const chunk = room.isFull() || end !== null ? waiting.take() : undefined;
       if (chunk !== undefined) {
         room.add(-chunk.length);
         yield chunk;
         continue;
       }
-      if (end?.failed) throw end.failure;
       if (end !== null) return;
       await room.changed();
     }
   } finally {
     left.abort(new Error('nobody takes the bytes any more'));
-    room.tell();
     await reading;
-    for (const chunk of waiting) room.add(-chunk.length);
+    for (let chunk = waiting.take(); chunk !== undefined; chunk = waiting.take()) {
+      room.add(-chunk.length);
+      giveBack(chunk);
+    }
   }
 }

@@ -1,20 +1,23 @@
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { readAhead, readAheadRoom } from '../../src/operations/read-ahead.ts';
-import type { Bytes } from '../../src/ports/bytes.ts';
+import { type Bytes, lend } from '../../src/ports/bytes.ts';
+import { collect, noise } from '../contracts/captured-items.ts';
 
 const turns = async (): Promise<void> => {
   for (let turn = 0; turn < 50; turn++) await setImmediate();
 };
 
-/** Gives `count` chunks of ten bytes, then fails when it is to; `given` tells how many were asked for. */
+const CHUNK = 64 * 1024;
+
+/** Gives `count` chunks, then fails when it is to; `given` tells how many were asked for. */
 function producer(count: number, failure?: Error) {
   const seen = { given: 0, closed: false, aborted: null as unknown };
   const read = async function* (signal: AbortSignal): Bytes {
     try {
       for (; seen.given < count; seen.given++) {
         signal.throwIfAborted();
-        yield new Uint8Array(10).fill(seen.given);
+        yield new Uint8Array(CHUNK).fill(seen.given);
       }
       if (failure !== undefined) throw failure;
     } finally {
@@ -32,7 +35,8 @@ describe('what is read ahead', () => {
     const ended = Promise.withResolvers<void>();
     const taken: (number | undefined)[] = [];
     const all = (async () => {
-      for await (const chunk of readAhead(read, signal, readAheadRoom(1000), () => ended.promise)) taken.push(chunk[0]);
+      for await (const chunk of readAhead(read, signal, readAheadRoom(100 * CHUNK), () => ended.promise))
+        taken.push(chunk[0]);
     })();
     await turns();
     expect([taken, seen]).toEqual([[], { given: 20, closed: true, aborted: undefined }]);
@@ -43,9 +47,9 @@ describe('what is read ahead', () => {
 
   test('is never more than the limit ahead', async ({ signal }) => {
     const { seen, read } = producer(20);
-    const bytes = readAhead(read, signal, readAheadRoom(50), async () => {})[Symbol.asyncIterator]();
+    const bytes = readAhead(read, signal, readAheadRoom(5 * CHUNK), async () => {})[Symbol.asyncIterator]();
     for (let taken = 1; taken <= 20; taken++) {
-      expect((await bytes.next()).value).toHaveLength(10);
+      expect((await bytes.next()).value).toHaveLength(CHUNK);
       await turns();
       expect(seen.given).toBeLessThanOrEqual(taken + 5);
     }
@@ -57,7 +61,8 @@ describe('what is read ahead', () => {
     const ended = Promise.withResolvers<void>();
     const taken: (number | undefined)[] = [];
     const all = (async () => {
-      for await (const chunk of readAhead(read, signal, readAheadRoom(50), () => ended.promise)) taken.push(chunk[0]);
+      for await (const chunk of readAhead(read, signal, readAheadRoom(5 * CHUNK), () => ended.promise))
+        taken.push(chunk[0]);
     })();
     await turns();
     expect([seen.closed, taken]).toEqual([true, Array.from({ length: 16 }, (_, index) => index)]);
@@ -66,22 +71,22 @@ describe('what is read ahead', () => {
     expect(taken).toEqual(Array.from({ length: 20 }, (_, index) => index));
   });
 
-  test('fails after what came before was taken', async ({ signal }) => {
+  test('fails at once, so that what is down does not wait until the rest is packed', async ({ signal }) => {
     const { read } = producer(3, new Error('cut off'));
     let [taken, ended] = [0, false];
     const onEnd = async (): Promise<void> => {
       ended = true;
     };
     const all = (async () => {
-      for await (const _ of readAhead(read, signal, readAheadRoom(1000), onEnd)) taken += 1;
+      for await (const _ of readAhead(read, signal, readAheadRoom(100 * CHUNK), onEnd)) taken += 1;
     })();
     await expect(all).rejects.toThrow('cut off');
-    expect([taken, ended]).toEqual([3, false]);
+    expect([taken, ended]).toEqual([0, false]);
   });
 
   test('ends its producer, and waits for that, when nobody takes it any more', async ({ signal }) => {
     const { seen, read } = producer(20);
-    for await (const _ of readAhead(read, signal, readAheadRoom(50), async () => {})) break;
+    for await (const _ of readAhead(read, signal, readAheadRoom(5 * CHUNK), async () => {})) break;
     expect(seen.closed).toBe(true);
     expect(seen.aborted).toBeInstanceOf(Error);
     expect(seen.given).toBeLessThan(20);
@@ -91,7 +96,7 @@ describe('what is read ahead', () => {
     const abort = new AbortController();
     const { seen, read } = producer(1000);
     const all = (async () => {
-      for await (const _ of readAhead(read, abort.signal, readAheadRoom(50), async () => {}))
+      for await (const _ of readAhead(read, abort.signal, readAheadRoom(5 * CHUNK), async () => {}))
         abort.abort(new Error('enough'));
     })();
     await expect(all).rejects.toThrow('enough');
@@ -99,7 +104,7 @@ describe('what is read ahead', () => {
   });
 
   test('shares its room, and comes whole however little of that there is', async ({ signal }) => {
-    const room = readAheadRoom(50);
+    const room = readAheadRoom(5 * CHUNK);
     const ended = Promise.withResolvers<void>();
     let most = 0;
     const readers = [0, 1, 2].map(async () => {
@@ -119,7 +124,93 @@ describe('what is read ahead', () => {
     const whole = Array.from({ length: 20 }, (_, index) => index);
     expect(await Promise.all(readers)).toEqual([whole, whole, whole]);
     // each may read one chunk more than there is room for
-    expect(most).toBeLessThanOrEqual(50 + 3 * 10);
+    expect(most).toBeLessThanOrEqual((5 + 3) * CHUNK);
     expect(room.waiting()).toBe(0);
+  });
+
+  test('comes as it is read where there is no memory to wait in', async ({ signal }) => {
+    const { read } = producer(20);
+    const taken: (number | undefined)[] = [];
+    for await (const chunk of readAhead(read, signal, readAheadRoom(0), async () => {})) taken.push(chunk[0]);
+    expect(taken).toEqual(Array.from({ length: 20 }, (_, index) => index));
+  });
+
+  test('ends with the reason of an abort while others hold all the room', async () => {
+    const abort = new AbortController();
+    const room = readAheadRoom(5 * CHUNK);
+    room.add(5 * CHUNK);
+    const { seen, read } = producer(20);
+    const all = (async () => {
+      for await (const _ of readAhead(read, abort.signal, room, async () => {}));
+    })();
+    await turns();
+    expect(seen.given).toBe(0);
+    abort.abort(new Error('enough'));
+    await expect(all).rejects.toThrow('enough');
+    expect([seen.closed, room.waiting()]).toEqual([true, 5 * CHUNK]);
+  });
+
+  test('waits for a unit that takes long to start, also when it is interrupted meanwhile', async () => {
+    const abort = new AbortController();
+    const started = Promise.withResolvers<void>();
+    let over = false;
+    const all = (async () => {
+      for await (const _ of readAhead(producer(3).read, abort.signal, readAheadRoom(), () => started.promise));
+    })();
+    void all.then(() => (over = true));
+    await turns();
+    abort.abort(new Error('enough'));
+    await turns();
+    expect(over).toBe(false);
+    started.resolve();
+    await all;
+  });
+
+  /** Parts of buffers that are lent, each the second half of one; `lent` counts those that were not given back. */
+  function parts(bytes: Uint8Array, length: number) {
+    const seen = { lent: 0 };
+    const read = async function* (): Bytes {
+      for (let at = 0; at < bytes.length; at += length) {
+        const part = bytes.subarray(at, at + length);
+        const buffer = new Uint8Array(8 * CHUNK);
+        buffer.set(part);
+        seen.lent += 1;
+        yield lend(buffer.subarray(0, part.length), () => {
+          buffer.fill(0xff);
+          seen.lent -= 1;
+        });
+      }
+    };
+    return { seen, read };
+  }
+
+  test.each([100, 3 * CHUNK])('keeps no buffer for a part of it of %i bytes', async (length) => {
+    const { signal } = new AbortController();
+    const bytes = noise(1000 * 100 + (length === 100 ? 3 : 3_000_003), 7);
+    const { seen, read } = parts(bytes, length);
+    let [lent, chunks] = [-1, 0];
+    const onEnd = async (): Promise<void> => {
+      lent = seen.lent;
+    };
+    async function* counted(): Bytes {
+      for await (const chunk of readAhead(read, signal, readAheadRoom(), onEnd)) {
+        chunks += 1;
+        yield chunk;
+      }
+    }
+    expect(Buffer.compare(await collect(counted()), bytes)).toBe(0);
+    expect(lent).toBe(0);
+    expect(chunks).toBeLessThan(20);
+  });
+
+  test('gives back what nobody takes any more', async ({ signal }) => {
+    const { seen, read } = parts(noise(25 * CHUNK, 7), 5 * CHUNK);
+    const room = readAheadRoom(12 * CHUNK);
+    let most = 0;
+    for await (const _ of readAhead(read, signal, room, async () => {})) {
+      most = seen.lent;
+      break;
+    }
+    expect([most > 2, seen.lent, room.waiting()]).toEqual([true, 1, 0]); // the one that was taken
   });
 });
