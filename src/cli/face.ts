@@ -32,6 +32,7 @@ export interface ForegroundCommand {
   readonly args: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
   readonly stdoutToStderr: boolean;
+  readonly signal: AbortSignal;
 }
 
 /** Files with the key of a repository: all there is without a configuration, and in place of what one names. */

@@ -29,11 +29,18 @@ export const guardsOf = (
 
 export type Ended = CommandEnd & { readonly error: string | null };
 
-/** A command that cannot be started has failed: 127, as a shell tells it. */
-export async function endOf(run: RunCommand, environment: Readonly<Record<string, string>>): Promise<Ended> {
+/** A command that cannot be started has failed: 127, as a shell tells it.
+ *  @throws the signal's reason when that came before the command began, which was not started then */
+export async function endOf(
+  run: RunCommand,
+  environment: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+): Promise<Ended> {
+  signal.throwIfAborted();
   try {
     return { ...(await run(environment)), error: null };
   } catch (error) {
+    signal.throwIfAborted();
     return { exitCode: 127, interrupted: null, error: messageOf(error) };
   }
 }

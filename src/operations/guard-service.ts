@@ -62,7 +62,7 @@ export async function guardService(
   const common = { service: service.name, operation, decision };
   if (!decision.protect) {
     const environment = { HOLDFAST_OPERATION: operation, HOLDFAST_SERVICE: service.name };
-    const ended = execute ? await endOf(run, environment) : null;
+    const ended = execute ? await endOf(run, environment, signal) : null;
     const end = { commandExit: ended?.exitCode ?? null, interrupted: ended?.interrupted ?? null };
     const exitCode = guardExitCode({ ...end, outcome: 'unprotected', inconclusive: false });
     const told = { operation, snapshot: null, outcome: 'unprotected', commandExit: end.commandExit, rolledBack: false };
@@ -124,7 +124,7 @@ async function protectedRun(
     ...{ HOLDFAST_OPERATION: operation, HOLDFAST_SERVICE: service.name, HOLDFAST_POINT: point.id },
     ...guardsOf(point.id, context),
   };
-  const ended = await asCommand(service.name, journalled, context, () => endOf(run, environment));
+  const ended = await asCommand(service.name, journalled, context, () => endOf(run, environment, signal));
   const gone = () => goneOf(planned, context, signal);
   const judged = await judge(ended, expected, gone, context, signal);
   const back =

@@ -56,7 +56,7 @@ export async function guard(
   const decision = await decisionOn(request, subject, context, signal);
   const report = decision.protect
     ? await protectedRun(request, decision, subject, run, context, signal)
-    : await unprotectedRun(request, decision, run);
+    : await unprotectedRun(request, decision, run, signal);
   const { snapshot, outcome, commandExit, rolledBack, operation } = report;
   await context.catalog.recordRun({
     ...{ id: context.identifiers.next(startedAt), verb: 'guard', plan: null, services: [], startedAt },
@@ -76,9 +76,14 @@ const NOT_BACK = { rollback: null, rollbackError: null, rollbackHint: null } as 
 /** What a guard tells that validated nothing and took nothing back. */
 export const UNTOUCHED = { ...NOT_BACK, validation: null, rolledBack: false } as const;
 
-async function unprotectedRun(request: GuardRequest, decision: Decision, run: RunCommand): Promise<Guarded> {
+async function unprotectedRun(
+  request: GuardRequest,
+  decision: Decision,
+  run: RunCommand,
+  signal: AbortSignal,
+): Promise<Guarded> {
   const { subvolume, operation, execute } = request;
-  const ended = execute ? await endOf(run, { HOLDFAST_OPERATION: operation }) : null;
+  const ended = execute ? await endOf(run, { HOLDFAST_OPERATION: operation }, signal) : null;
   const [commandExit, interrupted] = [ended?.exitCode ?? null, ended?.interrupted ?? null];
   const end = { outcome: 'unprotected', commandExit, interrupted, inconclusive: false } as const;
   return {
@@ -115,12 +120,11 @@ async function protectedRun(
   const detail: PoolDetail = {
     ...{ pool: subject.pool, subvolumes: [subvolume], folders: [path], snapshot: snapshot.name },
   };
-  const ended = await asCommand(subvolume, detail, context, () =>
-    endOf(run, {
-      ...{ HOLDFAST_SNAPSHOT: snapshot.name, HOLDFAST_OPERATION: operation, HOLDFAST_SUBVOLUME: path },
-      ...guardsOf(snapshot.name, context),
-    }),
-  );
+  const environment = {
+    ...{ HOLDFAST_SNAPSHOT: snapshot.name, HOLDFAST_OPERATION: operation, HOLDFAST_SUBVOLUME: path },
+    ...guardsOf(snapshot.name, context),
+  };
+  const ended = await asCommand(subvolume, detail, context, () => endOf(run, environment, signal));
   const gone = async () => ((await subject.snapshotter.subvolumes(signal)).includes(subvolume) ? [] : [path]);
   const judged = await judge(ended, expected, gone, context, signal);
   // from here an abort must not keep the data from being taken back

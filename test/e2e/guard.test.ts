@@ -185,10 +185,16 @@ ${SETTLE}`);
     expect(outcomes(machine)).toEqual(['success']);
   });
 
-  test('says that a command cannot be started', () => {
-    const { machine } = aPoolMachine();
-    const words = ['guard', '--subvolume', 'media', '--operation', 'x', '--', 'no-such-program'];
-    expect(inJson(machine, 1, words)).toMatchObject({ outcome: 'command_failed', commandExit: 127 });
+  test('says why a command cannot be started, and refuses an empty one before anything is made', () => {
+    const { machine, pool } = aPoolMachine();
+    const words = ['guard', '--subvolume', 'media', '--operation', 'x', '--'];
+    const failed = { outcome: 'command_failed', commandExit: 127 };
+    const missing = inJson(machine, 1, [...words, 'no-such-program']);
+    expect(missing).toMatchObject({ ...failed, commandError: expect.stringContaining('there is no such program') });
+    const folder = inJson(machine, 1, [...words, pool.path]);
+    expect(folder).toMatchObject({ ...failed, commandError: expect.stringContaining('it is a folder') });
+    expect(inJson(machine, 64, [...words, ''])).toMatchObject({ error: { code: 'Usage' } });
+    expect(readdirSync(join(pool.path, 'snapshots'))).toHaveLength(2);
   });
 });
 

@@ -58,7 +58,8 @@ export const guardCommand = (face: Face): Command =>
         await using application = await face.open({ writes: true });
         const run: RunCommand = (environment) => {
           started = true;
-          return application.runInForeground({ program, args, environment, stdoutToStderr: face.globals().json });
+          const { json: stdoutToStderr } = face.globals();
+          return application.runInForeground({ program, args, environment, stdoutToStderr, signal: face.signal });
         };
         const request = { operation, autoRollback, when, execute };
         if ('service' in subject) {
@@ -103,8 +104,10 @@ function commandOf(argv: readonly string[], { command, execute }: Options): read
   if (argv.length > 0 && command !== undefined)
     throw new HoldfastError('Usage', 'Give one command: --command LINE, or words behind --.', 'guard');
   if (command !== undefined) return ['/bin/sh', '-c', command];
-  if (argv.length === 0)
-    throw new HoldfastError('Usage', 'There is no command: write it behind --, or say --no-execute.', 'guard', {
+  const problem =
+    argv.length === 0 ? 'There is no command' : argv[0] === '' ? 'The name of the command is empty' : null;
+  if (problem !== null)
+    throw new HoldfastError('Usage', `${problem}: write it behind --, or say --no-execute.`, 'guard', {
       hint: 'holdfast guard --help',
     });
   return argv;
