@@ -11,9 +11,11 @@ export const query = (sql: string, nothing: string): string[] => [
   `--command=${sql}`,
 ];
 
-/** The custom format, not packed: the repository packs it with all cores (docs/decisions/007). */
-export const dump = (snapshot: string): string[] => [
+/** The custom format, not packed: the repository packs it with all cores (docs/decisions/007).
+ *  @param anyBytes of a database whose texts are bytes of any kind: nothing looks into them */
+export const dump = (snapshot: string, anyBytes: boolean): string[] => [
   ...['--format=custom', '--compress=0', '--no-password', '--lock-wait-timeout=600s'],
+  ...(anyBytes ? ['--encoding=SQL_ASCII'] : []),
   `--snapshot=${snapshot}`,
 ];
 
@@ -31,12 +33,23 @@ export const readDefinitions: readonly string[] = ['--create', '--schema-only', 
 /** A database's name where a connection string would be read: quoted, so that it is never taken for one. */
 const connection = (database: string): string => `dbname='${database.replaceAll(/['\\]/g, '\\$&')}'`;
 
-export const restore = (database: string, owners: boolean): string[] => [
-  ...['--format=custom', '--exit-on-error', '--no-password', `--dbname=${connection(database)}`],
+/** What of an archive is restored: owners and grants, and where in the server's tablespaces things lie. */
+export interface Restored {
+  readonly owners: boolean;
+  readonly tablespaces: boolean;
+}
+
+const left = ({ owners, tablespaces }: Restored): string[] => [
   ...(owners ? [] : ['--no-owner', '--no-acl']),
+  ...(tablespaces ? [] : ['--no-tablespaces']),
 ];
 
-export const restoreAsScript = (owners: boolean): string[] => [
+export const restore = (database: string, restored: Restored): string[] => [
+  ...['--format=custom', '--exit-on-error', '--no-password', `--dbname=${connection(database)}`],
+  ...left(restored),
+];
+
+export const restoreAsScript = (restored: Restored): string[] => [
   ...['--format=custom', '--exit-on-error', '--file=-'],
-  ...(owners ? [] : ['--no-owner', '--no-acl']),
+  ...left(restored),
 ];

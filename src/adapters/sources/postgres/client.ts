@@ -114,6 +114,28 @@ const saysClosed = (words: string): boolean =>
 const AWAY =
   /Is the server running|Connection refused|could not translate host name|No route to host|timeout expired|server closed the connection unexpectedly|the database system is (?:starting up|shutting down)|terminating connection due to/;
 
+const HINTS: readonly (readonly [words: RegExp, hint: string])[] = [
+  [
+    /role ".*" does not exist/,
+    'A policy or a user mapping names it: make it first, CREATE ROLE, or by the item `postgres_globals`',
+  ],
+  [/affected by row-level security/, 'Dump as a superuser, or let the account see all rows: ALTER ROLE … BYPASSRLS'],
+  [
+    /must be (?:member of|able to SET ROLE) |must be owner of /,
+    'Restore as a superuser, or as a member of the roles that own what is in the dump',
+  ],
+  [/permission denied to create database/, 'Let the account make databases: ALTER ROLE … CREATEDB'],
+  [/permission denied for large object/, 'Dump as a superuser, or as the owner of all large objects'],
+  [
+    /permission denied for /,
+    'Dump as the owner or a superuser, or let the account read all: GRANT pg_read_all_data TO …',
+  ],
+  [
+    /too many (?:clients|connections)|connection slots are reserved/,
+    'A dump takes two connections at a time: raise max_connections, or the CONNECTION LIMIT of the role or database',
+  ],
+];
+
 function explained(error: unknown, database: string | null, user: string): unknown {
   if (!(error instanceof HoldfastError) || error.code !== 'ProcessFailed') return error;
   const said = error.cause instanceof Error ? error.cause.message : '';
@@ -125,11 +147,17 @@ function explained(error: unknown, database: string | null, user: string): unkno
     return named('SourceMissing', 'Look at its name: psql --list. The last good point stays');
   if (/Peer authentication failed/.test(said))
     return named('SourceFailed', `The server wants the account of the same name: say \`runAs: ${user}\``);
-  if (/password authentication failed|no password supplied|role ".*" does not exist|no pg_hba\.conf entry/.test(said))
+  if (
+    /password authentication failed|no password supplied|FATAL: +role ".*" does not exist|no pg_hba\.conf entry/.test(
+      said,
+    )
+  )
     return named(
       'SourceFailed',
       `Look at \`user\` (${user}) and \`password\` of the source, and at the server's pg_hba.conf`,
     );
+  const hint = HINTS.find(([words]) => words.test(said))?.[1];
+  if (hint !== undefined) return named('SourceFailed', hint);
   if (/could not resize shared memory segment/.test(said))
     return named('SourceFailed', "Let the server's container have more shared memory: shm_size, --shm-size");
   if (saysNoRoom(said)) return named('NoSpace', MAKE_ROOM);
@@ -144,7 +172,10 @@ function wordsOf(said: string): string {
   const from = lines.findIndex((line) => /error:|ERROR:|FATAL:/.test(line));
   const until = lines.findIndex((line, index) => index > from && !/^\s|^(DETAIL|HINT):/.test(line));
   const chosen = from < 0 ? lines : lines.slice(from, until < 0 ? from + 3 : until);
-  return chosen
+  // what the server said is on a line of its own: the first tells no more than that it failed
+  const told =
+    until < 0 ? undefined : /^pg_\w+: detail: Error message from server: (.*)$/.exec(lines[until] ?? '')?.[1];
+  return (told === undefined ? chosen : [...chosen, told])
     .map((line) => line.trim())
     .join(' ')
     .slice(0, 400);

@@ -79,11 +79,12 @@ export function scanData(): DataScan {
 
 const END_OF_ROWS = Buffer.from([BACKSLASH, DOT]);
 
-/** `COPY public."My Table" (id) FROM stdin;` is of `public.My Table`. */
+/** `COPY public."My Table" (id) FROM stdin;` is of `public.My Table`; a schema whose own name has a dot stays quoted, since
+ *  `"a.b".c` and `a."b.c"` are two tables. */
 export function copiedTable(statement: string): string {
   const name = '("(?:[^"]|"")*"|[^\\s".(]+)';
   const [, schema = '', table = ''] = new RegExp(`^COPY ${name}\\.${name}[ (]`).exec(statement) ?? [];
   const plain = (identifier: string): string =>
     identifier.startsWith('"') ? identifier.slice(1, -1).replaceAll('""', '"') : identifier;
-  return `${plain(schema)}.${plain(table)}`;
+  return `${/^"|[.]/.test(plain(schema)) ? schema : plain(schema)}.${plain(table)}`;
 }

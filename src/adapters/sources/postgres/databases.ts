@@ -1,3 +1,4 @@
+import { counted } from '../../../domain/counted.ts';
 import { HoldfastError } from '../../../domain/errors.ts';
 import type { Bytes } from '../../../ports/bytes.ts';
 import type { Databases, ServerAddress } from '../../../ports/source.ts';
@@ -9,13 +10,15 @@ import { countDatabase } from './facts.ts';
 import { restoreArchive } from './restore.ts';
 import { missingRolesOf } from './roles.ts';
 import { confirmExchange, discard, drop, takeBack, takePlace } from './swap.ts';
-import { type Ask, literal, quoted } from './words.ts';
+import { type Ask, literal, quoted, type Talks } from './words.ts';
 
 const GLOBALS = 'postgres_globals';
 
 /** How items go back into a running server. */
 export function databasesOf(open: () => Promise<Client>, server: ServerAddress): Databases {
   const ask: Ask = async (sql, signal, except) => await askServer(await open(), [], sql, signal, except);
+  const within: Talks['within'] = async (database, sql, signal) => await (await open()).lines(database, sql, signal);
+  const talks = { ask, within };
   const exists = async (database: string, signal: AbortSignal): Promise<boolean> => {
     const name = literal(database);
     const longest = `pg_catalog.current_setting('max_identifier_length')`;
@@ -37,10 +40,10 @@ export function databasesOf(open: () => Promise<Client>, server: ServerAddress):
         throw new HoldfastError('TargetExists', `The server has a database ${database} already.`, database, {
           hint: 'Choose a name that is free, or restore it in place: --in-place',
         });
-      return await fill(database, bytes, await open(), ask, signal);
+      return await fill(database, bytes, await open(), talks, signal);
     },
     async apply(bytes, signal) {
-      const { statements, left } = await missingRolesOf(bytes(), await roles(ask, signal));
+      const { statements, left } = await missingRolesOf(bytes(), await namesOf('rolname', 'pg_roles', ask, signal));
       if (statements.length > 0) await ask(`begin;${statements.join('\n')}commit;`, signal);
       return left;
     },
@@ -59,14 +62,19 @@ export function databasesOf(open: () => Promise<Client>, server: ServerAddress):
     confirmExchange: (names, signal) => confirmExchange(names, ask, signal),
     swapIn: (database, staged, kept, signal) => takePlace({ database, staged, kept }, ask, signal),
     swapBack: (database, staged, kept, signal) => takeBack({ database, staged, kept }, ask, signal),
-    drop: (database, signal) => drop(database, ask, signal),
+    drop: (database, signal) => drop(database, talks, signal),
     readyAgain: async (_kept, signal) => signal.throwIfAborted(),
-    discard: (kept, signal) => discard(kept, ask, signal),
+    discard: (kept, signal) => discard(kept, talks, signal),
   };
 }
 
-const roles = async (ask: Ask, signal: AbortSignal): Promise<ReadonlySet<string>> => {
-  const rows = await ask('select json_build_object(0, rolname)::text from pg_catalog.pg_roles', signal);
+const namesOf = async (
+  column: string,
+  catalog: string,
+  ask: Ask,
+  signal: AbortSignal,
+): Promise<ReadonlySet<string>> => {
+  const rows = await ask(`select json_build_object(0, ${column})::text from pg_catalog.${catalog}`, signal);
   return new Set(rows.map((row) => (JSON.parse(row) as Record<string, string>)['0'] ?? ''));
 };
 
@@ -74,25 +82,39 @@ async function fill(
   database: string,
   bytes: () => Bytes,
   client: Client,
-  ask: Ask,
+  talks: Talks,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
+  const { ask } = talks;
   const definitions = parseDefinitions(await definitionsOf(bytes(), client, signal));
-  const there = await roles(ask, signal);
+  const there = await namesOf('rolname', 'pg_roles', ask, signal);
   const missing = definitions.roles.filter((role) => !there.has(role));
   const owners = missing.length === 0;
+  const placesThere = await namesOf('spcname', 'pg_tablespace', ask, signal);
+  const placesMissing = definitions.tablespaces.filter((place) => !placesThere.has(place));
+  const tablespaces = placesMissing.length === 0;
+  const options = tablespaces ? definitions.options : definitions.optionsElsewhere;
   const make = (): Promise<unknown> =>
-    ask(`create database ${quoted(database)} with template = template0 ${definitions.options}`, signal);
+    ask(`create database ${quoted(database)} with template = template0 ${options}`, signal);
   await make();
   const empty = async (): Promise<unknown> => {
-    await drop(database, ask, signal);
+    await drop(database, talks, signal);
     return await make();
   };
-  await restoreArchive({ database, owners, definitions, bytes }, empty, client, signal);
+  await restoreArchive({ database, restored: { owners, tablespaces }, definitions, bytes }, empty, client, signal);
   for (const statement of namedAs(definitions, database, owners)) await ask(statement, signal);
-  const shown = missing.map((role) => `"${role}"`).join(', ');
-  return owners ? [] : [`Owners and grants are left out, because the server has no role ${shown}`];
+  const shown = (names: readonly string[]): string => names.map((name) => `"${name}"`).join(', ');
+  const { subscriptions } = definitions;
+  return [
+    ...(subscriptions === 0 ? [] : [disabled(subscriptions)]),
+    ...(owners ? [] : [`Owners and grants are left out, because the server has no role ${shown(missing)}`]),
+    ...(tablespaces ? [] : [`Tablespaces are left out, because the server has no ${shown(placesMissing)}`]),
+  ];
 }
+
+/** Two that are enabled would take from each other what the publisher sends. */
+const disabled = (subscriptions: number): string =>
+  `${counted(subscriptions, 'subscription')} disabled in it: ALTER SUBSCRIPTION … DISABLE in the original first, then ENABLE here`;
 
 /** Reads no further than the definitions: they stand first. */
 async function definitionsOf(bytes: Bytes, client: Client, signal: AbortSignal): Promise<string> {

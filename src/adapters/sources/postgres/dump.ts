@@ -1,3 +1,4 @@
+import { counted } from '../../../domain/counted.ts';
 import type { Facts } from '../../../domain/facts.ts';
 import type { Bytes } from '../../../ports/bytes.ts';
 import type { Session } from '../../../ports/host.ts';
@@ -27,7 +28,7 @@ export async function* dumpDatabase(
     await using session = await client.session(name, signal);
     const snapshot = await exportSnapshot(session);
     const listed = await listTables(session);
-    const dump = client.command('pg_dump', args.dump(snapshot), name);
+    const dump = client.command('pg_dump', args.dump(snapshot, listed.anyBytes), name);
     let counting: Counting | null = null;
     const bulk = (bytes ?? 0) > BULK_BYTES;
     const read = (until: AbortSignal): Bytes => client.host.read([dump], { signal: until, bulk });
@@ -81,7 +82,20 @@ function startCounting(session: Session, listed: Listed): Counting {
 }
 
 /** An extension's tables are never counted, which is no news. */
-function warningsOf(database: string, { tables }: Listed, facts: Facts, problem: string | null): readonly string[] {
+function warningsOf(database: string, listed: Listed, facts: Facts, problem: string | null): readonly string[] {
+  const { tables, subscriptionsLeft } = listed;
+  const left = counted(subscriptionsLeft, 'subscription');
+  const without =
+    subscriptionsLeft > 0 ? [`${database}: without its ${left}, which only a superuser may have dumped`] : [];
+  return [...without, ...uncountedWarnings(database, tables, facts, problem)];
+}
+
+function uncountedWarnings(
+  database: string,
+  tables: Listed['tables'],
+  facts: Facts,
+  problem: string | null,
+): readonly string[] {
   const countable = new Set(tables.flatMap(({ key, pages }) => (pages === null ? [] : [key])));
   const uncounted = (facts.uncounted ?? []).filter((key) => countable.has(key));
   if (problem !== null) return [`${database}: not all tables were counted: ${problem}`];

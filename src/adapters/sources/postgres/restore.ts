@@ -8,7 +8,7 @@ import type { Definitions } from './definitions.ts';
 /** What an archive is restored as. */
 export interface Filled {
   readonly database: string;
-  readonly owners: boolean;
+  readonly restored: args.Restored;
   readonly definitions: Definitions;
   /** Of the archive; they can be had more than once. */
   readonly bytes: () => Bytes;
@@ -25,9 +25,9 @@ export async function restoreArchive(
   client: Client,
   signal: AbortSignal,
 ): Promise<void> {
-  const { database, owners, bytes, definitions } = filled;
+  const { database, restored, bytes, definitions } = filled;
   try {
-    const command = client.command('pg_restore', args.restore(database, owners), null);
+    const command = client.command('pg_restore', args.restore(database, restored), null);
     return await feed(bytes(), database, (input) => client.host.feed([command], { signal, input }));
   } catch (error) {
     signal.throwIfAborted();
@@ -35,7 +35,7 @@ export async function restoreArchive(
     if (!missesNames(told)) throw told;
   }
   await empty();
-  const script = client.command('pg_restore', args.restoreAsScript(owners), null);
+  const script = client.command('pg_restore', args.restoreAsScript(restored), null);
   const psql = client.command('psql', args.psql, database);
   try {
     await feed(bytes(), database, (input) => {
@@ -67,7 +67,9 @@ const missesNames = (error: unknown): boolean =>
 
 /** What `ALTER DATABASE … SET` says, which comes after the contents; else what a server has. */
 const searchPathOf = ({ statements }: Definitions): string =>
-  statements.flatMap(({ after }) => /^ SET search_path TO (.*);$/.exec(after)?.[1] ?? []).at(-1) ?? '"$user", public';
+  statements
+    .flatMap(({ after, grants }) => (grants ? [] : (/^ SET search_path TO (.*);$/.exec(after)?.[1] ?? [])))
+    .at(-1) ?? '"$user", public';
 
 const EMPTY_PATH = "SELECT pg_catalog.set_config('search_path', '', false);\n";
 /** Within so many bytes of its beginning a script sets the path. */

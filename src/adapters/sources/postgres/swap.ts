@@ -1,6 +1,6 @@
-import { HoldfastError } from '../../../domain/errors.ts';
+import { HoldfastError, messageOf } from '../../../domain/errors.ts';
 import { inUse } from '../server/kept.ts';
-import { type Ask, literal, quoted } from './words.ts';
+import { type Ask, literal, quoted, type Talks } from './words.ts';
 
 interface Names {
   readonly database: string;
@@ -109,25 +109,41 @@ export async function takeBack({ database, staged, kept }: Names, ask: Ask, sign
 }
 
 /** Without force: whoever talks with a database that was set aside needs it. */
-export async function discard(kept: string, ask: Ask, signal: AbortSignal): Promise<void> {
+export async function discard(kept: string, { ask, within }: Talks, signal: AbortSignal): Promise<void> {
   const talks = `select pid from pg_catalog.pg_stat_activity where datname = ${literal(kept)} and usesysid is not null`;
   const [talk] = await ask(talks, signal, [kept]);
   if (talk !== undefined) throw inUse(kept);
-  await dropUnused(kept, ask, signal);
+  await dropUnused(kept, { ask, within }, signal);
 }
 
 /** Drops a database whoever talks with it; none of that name is no error. Not by `WITH (FORCE)`, which PostgreSQL 12 lacks. */
-export async function drop(database: string, ask: Ask, signal: AbortSignal): Promise<void> {
+export async function drop(database: string, { ask, within }: Talks, signal: AbortSignal): Promise<void> {
   if (!(await present([database], ask, signal)).has(database)) return;
   // A drop that ended half-way left what may only be dropped, and not altered: it tells what is wrong.
   await empty([database], ask, signal).catch(() => undefined);
-  await dropUnused(database, ask, signal);
+  await dropUnused(database, { ask, within }, signal);
 }
 
 /** A template has to be none before it may go. */
-async function dropUnused(database: string, ask: Ask, signal: AbortSignal): Promise<void> {
+async function dropUnused(database: string, { ask, within }: Talks, signal: AbortSignal): Promise<void> {
   const template = `select 1 from pg_catalog.pg_database where datistemplate and datname = ${literal(database)}`;
   const [found] = await ask(template, signal, [database]);
   if (found !== undefined) await ask(`alter database ${quoted(database)} is_template false`, signal, [database]);
-  await ask(`drop database if exists ${quoted(database)}`, signal, [database]);
+  const dropNow = (): Promise<unknown> => ask(`drop database if exists ${quoted(database)}`, signal, [database]);
+  try {
+    await dropNow();
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!/used by logical replication subscription/.test(messageOf(error))) throw error;
+    await ask(`alter database ${quoted(database)} with allow_connections true`, signal, [database]);
+    await within(database, FORGET_SUBSCRIPTIONS, signal);
+    await dropNow();
+  }
 }
+
+/** The slot at the publisher may be another database's by now, so it stays. */
+const FORGET_SUBSCRIPTIONS = `do $$ declare s name; begin for s in select subname from pg_catalog.pg_subscription where
+  subdbid = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database()) loop
+  execute pg_catalog.format('alter subscription %I disable', s);
+  execute pg_catalog.format('alter subscription %I set (slot_name = none)', s);
+  execute pg_catalog.format('drop subscription %I', s); end loop; end $$`;
