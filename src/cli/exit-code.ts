@@ -1,4 +1,4 @@
-import { ERRORS, HoldfastError, leftOpen } from '../domain/errors.ts';
+import { ERRORS, firstOf, HoldfastError, leftOpen } from '../domain/errors.ts';
 import type { Outcome } from '../domain/recovery-point.ts';
 
 /** An error that ends the program with another code than its own: guard's 4, whatever the reason. */
@@ -14,7 +14,7 @@ export class EndsWith extends Error {
 export function firstCause(error: unknown): unknown {
   if (error instanceof HoldfastError) return error;
   if (error instanceof EndsWith) return firstCause(error.cause);
-  if (error instanceof SuppressedError) return firstCause(error.suppressed);
+  if (error instanceof SuppressedError) return firstCause(firstOf(error));
   if (error instanceof Error && error.name === 'AbortError' && error.cause !== undefined)
     return firstCause(error.cause);
   return error;

@@ -1,4 +1,4 @@
-import { type ErrorCode, HoldfastError, messageOf } from '../domain/errors.ts';
+import { type ErrorCode, firstOf, HoldfastError, messageOf } from '../domain/errors.ts';
 import type { Item } from '../domain/manifest.ts';
 import type { RecoveryPoint } from '../domain/recovery-point.ts';
 import type { Check, VerifyLevel } from '../domain/verdict.ts';
@@ -33,7 +33,7 @@ const INCONCLUSIVE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 
 /** A check whose work threw. */
 export function inconclusiveOrFailed(name: string, error: unknown, durationMs: number): Check {
-  const first = error instanceof SuppressedError ? error.suppressed : error;
+  const first = firstOf(error);
   const told = first instanceof HoldfastError && !INCONCLUSIVE.has(first.code);
   return { name, outcome: told ? 'failed' : 'inconclusive', detail: messageOf(first), durationMs };
 }
