@@ -137,7 +137,7 @@ async function lookAtJournals(
 
 function rowOfEntry({ verb, subject, begunAt, state, steps }: OpenEntry): DoctorRow {
   const name = `journal: ${verb} ${subject}`;
-  const detail = `begun ${begunAt}, ${steps.length} steps open`;
+  const detail = `begun ${begunAt}, ${counted(steps.length, 'step')} open`;
   if (state === 'running') return ok(name, `${detail}; it runs`);
   if (state === 'unknown')
     return { subject: name, outcome: 'warning', detail, advice: 'When its process has ended: holdfast unlock --force' };

@@ -101,7 +101,7 @@ async function protectedRun(
   signal: AbortSignal,
 ): Promise<Guarded> {
   const { subvolume, operation, autoRollback, execute } = request;
-  await refuseUnsafe(subject, context, signal);
+  const { nested } = await refuseUnsafe(subject, context, signal);
   const checked = await checkedOf([subject], context);
   const path = `${subject.snapshotter.path}/${subvolume}`;
   const own = autoRollback ? (await refuseOccupied(path, checked.units, context, signal)).own : [];
@@ -130,7 +130,7 @@ async function protectedRun(
   // from here an abort must not keep the data from being taken back
   const back =
     autoRollback && judged.bad !== null
-      ? await takeBack(snapshot, judged.bad, { detail, expected, before }, context)
+      ? await takeBack(snapshot, judged.bad, { detail, expected, before, nested }, context)
       : { ...NOT_BACK, outcome: judged.outcome };
   await context.catalog.recordSnapshot({ ...snapshot, outcome: back.outcome });
   await entry.done();
@@ -144,14 +144,20 @@ async function protectedRun(
   };
 }
 
+/** What all was like before the command. */
+interface Before {
+  readonly detail: PoolDetail;
+  readonly expected: Expectation;
+  /** The units that ran. */
+  readonly before: readonly Stopped[];
+  /** Subvolumes inside the subvolume. */
+  readonly nested: readonly string[];
+}
+
 async function takeBack(
   snapshot: Snapshot,
   reason: 'command-failed' | 'validation-failed',
-  {
-    detail,
-    expected,
-    before,
-  }: { readonly detail: PoolDetail; readonly expected: Expectation; readonly before: readonly Stopped[] },
+  { detail, expected, before, nested }: Before,
   context: GuardContext,
 ): Promise<NotBack & { readonly outcome: SnapshotOutcome }> {
   const own = new AbortController().signal;
@@ -161,7 +167,7 @@ async function takeBack(
     const report = await inTurn(snapshot.subvolume, detail, context, own, async () => {
       const plan = await planRollback({ what: { snapshot: snapshot.name }, withDependencies: false }, context, own);
       begun = true;
-      return rollback(plan, { reason, expected, startAgain: before }, context, own);
+      return rollback(plan, { reason, expected, startAgain: before, nested }, context, own);
     });
     const outcome = report.outcome === 'success' ? 'rolled_back' : 'rollback_failed';
     return { ...NOT_BACK, outcome, rollback: report };

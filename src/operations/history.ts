@@ -3,6 +3,7 @@ import { type DrillFact, type Figures, figuresOf } from '../domain/history.ts';
 import type { Recovery, Run, Snapshot } from '../ports/catalog.ts';
 import type { Context } from './context.ts';
 import { drilledPointsOf } from './drill-series.ts';
+import type { GuardContext } from './guard-context.ts';
 import { type Kept, objectivesKept } from './objectives.ts';
 import { type Replaced, replacedByRecovery } from './rollback-record.ts';
 
@@ -32,9 +33,13 @@ export interface GuardedEnd {
 }
 
 /** Snapshots, recoveries and what they come to (interface, section 5). */
-export async function history(context: Pick<Context, 'catalog' | 'services' | 'clock'>): Promise<History> {
+export async function history(
+  context: Pick<GuardContext, 'catalog' | 'services' | 'clock' | 'pools' | 'snapshotter'>,
+  signal: AbortSignal,
+): Promise<History> {
   const { catalog } = context;
-  const [snapshots, recoveries] = [await catalog.snapshots({}), await catalog.recoveries({ limit: ALL })];
+  const [recorded, recoveries] = [await catalog.snapshots({}), await catalog.recoveries({ limit: ALL })];
+  const snapshots = await withSizes(recorded, context, signal);
   const guards = await catalog.runs({ verb: 'guard', limit: ALL });
   const drills = await catalog.runs({ verb: 'drill', limit: ALL });
   const unguarded = await catalog.runs({ verb: UNGUARDED, limit: ALL });
@@ -50,6 +55,26 @@ export async function history(context: Pick<Context, 'catalog' | 'services' | 'c
   const figures = figuresOf(guardedRuns, unguarded.length + withoutPoint, facts, passed);
   const kept = await objectivesKept(drills, context);
   return { snapshots, recoveries, figures, kept, ends: endsOf(guards), replaced: await replacedByRecovery(catalog) };
+}
+
+/** What a snapshot holds alone is not known when it is made, and grows as its subvolume changes: it is asked for where the
+ *  file system counts it. A pool that cannot be read tells nothing of its snapshots. */
+async function withSizes(
+  recorded: readonly Snapshot[],
+  { pools, snapshotter }: Pick<GuardContext, 'pools' | 'snapshotter'>,
+  signal: AbortSignal,
+): Promise<readonly Snapshot[]> {
+  const sizes = new Map<string, number | null>();
+  for (const pool of pools.keys()) {
+    if (!recorded.some((one) => one.pool === pool)) continue;
+    try {
+      const stored = await (await snapshotter(pool)).list(signal);
+      for (const { name, exclusiveBytes } of stored) sizes.set(`${pool}/${name}`, exclusiveBytes);
+    } catch {
+      signal.throwIfAborted();
+    }
+  }
+  return recorded.map((one) => ({ ...one, sizeBytes: sizes.get(`${one.pool}/${one.name}`) ?? one.sizeBytes }));
 }
 
 const endsOf = (guards: readonly Run[]): ReadonlyMap<string, GuardedEnd> =>

@@ -40,3 +40,15 @@ export async function stillOnOldData(
   }
   return problems;
 }
+
+/** What a change did away with inside a subvolume, and no snapshot of that can bring back. @param before by their paths in it */
+export function nestedGone({ replacements }: RollbackPlan, before: readonly string[]): readonly string[] {
+  const [wanted] = replacements;
+  if (wanted === undefined) return [];
+  const { state, subvolume } = wanted;
+  const gone = before.filter((path) => !state.nested.includes(path));
+  return gone.map(
+    (path) =>
+      `${state.path}/${path} was a subvolume of its own and is gone: no snapshot of ${subvolume} has what it held`,
+  );
+}

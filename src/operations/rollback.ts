@@ -3,7 +3,7 @@ import type { DiffTotals } from './diff.ts';
 import { type GuardContext, settleSettings } from './guard-context.ts';
 import { type PoolDetail, refuseOtherRollback, VERBS, waitForCommands } from './guards.ts';
 import { exchange } from './rollback-exchange.ts';
-import { type Expectation, expectationOf, stillOnOldData } from './rollback-expectation.ts';
+import { type Expectation, expectationOf, nestedGone, stillOnOldData } from './rollback-expectation.ts';
 import { downAgain, goForward, remaining } from './rollback-forward.ts';
 import type { Replacement, RollbackPlan } from './rollback-plan.ts';
 import { recordReplaced } from './rollback-record.ts';
@@ -18,6 +18,8 @@ export interface RollbackOptions {
   readonly expected: Expectation | null;
   /** What ran before the change that is taken back, and runs again afterwards; null: what runs now. */
   readonly startAgain: readonly Stopped[] | null;
+  /** Subvolumes that were inside before the change; left out where nobody looked. No snapshot has what they held. */
+  readonly nested?: readonly string[];
 }
 
 export interface RollbackReport {
@@ -29,6 +31,8 @@ export interface RollbackReport {
     readonly snapshot: string;
     /** Null where nothing was left of the subvolume. */
     readonly kept: string | null;
+    /** Subvolumes inside that were moved along as they are, and not taken back. */
+    readonly nested: readonly string[];
     /** Null where it could not be told. */
     readonly written: DiffTotals | null;
   }[];
@@ -80,7 +84,7 @@ export async function rollback(
     await context.catalog.recordRecovery(recoveryOf('success', kept));
     await journal.done();
     const { validators, baselines } = expected;
-    problems.push(...(await stillOnOldData(plan, context, signal)));
+    problems.push(...nestedGone(plan, options.nested ?? []), ...(await stillOnOldData(plan, context, signal)));
     const [written, validation] = await Promise.all([
       telling,
       validate(validators, baselines, settleSettings(context.guard), context.clock, signal),
@@ -91,6 +95,7 @@ export async function rollback(
     await context.catalog.recordRecovery(recovery);
     const replaced = plan.replacements.map(({ subvolume, state, snapshot, keptPath }, index) => ({
       ...{ subvolume, path: state.path, snapshot: snapshot.name, kept: keptPath, written: written[index] ?? null },
+      nested: state.nested,
     }));
     const told = replaced.map(({ path, kept, written }) => ({ path, kept, written }));
     await recordReplaced(recovery, told, context);

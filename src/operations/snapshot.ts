@@ -4,7 +4,7 @@ import { checkPoolName } from '../domain/pool-names.ts';
 import { numbered, snapshotName } from '../domain/snapshot-name.ts';
 import { newestSnapshotFirst } from '../domain/snapshot-order.ts';
 import type { KeptState, Snapshot } from '../ports/catalog.ts';
-import type { Snapshotter, StoredSnapshot } from '../ports/snapshotter.ts';
+import type { Snapshotter, StoredSnapshot, SubvolumeState } from '../ports/snapshotter.ts';
 import { findSnapshot, findSubvolume, type GuardContext, type Subject } from './guard-context.ts';
 import { dropKeptDatabase, findKeptState, nameOfKept } from './kept-states.ts';
 import { poolOfService, recordedPoints } from './service-record.ts';
@@ -61,12 +61,14 @@ export async function createSnapshots(
   return made;
 }
 
-/** What keeps a snapshot from being whole, or from leaving room. @throws NestedSubvolumes, PoolUnusable, NoSpace */
+/** What keeps a snapshot from being whole, or from leaving room.
+ *  @returns what the subvolume is now
+ *  @throws NestedSubvolumes, PoolUnusable, NoSpace */
 export async function refuseUnsafe(
   { subvolume, definition, snapshotter }: Subject,
   { guard }: Pick<GuardContext, 'guard'>,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<SubvolumeState> {
   const [state, room] = await Promise.all([snapshotter.examine(subvolume, signal), snapshotter.room(signal)]);
   if (state.readOnlyPool)
     throw new HoldfastError('PoolUnusable', `${snapshotter.path} is mounted read-only.`, snapshotter.path);
@@ -76,7 +78,7 @@ export async function refuseUnsafe(
       `${state.path} holds other subvolumes: ${state.nested.join(', ')}.`,
       subvolume,
     );
-  if (room.freeShare >= guard.minFree) return;
+  if (room.freeShare >= guard.minFree) return state;
   const percent = (share: number): string => `${Math.floor(share * 1000) / 10} %`;
   const words = `${percent(room.freeShare)} of the pool ${snapshotter.pool} are free, and ${percent(guard.minFree)} must be.`;
   throw new HoldfastError('NoSpace', words, snapshotter.path, {

@@ -209,8 +209,15 @@ describe.runIf(hasBtrfs())('guard', () => {
     });
     expect([state('outer'), readFileSync(join(inner, 'file'), 'utf8')]).toEqual(['before', 'not in the snapshot']);
     expect(tool('stat', '--format', '%i', inner).trim()).toBe('256'); // still a subvolume
+    const deleting = `btrfs -q subvolume delete ${inner}; false`;
+    const words = ['guard', '--subvolume', 'outer', '--operation', 'clean', '--auto-rollback', '--command', deleting];
+    const lost = machine.machine.run(words);
+    expect([lost.exitCode, state('outer')]).toEqual([3, 'before']);
+    expect(lost.stderr).toContain(`${inner} was a subvolume of its own and is gone`);
+    tool('btrfs', '-q', 'subvolume', 'create', join(pool.path, 'outer', 'later'));
+    expect(machine.machine.passes('--dry-run', 'rollback', '--subvolume', 'outer')).toContain('not taken back: later');
     machine.machine.configure(`pools: { main: { path: ${pool.path}, subvolumes: { outer: {} } } }\n`);
-    expect(refused(machine, 'outer', 'NestedSubvolumes')).toContain('inner');
+    expect(refused(machine, 'outer', 'NestedSubvolumes')).toContain('later');
   });
 
   test('works for a subvolume that is in the pool and not declared', () => {

@@ -1,4 +1,5 @@
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { hasBtrfs } from '../services/btrfs.ts';
@@ -94,6 +95,20 @@ describe.runIf(hasBtrfs())('the history', () => {
     expect(Object.keys(told.snapshots[0])).toEqual(expect.arrayContaining(['timestamp', 'size_mb']));
     expect(told.recoveries).toEqual([]);
     expect(machine.passes('history')).toContain(name);
+  });
+
+  test('has what a snapshot holds alone where quotas are on, and room for its columns whatever an operation is called', () => {
+    const { machine, pool, write } = aPoolMachine();
+    tool('btrfs', 'quota', 'enable', pool.path);
+    const large = write('large', randomBytes(4 * 2 ** 20).toString('latin1'));
+    const bytes = statSync(large).size;
+    const operation = 'long'.repeat(50);
+    const guard = ['guard', '--subvolume', 'media', '--operation', operation, '--', 'rm', large];
+    machine.passes(...guard);
+    tool('btrfs', 'filesystem', 'sync', pool.path);
+    const [snapshot] = machine.json(0, 'history').snapshots;
+    expect(snapshot).toMatchObject({ operation, size_mb: Math.round(bytes / 2 ** 20) });
+    expect(machine.passes('history')).toMatch(/ {2}(long){9}lon… {2}success {2}/);
   });
 
   test('counts a change that was made without guard, and only when that is said', () => {

@@ -79,7 +79,7 @@ test('a removed snapshot stays in the history', async () => {
   const [first] = await create(made, 'media');
   await removeSnapshot({ name: first?.name ?? '', yes: false }, made.context, signal);
   expect(await listSnapshots({}, made.context, signal)).toEqual([]);
-  expect((await history(made.context)).snapshots).toHaveLength(1);
+  expect((await history(made.context, signal)).snapshots).toHaveLength(1);
   const gone = removeSnapshot({ name: first?.name ?? '', yes: false }, made.context, signal);
   await expect(gone).rejects.toMatchObject({ code: 'SnapshotMissing' });
 });
@@ -107,5 +107,5 @@ test('a diff tells what changed since a snapshot, and its totals', async () => {
 test('changes that were made without guard are counted against the guarded ones', async () => {
   using made = guardHouse();
   await recordUnguarded({ operation: 'deploy' }, made.context);
-  expect((await history(made.context)).figures.deployments).toEqual({ total: 1, guarded: 0, ratio: 0 });
+  expect((await history(made.context, signal)).figures.deployments).toEqual({ total: 1, guarded: 0, ratio: 0 });
 });

@@ -68,7 +68,7 @@ test('what would have been lost over the time is told of points, too, that reten
     made.clock.advance({ hours });
   }
   expect(await count(made)).toBe(1);
-  const { kept } = await history(made.context);
+  const { kept } = await history({ ...made.context, pools: new Map() }, signal);
   const { rpo, rto, series } = kept.get('mealie') ?? {};
   expect([rpo, rto]).toEqual([
     { target: 24 * 3600, actual: 6 * 3600 },

@@ -14,7 +14,7 @@ export const historyCommand = (face: Face): Command =>
     )
     .action(async () => {
       await using application = await face.open();
-      const told = await history(application);
+      const told = await history(application, face.signal);
       face.print(historyForPeople(told));
       face.printJson(historyAsJson(told));
     })

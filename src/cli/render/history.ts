@@ -87,6 +87,14 @@ function objectiveTable(kept: History['kept']): string {
   return table(columns, rows);
 }
 
+/** A column must leave room for the others; the JSON has the whole. */
+const OPERATION_WIDTH = 40;
+
+function shortened(text: string): string {
+  const letters = [...text];
+  return letters.length <= OPERATION_WIDTH ? text : `${letters.slice(0, OPERATION_WIDTH - 1).join('')}…`;
+}
+
 function snapshotTable(snapshots: readonly Snapshot[]): string {
   const columns = [
     { title: 'TIME' },
@@ -102,7 +110,7 @@ function snapshotTable(snapshots: readonly Snapshot[]): string {
     timeForPeople(madeAt, zone),
     printable(subvolume),
     type,
-    printable(operation ?? '-'),
+    shortened(printable(operation ?? '-')),
     coloured(outcome),
     sizeBytes === null ? '-' : formatBytes(sizeBytes),
     printable(name),

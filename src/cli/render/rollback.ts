@@ -13,7 +13,9 @@ import { validationAsJson, validationForPeople } from './validation.ts';
 export const rollbackAsJson = (report: RollbackReport): object => ({
   outcome: report.outcome,
   recovery: recoveryAsJson(report.recovery),
-  replaced: report.replaced.map(({ subvolume, snapshot, kept, written }) => ({ subvolume, snapshot, kept, written })),
+  replaced: report.replaced.map(({ subvolume, snapshot, kept, nested, written }) => ({
+    ...{ subvolume, snapshot, kept, nested, written },
+  })),
   problems: report.problems,
   validation: validationAsJson(report.validation),
 });
@@ -26,7 +28,7 @@ export const rollbackPlanAsJson = (
   subvolume,
   replaced: replacements.map((one, index) => ({
     ...{ subvolume: one.subvolume, snapshot: one.snapshot.name, madeAt: one.snapshot.madeAt.toString() },
-    ...{ kept: one.keptPath, written: written[index] },
+    ...{ kept: one.keptPath, nested: one.state.nested, written: written[index] },
   })),
   leftAlone,
   units: units.map(({ unit, running }) => ({ name: unit.name, running })),
@@ -46,10 +48,11 @@ export function rollbackPreview(
 ): string {
   return [
     ...unitLines(units),
-    ...replacements.flatMap(({ subvolume, snapshot, keptPath }, index) => [
+    ...replacements.flatMap(({ subvolume, snapshot, keptPath, state }, index) => [
       `replaces ${printable(subvolume)} by ${printable(snapshot.name)} of ${timeForPeople(snapshot.madeAt)}, ${ageForPeople(snapshot.madeAt, now)}`,
       ...writtenLine(written?.[index]),
       keptPath === null ? NOTHING_NOW : `  the present state is kept: ${printable(keptPath)}`,
+      ...nestedLine(state.nested, 'go along as they are'),
     ]),
     ...leftAlone.map(({ subvolume, reason }) => `leaves ${printable(subvolume)} as it is: ${printable(reason)}`),
   ].join('\n');
@@ -58,11 +61,16 @@ export function rollbackPreview(
 const writtenLine = (written: DiffTotals | null | undefined): readonly string[] =>
   written ? [`  written since: ${totalsForPeople(written)}`] : [];
 
+/** A snapshot does not hold them, so what they hold is not taken back. */
+const nestedLine = (nested: readonly string[], words: string): readonly string[] =>
+  nested.length === 0 ? [] : [`  subvolumes inside ${words}, not taken back: ${printable(nested.join(', '))}`];
+
 export function rollbackForPeople({ outcome, recovery, replaced, problems, validation }: RollbackReport): string {
   return [
-    ...replaced.flatMap(({ subvolume, snapshot, kept, written }) => [
+    ...replaced.flatMap(({ subvolume, snapshot, kept, nested, written }) => [
       `${printable(subvolume)} is ${printable(snapshot)} again; ${kept === null ? 'nothing was left of it' : `the state before is ${printable(kept)}`}`,
       ...writtenLine(written),
+      ...nestedLine(nested, 'went along as they were'),
     ]),
     ...validationForPeople(validation),
     ...problems.map(printable),

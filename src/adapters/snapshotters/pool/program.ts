@@ -16,6 +16,13 @@ export function refusal(
       ...cause,
       hint: 'Mount it writable: mount -o remount,rw PATH',
     });
+  if (/Text file busy/.test(stderrTail))
+    return new HoldfastError(
+      'PoolUnusable',
+      `${about} cannot be made: a swap file in the subvolume is in use, and BTRFS makes no snapshot then.`,
+      about,
+      { ...cause, hint: 'swapoff FILE, or move it to a subvolume of its own: swapon --show' },
+    );
   if (/Operation not permitted|Permission denied/.test(stderrTail))
     return new HoldfastError('PoolUnusable', `This account may not do this with ${about}: ${why}`, about, {
       ...cause,
