@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { localHost } from '../src/adapters/hosts/local/index.ts';
 import { composeUnit } from '../src/adapters/units/compose/index.ts';
-import { inOrder, parseNeeds } from '../src/adapters/units/compose/order.ts';
+import { parseNeeds } from '../src/adapters/units/compose/order.ts';
 import { containerUnit } from '../src/adapters/units/container/index.ts';
+import { inOrder } from '../src/domain/start-order.ts';
 import type { Unit } from '../src/ports/unit.ts';
 import { type ImagesFixture, type UnitFixture, unitContract } from './contracts/unit.ts';
 import { available } from './services/available.ts';
@@ -273,6 +274,37 @@ describe.runIf(dockerAvailable() && available('docker-compose'))('needs a Docker
     await unit.start(['removed-db-1'], never()); // as Compose 2 would have called it
     expect(await running('--filter', 'name=removed')).toEqual(['removed_db_1']);
     await clear('removed');
+  });
+
+  test('a project of another name and of several files is found by its file, and made again of all of them', async () => {
+    const at = join(folder, 'several');
+    const [file, more] = [join(at, 'docker-compose.yml'), join(at, 'prod.yml')];
+    const sleeps = 'image: app, network_mode: none, command: [sh, -c, "trap \\"exit 0\\" TERM; sleep 600 & wait"]';
+    await mkdir(at);
+    await writeFile(file, `version: '3'\nservices: { web: { ${sleeps} } }\n`);
+    await writeFile(more, `version: '3'\nservices: { web: { environment: { STAGE: prod } } }\n`);
+    await compose(file, '--project-name', 'live', '--file', file, '--file', more, 'up', '--detach');
+    const unit = composeOf(file);
+    expect(await unit.running(never())).toEqual(['live_web_1']);
+    await unit.stop(never());
+    expect(await running('--filter', 'name=live')).toEqual([]);
+    await engine.docker('rm', 'live_web_1');
+    await unit.start(['live_web_1'], never());
+    expect(await engine.docker('inspect', '--format', '{{.Config.Env}}', 'live_web_1')).toContain('STAGE=prod');
+
+    const labels = { project: 'twin', 'project.config_files': file };
+    const said = Object.entries(labels).flatMap(([key, value]) => ['--label', `com.docker.compose.${key}=${value}`]);
+    await run('twin_web_1', ...said, ...SLEEP);
+    await expect(composeOf(file).running(never())).rejects.toMatchObject({
+      ...{
+        code: 'UnitFailed',
+        message: expect.stringMatching(/Several projects of compose .* run: (live, twin|twin, live)\./),
+      },
+    });
+    await engine.docker('stop', 'twin_web_1');
+    expect(await composeOf(file).running(never())).toEqual(['live_web_1']);
+    await remove('live_web_1', 'twin_web_1');
+    await rm(at, { recursive: true });
   });
 
   test('a compose file that names another image by now does not keep the old one from running again', async () => {

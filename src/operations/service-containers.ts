@@ -2,13 +2,14 @@ import { type Labelled, labelsOfNoService, stopOf, unknownLabels } from '../doma
 import { type Container, placesOf, sharedBy, type Writer } from '../domain/containers.ts';
 import type { ServiceDefinition } from '../domain/definitions.ts';
 import { HoldfastError, messageOf } from '../domain/errors.ts';
+import { inStartOrder } from '../domain/start-order.ts';
 import type { Unit } from '../ports/unit.ts';
 import type { Context } from './context.ts';
 import { withLinkedPlaces } from './linked-mounts.ts';
 
 type Ports = Pick<Context, 'containers' | 'host' | 'unit' | 'progress'>;
 
-/** The containers of the machine that a service is on, the first made first; none where nothing of the service can be
+/** The containers of the machine that a service is on, in the order in which they are started; none where nothing of the service can be
  *  mounted by one. A service of files alone does not fail for want of an engine.
  *  @param mayFail false: where the engine is away, none are told with a warning
  *  @throws ToolMissing, ProcessFailed for a service of volumes, or one whose sharers are to be stopped */
@@ -24,7 +25,7 @@ export async function containersAround(
   const needed = places.some(({ kind }) => kind === 'volume') || service.stopDuring.backup === 'sharing';
   if (!needed && !engine.present) return [];
   try {
-    const all = (await engine.list(signal)).toSorted((left, right) => (left.createdAt < right.createdAt ? -1 : 1));
+    const all = inStartOrder(await engine.list(signal));
     return await withLinkedPlaces(all, places, await host(service.host), signal);
   } catch (error) {
     signal.throwIfAborted();

@@ -1,12 +1,14 @@
+import { inOrder, type Needs, neededBy } from '../../../domain/start-order.ts';
 import { unitNameOf } from '../../../domain/unit-reference.ts';
 import type { Host } from '../../../ports/host.ts';
 import type { Unit, UnitHealth, UnitReference, UnitState } from '../../../ports/unit.ts';
 import type { EngineEnvironment } from '../../../process/container-engine.ts';
-import { keptName, PROJECT_LABEL } from '../engine/args.ts';
+import { keptName } from '../engine/args.ts';
 import { containerEngine } from '../engine/engine.ts';
 import { giveNameBack, keepAll, releaseAll } from '../engine/images.ts';
 import { type Container, downMsOf, imageOf, nameOf, runs, stateOf } from '../engine/parse.ts';
-import { imagesIn, inOrder, parseNeeds } from './order.ts';
+import { madeOf, ofFile } from './made-of.ts';
+import { imagesIn, parseNeeds } from './order.ts';
 import { composeProject } from './project.ts';
 
 type Reference = Extract<UnitReference, { readonly kind: 'compose' }>;
@@ -18,20 +20,31 @@ export function composeUnit(reference: Reference, host: Host, environment: Engin
   const project = composeProject(name, reference.file, host, environment);
   /** Known once there is a container: Compose itself takes half a second for each answer. */
   let projectName: string | null = null;
-  let needs: ReturnType<typeof parseNeeds> = new Map();
+  /** As the file says; asked for only where containers do not tell it. */
+  let said: Needs = new Map();
   async function inspectAll(signal: AbortSignal): Promise<readonly Container[]> {
     await project.confirmFile(signal);
     if (projectName !== null) return engine.ofProject(projectName, signal);
-    const found = await engine.inspect(await project.containerIds(signal), signal);
-    projectName = found[0]?.Config.Labels?.[PROJECT_LABEL] ?? null;
-    return projectName === null ? found : engine.ofProject(projectName, signal);
+    const named = await engine.inspect(await project.containerIds(signal), signal);
+    const found = named.length > 0 ? named : ofFile(name, reference.file, await engine.ofProject(null, signal));
+    const made = madeOf(found);
+    if (made === null) return found;
+    projectName = made.project;
+    project.isMade(made);
+    return engine.ofProject(projectName, signal);
   }
   const inspect = async (signal: AbortSignal): Promise<readonly Container[]> =>
     (await inspectAll(signal)).filter(({ Config }) => Config.Labels?.[ONE_OFF_LABEL]?.toLowerCase() !== 'true');
   async function ordered(containers: readonly Container[], signal: AbortSignal): Promise<readonly Container[]> {
-    if (containers.length > 1 && !containers.every((container) => needs.has(serviceOf(container))))
-      needs = parseNeeds(await project.config(signal));
-    return inOrder(containers, serviceOf, needs);
+    const told: Needs = new Map(
+      containers.flatMap((container) => {
+        const needs = neededBy(container.Config.Labels ?? {});
+        return needs === null ? [] : [[serviceOf(container), needs]];
+      }),
+    );
+    const knows = (container: Container): boolean => [told, said].some((needs) => needs.has(serviceOf(container)));
+    if (containers.length > 1 && !containers.every(knows)) said = parseNeeds(await project.config(signal));
+    return inOrder(containers, serviceOf, new Map([...said, ...told]));
   }
   return {
     name,

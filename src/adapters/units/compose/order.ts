@@ -1,7 +1,5 @@
 import { parse } from 'yaml';
-
-/** What a service of a compose file waits for before it is started. */
-type Needs = ReadonlyMap<string, ReadonlySet<string>>;
+import type { Needs } from '../../../domain/start-order.ts';
 
 interface ServiceText {
   /** A list of names, or conditions by name. */
@@ -24,7 +22,7 @@ function needsOf({ depends_on = [], links = [], volumes_from = [], ...shared }: 
   return [...declared, ...beforeColon, ...namespaces];
 }
 
-/** @param text what `compose config` prints */
+/** What a service of a compose file waits for before it is started. @param text what `compose config` prints */
 export function parseNeeds(text: string): Needs {
   const { services = {} }: { readonly services?: Readonly<Record<string, ServiceText>> } = parse(text) ?? {};
   return new Map(Object.entries(services).map(([name, service]) => [name, new Set(needsOf(service))]));
@@ -34,18 +32,4 @@ export function parseNeeds(text: string): Needs {
 export function imagesIn(text: string): ReadonlyMap<string, string> {
   const { services = {} }: { readonly services?: Readonly<Record<string, ServiceText>> } = parse(text) ?? {};
   return new Map(Object.entries(services).flatMap(([name, { image }]) => (image === undefined ? [] : [[name, image]])));
-}
-
-/** Rows in the order in which they are started: what others need comes first, else as they were. */
-export function inOrder<Row>(rows: readonly Row[], serviceOf: (row: Row) => string, needs: Needs): readonly Row[] {
-  const ordered = new Set<string>();
-  const begun = new Set<string>();
-  function visit(service: string): void {
-    if (begun.has(service)) return; // Compose refuses circles; one would end here
-    begun.add(service);
-    for (const need of needs.get(service) ?? []) visit(need);
-    ordered.add(service);
-  }
-  for (const row of rows) visit(serviceOf(row));
-  return [...ordered].flatMap((service) => rows.filter((row) => serviceOf(row) === service));
 }

@@ -4,12 +4,15 @@ import { HoldfastError } from '../../../domain/errors.ts';
 import type { Finished, Host } from '../../../ports/host.ts';
 import { type EngineEnvironment, engineProblem } from '../../../process/container-engine.ts';
 import { writeText } from '../../../process/write-text.ts';
+import type { Made } from './made-of.ts';
 
 const LIMIT_MS = 10 * 60_000;
 const LOOK_LIMIT_MS = 60_000;
 
 /** `docker compose`, `docker-compose` of old, or `podman compose`, over one compose file. */
 export interface Project {
+  /** Told once there is a container: from then on that project is meant, of the files that it was made of. */
+  isMade(made: Made): void;
   /** @throws UnitMissing when there is no compose file */
   confirmFile(signal: AbortSignal): Promise<void>;
   /** Every container of the project that exists, by its id; also those of `run`. @throws UnitMissing, ProcessFailed */
@@ -28,16 +31,27 @@ export interface Project {
 /** @param file absolute path on the host */
 export function composeProject(name: string, file: string, host: Host, environment: EngineEnvironment): Project {
   let chosen: readonly [string, ...string[]] | null = null;
+  let made: Made | null = null;
+  /** Those that the project was made of where there were several: one alone says nothing of an override that was written
+   *  since. What {@link writeOverride} made for one call is gone. */
+  async function filesNow(signal: AbortSignal): Promise<readonly string[]> {
+    const own = await filesOf(name, file, host, signal);
+    if (!made?.files?.includes(file)) return own;
+    const there = await Promise.all(made.files.map(async (one) => (await host.files.status(one, signal)) !== null));
+    const files = made.files.filter((_, index) => there[index]);
+    return files.length > 1 ? files : own;
+  }
   async function compose(
     argv: readonly string[],
     signal: AbortSignal,
     { limitMs = LOOK_LIMIT_MS, more = [] }: { readonly limitMs?: number; readonly more?: readonly string[] } = {},
   ): Promise<Finished & { readonly stdout: string }> {
     signal.throwIfAborted();
-    const files = [...(await filesOf(name, file, host, signal)), ...more];
+    const files = [...(await filesNow(signal)), ...more];
     chosen ??= await composeProgram(host, environment, signal);
     const [program, ...words] = chosen;
-    const args = [...words, ...files.flatMap((each) => ['--file', each]), ...argv];
+    const named = made === null ? [] : ['--project-name', made.project];
+    const args = [...words, ...named, ...files.flatMap((each) => ['--file', each]), ...argv];
     const options = { signal, limitMs, accept: Array.from({ length: 128 }, (_, code) => code) };
     const ended = await host.run({ program, args, environment, workingFolder: dirname(file) }, options);
     const problem = ended.exitCode === 0 ? null : engineProblem(program, ended.stderrTail);
@@ -60,6 +74,9 @@ export function composeProject(name: string, file: string, host: Host, environme
     });
   }
   return {
+    isMade(told) {
+      made = told;
+    },
     confirmFile: async (signal) => void (await filesOf(name, file, host, signal)),
     containerIds: async (signal) =>
       (await look(['ps', '--all', '--quiet'], signal)).split('\n').filter((id) => id !== ''),

@@ -7,9 +7,10 @@ export const stop = (name: string, graceSeconds: number): string[] => [
 /** The numbers that the host gives to the container's processes. */
 export const top = (program: 'docker' | 'podman', name: string): string[] =>
   program === 'docker' ? ['container', 'top', name, '-eo', 'pid'] : ['container', 'top', name, 'hpid'];
-/** All containers of a Compose project, by the label that every Compose sets. */
-export const ofProject = (project: string): string[] => [
-  ...['container', 'ls', '--all', '--quiet', '--no-trunc', '--filter', `label=${PROJECT_LABEL}=${project}`],
+/** All containers of a Compose project, or of all when null, by the label that every Compose sets. */
+export const ofProject = (project: string | null): string[] => [
+  ...['container', 'ls', '--all', '--quiet', '--no-trunc', '--filter'],
+  project === null ? `label=${PROJECT_LABEL}` : `label=${PROJECT_LABEL}=${project}`,
 ];
 /** Names of images of our own, by which the engine's clean-up leaves them alone. */
 const KEPT = 'holdfast-kept';

@@ -26,8 +26,8 @@ export interface Engine {
    *  @param name by which errors call it
    *  @throws UnitFailed when it does not start, or ended with an error when it is looked at */
   start(known: string, signal: AbortSignal, name?: string): Promise<void>;
-  /** By its name; also containers of services that its compose file no longer has. */
-  ofProject(project: string, signal: AbortSignal): Promise<readonly Container[]>;
+  /** By its name, all projects' when null; also containers of services that its compose file no longer has. */
+  ofProject(project: string | null, signal: AbortSignal): Promise<readonly Container[]>;
   /** TERM, or what the container says in its place; KILL when its time is over. @throws UnitFailed */
   stop(container: Container, signal: AbortSignal): Promise<void>;
   /** Of one that runs. */
