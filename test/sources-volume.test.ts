@@ -186,5 +186,9 @@ describe.runIf(dockerAvailable())('needs docker', () => {
     await expect(open(memory, localHost()).placements([{ path: '/x', stored: memory }], signal)).rejects.toMatchObject({
       code: 'Unsupported',
     });
+    // a stop of its last user would empty it
+    await expect(open(memory, localHost()).snapshotRoots(signal)).rejects.toMatchObject({
+      ...{ code: 'Unsupported', message: expect.stringContaining('in memory') },
+    });
   });
 });

@@ -79,7 +79,9 @@ export async function backUpService(
   try {
     const failed = await runLabelled('archive-pre', service, around, context, signal);
     for (const { error } of failed) fail(error, null);
-    const prepared = { ...opened, unprepared: unpreparedBy(failed, service), stops, problems };
+    const unprepared = unpreparedBy(failed, service);
+    const inVain = service.sources.every(({ name }) => unprepared.has(name)); // nothing stops for what is not read
+    const prepared = { ...opened, ...(inVain ? { units: [], forGood: [] } : {}), unprepared, stops, problems };
     first = await captureFirst(backup, prepared, made, context, signal);
     // one that did not start was told already
     if (first !== null && problems.length === 0) await lookAtHealth(service.name, stops, made, context, signal);
@@ -101,17 +103,24 @@ interface Opened extends FoundStops {
 /** What the service needs is looked at before its first step, so that nothing is half done for want of an adapter. */
 async function open(backup: ServiceBackup, context: Context, signal: AbortSignal): Promise<Opened> {
   const sources = await backup.openSources();
-  await waitForService(backup.service.name, 'backup', context, signal, await treesOf(sources, signal));
+  // one that is not there is told when it is captured
+  const roots = await Promise.allSettled(sources.map(async (source) => await source.snapshotRoots(signal)));
+  const trees = roots.flatMap((one) => (one.status === 'fulfilled' ? one.value.map(({ path }) => path) : []));
+  await waitForService(backup.service.name, 'backup', context, signal, trees);
   const around = await containersAround(backup.service, context, signal);
   warnOfLabels(around, context);
   confirmCommands(backup.service, around);
-  return { sources, around, ...(await backup.openUnits(around)) };
+  const found = await backup.openUnits(around);
+  const lost = new Map(sources.map(({ name }, index) => [name, roots[index]]));
+  for (const { source, stops } of found.writers) if (stops) refuseLoss(lost.get(source));
+  return { sources, around, ...found };
 }
 
-/** One that is not there is told when it is captured. */
-async function treesOf(sources: readonly Source[], signal: AbortSignal): Promise<readonly string[]> {
-  const roots = await Promise.allSettled(sources.map(async (source) => await source.snapshotRoots(signal)));
-  return roots.flatMap((one) => (one.status === 'fulfilled' ? one.value.map(({ path }) => path) : []));
+/** A stop must not take away what it is for. @throws Unsupported */
+function refuseLoss(root: PromiseSettledResult<unknown> | undefined): void {
+  if (root?.status !== 'rejected') return;
+  const { reason } = root;
+  if (reason instanceof HoldfastError && reason.code === 'Unsupported') throw reason;
 }
 
 const NOT_THE_REPOSITORY: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['NothingDone', 'UnitMissing', 'UnitFailed']);

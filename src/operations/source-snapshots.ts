@@ -51,12 +51,15 @@ export async function planSourceSnapshots(
   const roots = new Map<string, readonly SnapshotRoot[] | { readonly why: string }>();
   for (const source of trees) roots.set(source.name, await orWhy(() => source.snapshotRoots(signal), signal));
   const all = [...roots.values()].flatMap((one) => ('why' in one ? [] : one));
+  const volumes = new Set(trees.flatMap(({ name, kind }) => (kind === 'volume' ? [name] : [])));
   const planned = new Map<string, Planned | { readonly why: string }>();
   for (const [name, own] of roots) {
     const plan = async (): Promise<Planned | { readonly why: string }> => {
       if ('why' in own) return own;
       if (own.length === 0)
-        return { why: 'what it reads lies on several file systems, or only the engine can reach it' };
+        return {
+          why: volumes.has(name) ? 'only its engine can reach it' : 'what it reads lies on several file systems',
+        };
       const other = all.find(
         ({ path }) => !own.some((root) => root.path === path) && own.some((root) => overlap(root.path, path)),
       );

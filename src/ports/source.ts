@@ -216,7 +216,8 @@ export interface Source {
   /** Which paths a restore in place of an item exchanges. */
   placements(roots: readonly Root[], signal: AbortSignal): Promise<readonly InPlacePath[]>;
   /** The paths that a capture reads, where snapshots of them would hold all of it; none where not: a dump, a tree that
-   *  crosses mounts. Without any symbolic link. @throws SourceMissing */
+   *  crosses mounts. Without any symbolic link.
+   *  @throws SourceMissing; Unsupported for what is lost with the stop of whoever uses it, so that nothing may stop */
   snapshotRoots(signal: AbortSignal): Promise<readonly SnapshotRoot[]>;
   /** Whether something in these paths is a database, which only a copy of one moment holds whole. */
   holdsDatabases(signal: AbortSignal): Promise<boolean>;

@@ -47,6 +47,7 @@ export function source(
     async snapshotRoots(signal) {
       // what the engine and tar told is not asked again while containers are down
       [looked] = await Promise.all([findVolume(volume, engine, host, signal), host.version('tar', signal)]);
+      if (isInMemory(looked.volume)) throw lostByStop(volume);
       if (looked.path === null) return [];
       return [{ path: await host.files.realPath(looked.path, signal), folder: true, stays: true }];
     },
@@ -85,6 +86,14 @@ const rooted = (volume: string, tree: CapturedTree): CapturedTree => ({
   roots: (naming) => tree.roots({ style: 'prefixed', prefix: `${storedName(volume, naming)}/` }),
   tar: (naming, signal) => tree.tar({ style: 'prefixed', prefix: `${storedName(volume, naming)}/` }, signal),
 });
+
+/** mount(8): what such a file system holds goes with its last user. */
+const isInMemory = ({ Options }: FoundVolume['volume']): boolean => /^(?:tmpfs|ramfs)$/.test(Options?.type ?? '');
+
+const lostByStop = (volume: string): HoldfastError =>
+  new HoldfastError('Unsupported', `Volume ${volume} is in memory, and empty once its containers are down.`, volume, {
+    hint: 'Let them go on (their labels, stopDuring), or take the volume out of the service',
+  });
 
 const outOfReach = (volume: string): HoldfastError =>
   new HoldfastError('Unsupported', `The folder of volume ${volume} is out of reach from here.`, volume, {
