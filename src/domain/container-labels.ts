@@ -65,9 +65,9 @@ export function commandOf(container: Container, phase: Phase, { service, places 
   if (argv === null || argv.length === 0)
     throw new HoldfastError(
       'ConfigurationInvalid',
-      `The label ${PREFIX}${phase} of container ${container.name} is no command: ${text}`,
+      `The label ${PREFIX}${phase} of container ${container.name} is no command: ${argv === null ? text : 'it is empty.'}`,
       container.name,
-      { hint: "Close its quotes; what a shell is to read goes to one: sh -c '…'" },
+      { hint: argv === null ? "Close its quotes; what a shell is to read goes to one: sh -c '…'" : 'Take it away' },
     );
   const user = container.labels[`${PREFIX}${phase}.user`] ?? null;
   return { container: container.name, running: container.running, phase, argv, user, sources };

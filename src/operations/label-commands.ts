@@ -37,7 +37,7 @@ export async function runLabelled(
     progress({ type: 'step', subject: container, text: `${phase}: ${argv.join(' ')}` });
     const onLine = (line: string): void => progress({ type: 'step', subject: container, text: `${phase}: ${line}` });
     try {
-      await (await containers()).execute({ container, argv, user, onLine }, signal);
+      await (await containers()).execute({ container, argv, purpose: phase, user, onLine }, signal);
     } catch (error) {
       signal.throwIfAborted();
       failed.push({ error, sources });

@@ -3,6 +3,8 @@ import type { Container } from '../domain/containers.ts';
 export interface Execution {
   readonly container: string;
   readonly argv: readonly string[];
+  /** Whose command it is, for people: `archive-pre`. */
+  readonly purpose: string;
   /** An account of the container; its own when null. */
   readonly user: string | null;
   /** Each line that it prints, on stdout or stderr. */

@@ -24,8 +24,8 @@ export function memoryContainers(all: readonly Container[] = []): MemoryContaine
     },
     execute: async (execution, signal) => {
       signal.throwIfAborted();
-      const { container, argv, user } = execution;
-      containers.executed.push({ container, argv, user });
+      const { container, argv, purpose, user } = execution;
+      containers.executed.push({ container, argv, purpose, user });
       containers.onExecute(execution);
     },
   };

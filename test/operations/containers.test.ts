@@ -290,7 +290,9 @@ describe('containers around a backup', () => {
       ...['web runs dump', 'stop container web', 'start container web: container web'],
       ...['web runs clean', 'web runs before', 'web runs after'],
     ]);
-    expect(made.containers.executed[0]).toEqual({ container: 'web', argv: ['dump'], user: 'git' });
+    expect(made.containers.executed[0]).toEqual({
+      ...{ container: 'web', argv: ['dump'], purpose: 'archive-pre', user: 'git' },
+    });
   });
 
   test('whose command fails before it fail the sources that they share, and what cleans up runs still', async () => {
@@ -309,6 +311,33 @@ describe('containers around a backup', () => {
       ['cache', 'passed', null],
     ]);
     expect(calls).toEqual(['dump', 'clean']);
+  });
+
+  test('go on when no source can be read, since the command that prepares all of them failed', async () => {
+    using made = await house();
+    const labels = { ...label('stop-during-backup'), ...label('archive-pre', 'dump') };
+    const both = ['data', 'cache'].map((source) => ({ kind: 'volume', source, writable: true }) as const);
+    const { calls } = withContainers(made, [{ name: 'web', labels, mounts: both }]);
+    made.containers.onExecute = () => {
+      throw new HoldfastError('ProcessFailed', 'dump ended with 3', 'web');
+    };
+    expect(await made.backUp({ repositories: ['first'] })).toMatchObject({ outcome: 'failed', points: [] });
+    expect(calls).toEqual([]);
+  });
+
+  test('go on when the stop would take away what it is for, and the service is refused', async () => {
+    using made = await house();
+    const { calls, cache } = withContainers(made, [{ name: 'web', labels: label('stop-during-backup') }]);
+    const lost = new HoldfastError('Unsupported', 'Volume cache is in memory.', 'cache');
+    cache.snapshotRoots = async () => Promise.reject(lost);
+    // nobody who stops can write to it
+    expect((await made.backUp({ repositories: ['first'] })).outcome).toBe('passed');
+    expect(calls.splice(0)).toEqual(['stop container web', 'start container web: container web']);
+    const [web] = made.containers.all;
+    if (web === undefined) throw new Error('there is no container');
+    made.containers.all = [{ ...web, mounts: [{ kind: 'volume', source: 'cache', writable: true }] }];
+    await expect(made.backUp({ repositories: ['first'] })).rejects.toMatchObject({ code: 'Unsupported' });
+    expect(calls).toEqual([]);
   });
 
   test('that do not become healthy again make it partial, and the point stays', async () => {

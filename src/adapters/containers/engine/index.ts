@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { HoldfastError } from '../../../domain/errors.ts';
 import type { Containers } from '../../../ports/containers.ts';
-import type { Host } from '../../../ports/host.ts';
+import type { Command, Host } from '../../../ports/host.ts';
 import { type EngineEnvironment, saysNoContainer } from '../../../process/container-engine.ts';
 import { engineClient, engineRefused } from '../../../process/engine-client.ts';
 import * as args from './args.ts';
@@ -28,7 +28,7 @@ export function engineContainers(host: Host, environment: EngineEnvironment): Co
         throw engineRefused('The containers could not be looked at', 'docker', inspected);
       return parseContainers(inspected.stdout, own());
     },
-    async execute({ container, argv, user, onLine }, signal) {
+    async execute({ container, argv, purpose, user, onLine }, signal) {
       const command = await engine.command(args.execute(container, argv, user), signal);
       let tail = '';
       const take = (text: string): void => {
@@ -41,11 +41,18 @@ export function engineContainers(host: Host, environment: EngineEnvironment): Co
       for (const line of ended.stdout.split('\n').filter((text) => text !== '')) take(line);
       if (ended.exitCode === 0) return;
       const how = ended.exitCode === null ? `was ended by ${ended.signal}` : `ended with ${ended.exitCode}`;
-      const words = `${argv[0]} in container ${container} ${how}${tail === '' ? '.' : `: ${tail}`}`;
-      throw new HoldfastError('ProcessFailed', words, container, { hint: `Look at its log: docker logs ${container}` });
+      const said = tail === '' ? '.' : `: ${tail}`;
+      const words = `The ${purpose} command of container ${container}, ${argv[0]}, ${how}${said}`;
+      throw new HoldfastError('ProcessFailed', words, container, { hint: `Try it by hand: ${byHand(command)}` });
     },
   };
 }
+
+/** A call as a shell takes it. */
+const byHand = ({ program, args = [] }: Command): string =>
+  [program, ...args]
+    .map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`))
+    .join(' ');
 
 const textOf = (path: string): string => {
   try {
