@@ -102,7 +102,7 @@ describe.runIf(mariadbAvailable())('needs MariaDB', () => {
     expect(item).toBe('mariadb_-x%20we%60ird%20%C3%BC%20%3D%20%2520');
     const rows = {
       ...{ 'we`ird \'tå"ble, (x)': 500, empty: 0, 'line\nbreak': 2, old_latin: 2, plain_file: 3, parts: 2, child: 2 },
-      ...{ log: 0, by_default: 2, merged: 0 },
+      ...{ log: 0, by_default: 2, merged: 0, odd_days: 2 },
     };
     expect(facts).toEqual({
       tables: Object.fromEntries(Object.entries(rows).map(([table, count]) => [`${name}.${table}`, count])),

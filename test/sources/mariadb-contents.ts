@@ -24,6 +24,9 @@ create table child (id int primary key, up int, foreign key (up) references chil
 create sequence numbers start with 41; select nextval(numbers);
 create table by_default (id int default (nextval(numbers)), told text); insert into by_default (told) values ('a'), ('
   \`id\` int default nextval(\`db\`.\`numbers\`)');
+set sql_mode = 'ALLOW_INVALID_DATES';
+create table odd_days (d date default '2026-02-30', at datetime); insert into odd_days values ('2026-02-31', '2025-02-29 01:02:03'), ('0000-00-00', '2020-00-00 00:00:00');
+set sql_mode = default;
 create view totals as select count(*) as n, sum(n) as sum from parts;
 create table log (w text);
 delimiter $$

@@ -10,6 +10,7 @@ import { loadLarge } from './load-large.ts';
 import { isOurs, listTables } from './look.ts';
 import { databaseExists } from './objects.ts';
 import { databaseNamedIn } from './read-script.ts';
+import { withOddDays } from './sql-mode.ts';
 import { confirmExchange, discard, readyAgain, takeBack, takePlace } from './swap.ts';
 
 /** A dump says of which database it is within so many bytes. */
@@ -42,7 +43,7 @@ export function databasesOf(
       if (original === null)
         throw new HoldfastError('Damaged', 'The dump does not say of which database it is.', database);
       originals.set(database, original);
-      await loadLarge(database, () => renamed(bytes(), original, database), client, signal);
+      await loadLarge(database, () => renamed(withOddDays(bytes()), original, database), client, signal);
       return isOurs(database) ? [] : await runningEvents(database, client, signal);
     },
     apply: () =>

@@ -6,6 +6,7 @@ import * as args from './args.ts';
 import type { Client } from './client.ts';
 import { listTables, missingDatabase, type SeenDatabase, type SeenTable } from './look.ts';
 import { readScript } from './read-script.ts';
+import { withOddDays } from './sql-mode.ts';
 
 /** A dump that is expected to be larger is read in a thread of its own. */
 const BULK_BYTES = 32 * 1024 ** 2;
@@ -26,14 +27,14 @@ export async function* dumpDatabase(
     yield beginning(database);
     const bulk = (database.bytes ?? 0) > BULK_BYTES;
     const read = (until: AbortSignal): Bytes => client.host.read([dump], { signal: until, bulk });
-    for await (const chunk of unlessSilent(read, name, signal)) {
+    for await (const chunk of withOddDays(unlessSilent(read, name, signal))) {
       reader.take(chunk);
       yield chunk;
     }
     const facts = reader.end();
     if (typeof facts === 'string') throw notWhole(name, client, facts);
     await refuseLostTables(name, tables, facts.tables ?? {}, client, signal);
-    return { facts, warnings: warningsOf(name, tables), unreadable: [] };
+    return { facts, warnings: warningsOf(database, tables), unreadable: [] };
   } catch (error) {
     signal.throwIfAborted();
     throw client.explain(error, name);
@@ -63,13 +64,15 @@ async function refuseLostTables(
 const notWhole = (database: string, { dump }: Client, why: string): HoldfastError =>
   new HoldfastError('SourceFailed', `${database}: what ${dump.name} gave is not whole: ${why}.`, database);
 
-function warningsOf(database: string, tables: readonly SeenTable[]): readonly string[] {
+function warningsOf({ name: database, unseen }: SeenDatabase, tables: readonly SeenTable[]): readonly string[] {
   const say = (chosen: readonly SeenTable[], words: string): readonly string[] => {
     const shown = chosen.slice(0, 5).map(({ name }) => name);
     const more = chosen.length > 5 ? ` and ${chosen.length - 5} more` : '';
     return chosen.length === 0 ? [] : [`${database}: ${words}: ${shown.join(', ')}${more}`];
   };
+  const without = `${database}: without what this account may not see, where there is any: ${unseen.join(', ')}`;
   return [
+    ...(unseen.length > 0 ? [without] : []),
     ...say(
       tables.filter(({ transactional }) => !transactional),
       'these tables know no transactions, so their rows may be of a later moment than the others',

@@ -4,6 +4,7 @@ import { literal } from './args.ts';
 import type { Client } from './client.ts';
 import { type MariadbSettings, namedDatabases } from './config.ts';
 import { fromHex } from './objects.ts';
+import { unseenIn } from './rights.ts';
 
 /** A database as a capture finds it. */
 export interface SeenDatabase {
@@ -13,6 +14,8 @@ export interface SeenDatabase {
   readonly bytes: number | null;
   readonly characterSet: string;
   readonly collation: string;
+  /** What the account does not see of it, in words. */
+  readonly unseen: readonly string[];
 }
 
 /** A table whose rows a dump has. */
@@ -50,13 +53,15 @@ export async function look(
   const sizes = new Map(
     (await client.lines(SIZES, signal)).map(([hex = '', bytes = '']) => [fromHex(hex), Number(bytes) || 0]),
   );
+  const grants = (await client.lines('SHOW GRANTS', signal)).map((fields) => fields.join('\t'));
   const there = new Map(rows.map(([hex = '', ...defaults]) => [fromHex(hex), defaults]));
   const named = namedDatabases(settings);
   const own = (name: string): boolean => SYSTEM.includes(name.toLowerCase()) || isOurs(name);
   const wanted = named === 'all' ? [...there.keys()].filter((name) => !own(name)) : named;
   const databases = wanted.map((name) => {
     const [characterSet = '', collation = ''] = there.get(name) ?? [];
-    return { name, missing: !there.has(name), bytes: sizes.get(name) ?? null, characterSet, collation };
+    const seen = { name, missing: !there.has(name), bytes: sizes.get(name) ?? null, characterSet, collation };
+    return { ...seen, unseen: unseenIn(name, grants) };
   });
   const gone = databases.filter(({ missing }) => missing);
   if (databases.length > 0 && gone.length === databases.length)
