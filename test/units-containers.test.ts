@@ -143,6 +143,35 @@ describe.runIf(dockerAvailable() && available('docker-compose'))('needs a Docker
     await remove('loop');
   });
 
+  test('a container that ends without what it needs is started again once that is healthy', async () => {
+    const shared = join(folder, 'needs');
+    await mkdir(shared);
+    const member = (service: string, needs: string): readonly string[] =>
+      Object.entries({ project: 'needs', service, depends_on: needs }).flatMap(([key, value]) => [
+        ...['--label', `com.docker.compose.${key}=${value}`],
+      ]);
+    const sees = ['--volume', `${shared}:/shared`];
+    const app = 'test -e /shared/ready || exit 7; trap "exit 0" TERM; sleep 600 & wait';
+    const options = [
+      '--name',
+      'needs-app',
+      '--network',
+      'none',
+      ...member('app', 'store:service_healthy:false'),
+      ...sees,
+    ];
+    await engine.docker('create', ...options, 'busybox', 'sh', '-c', app);
+    await expect(containerOf('needs-app').start(null, never())).rejects.toMatchObject({
+      ...{ code: 'UnitFailed', message: expect.stringContaining('ended with 7') },
+    });
+    const store = 'sleep 1; touch /shared/ready; trap "exit 0" TERM; sleep 600 & wait';
+    const check = ['--health-cmd', 'test -e /shared/ready', '--health-interval', '1s', '--health-start-period', '1h'];
+    await run('needs-store', ...member('store', ''), ...sees, ...check, 'busybox', 'sh', '-c', store);
+    await containerOf('needs-app').start(null, never());
+    expect(await running('--filter', 'name=needs')).toEqual(['needs-app', 'needs-store']);
+    await remove('needs-app', 'needs-store');
+  });
+
   test('the processes of a container are told by the numbers that this machine gives them', async () => {
     await run('family', 'busybox', 'sh', '-c', 'sleep 603 & wait');
     const first = await pidOf(engine, 'family');

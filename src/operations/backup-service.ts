@@ -9,10 +9,10 @@ import type { Stop } from './capture-request.ts';
 import type { Context } from './context.ts';
 import { copyPoint } from './copy-point.ts';
 import { type Failure, failureOf } from './failure.ts';
+import { untilAllRun } from './fallen-units.ts';
 import { confirmCommands, runLabelled, signalAfter, unpreparedBy } from './label-commands.ts';
 import { containersAround, type FoundStops, warnOfLabels } from './service-containers.ts';
 import { waitForService } from './service-wait.ts';
-import { untilHealthy } from './units.ts';
 
 /** One service that is backed up. */
 export interface ServiceBackup {
@@ -90,8 +90,8 @@ export async function backUpService(
     const last = signalAfter(signal);
     for (const { error } of await runLabelled('archive-post', service, around, context, last)) fail(error, null);
   }
-  for (const { units, downtimeMs, readings } of stops)
-    made.stops.push({ service: service.name, units: units.map(({ name }) => name), downtimeMs, readings });
+  for (const { stopped, downtimeMs, readings } of stops)
+    made.stops.push({ service: service.name, units: stopped.map(({ unit }) => unit.name), downtimeMs, readings });
   if (first !== null) await copyToOthers(backup, first, around, made, context, signal);
 }
 
@@ -181,13 +181,13 @@ async function lookAtHealth(
   service: string,
   stops: readonly Stop[],
   { failures }: Made,
-  { clock }: Context,
+  context: Context,
   signal: AbortSignal,
 ): Promise<void> {
-  const units = stops.flatMap((stop) => stop.units);
+  const stopped = stops.flatMap((stop) => stop.stopped);
   const startedMs = Math.max(...stops.map((stop) => stop.startedMs));
   try {
-    for (const bad of await untilHealthy(units, clock, signal, startedMs))
+    for (const bad of await untilAllRun(stopped, context, signal, startedMs))
       failures.push(failureOf(new HoldfastError('UnitFailed', `${bad} after the backup.`, bad), service, null));
   } catch (error) {
     signal.throwIfAborted();

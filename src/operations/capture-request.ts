@@ -4,10 +4,11 @@ import type { PointHeader } from '../ports/repository.ts';
 import type { Source } from '../ports/source.ts';
 import type { Unit } from '../ports/unit.ts';
 import type { SourceReading } from './source-snapshots.ts';
+import type { Stopped } from './units.ts';
 
 /** What was down while a service was read. */
 export interface Stop {
-  readonly units: readonly Unit[];
+  readonly stopped: readonly Stopped[];
   /** From the first stop to the last start. */
   readonly downtimeMs: number;
   /** When the last one was started, by the monotonic clock. */

@@ -80,7 +80,7 @@ export async function capture(
     const { problems, stopped, downtimeMs, startedMs } = await whileStopped(what, context, signal, work);
     for (const problem of [...problems, ...((await since) ?? [])]) request.onUnitProblem(problem);
     const readings = snapshots.readings();
-    if (stopped.length > 0) request.onStopped?.({ units: stopped, downtimeMs, startedMs, readings });
+    if (stopped.length > 0) request.onStopped?.({ stopped, downtimeMs, startedMs, readings });
     await snapshots[Symbol.asyncDispose]();
   }
   refuseNothing(service.name, items, unopened);

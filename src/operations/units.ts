@@ -123,7 +123,7 @@ export interface WhileStopped<Result> {
   /** What is wrong with the units nevertheless: one that ran meanwhile, or did not start again. */
   readonly problems: readonly unknown[];
   /** Those that ran before. */
-  readonly stopped: readonly Unit[];
+  readonly stopped: readonly Stopped[];
   /** From the first stop to the last start; 0 when nothing ran. */
   readonly downtimeMs: number;
   /** When the last one was started, by the monotonic clock. */
@@ -192,7 +192,7 @@ export async function whileStopped<Result>(
   const [ended] = await Promise.allSettled([working]);
   if (ended.status === 'rejected') throw withCause(ended.reason, problems);
   if (problems.length > 0) signal.throwIfAborted();
-  return { result: ended.value, problems, stopped: stopped.map(({ unit }) => unit), downtimeMs, startedMs };
+  return { result: ended.value, problems, stopped, downtimeMs, startedMs };
 }
 
 /** A stop and a start may take a moment longer to tell of themselves than to happen. */

@@ -340,6 +340,49 @@ describe('containers around a backup', () => {
     expect(calls).toEqual([]);
   });
 
+  test('start once more when they ended without what they need, and are told when that does not help', async () => {
+    using made = await house();
+    const { calls, units } = withContainers(made, [{ name: 'web', labels: label('stop-during-backup') }]);
+    const web = units.get('web') as MemoryUnit;
+    const fallsAfter = (starts: number): void => {
+      web.before = (method) => {
+        const started = calls.filter((call) => call.startsWith('start')).length;
+        if (method === 'health' && started > 0 && started <= starts) web.members.set(web.name, false);
+      };
+    };
+    fallsAfter(1);
+    expect((await made.backUp({ repositories: ['first'] })).outcome).toBe('passed');
+    const start = 'start container web: container web';
+    expect(calls.splice(0)).toEqual(['stop container web', start, start]);
+    fallsAfter(2);
+    const report = await made.backUp({ repositories: ['first'] });
+    expect(report).toMatchObject({ outcome: 'partial', points: [{ outcome: 'passed' }] });
+    expect(report.failures).toMatchObject([{ message: 'container web is down after the backup.' }]);
+    expect(calls).toEqual(['stop container web', start, start]);
+  });
+
+  test('that are a project start once more alone, and one that stays down is named', async () => {
+    using made = await house();
+    const project = memoryUnit({
+      reference: { kind: 'compose', host: 'local', file: '/srv/compose.yaml' },
+      members: { wiki_db_1: true, wiki_app_1: true },
+    });
+    made.source('data');
+    made.units.set(project.name, project);
+    const service = made.services.get('mealie') as ServiceDefinition;
+    const units = [{ compose: '/srv/compose.yaml' }];
+    made.services.set('mealie', { ...service, units, stopDuring: { backup: true, restore: true } });
+    project.before = (method) => {
+      if (method === 'health') project.members.set('wiki_app_1', false);
+    };
+    const report = await made.backUp({ repositories: ['first'] });
+    expect(report).toMatchObject({ outcome: 'partial', points: [{ outcome: 'passed' }] });
+    expect(report.failures).toMatchObject([
+      { message: 'wiki_app_1 of compose /srv/compose.yaml is down after the backup.' },
+    ]);
+    expect(project.calls.at(-1)).toBe('start compose /srv/compose.yaml: wiki_app_1');
+  });
+
   test('that do not become healthy again make it partial, and the point stays', async () => {
     using made = await house();
     const { units } = withContainers(made, [{ name: 'web', labels: label('stop-during-backup') }]);

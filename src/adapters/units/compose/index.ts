@@ -3,7 +3,7 @@ import { unitNameOf } from '../../../domain/unit-reference.ts';
 import type { Host } from '../../../ports/host.ts';
 import type { Unit, UnitHealth, UnitReference, UnitState } from '../../../ports/unit.ts';
 import type { EngineEnvironment } from '../../../process/container-engine.ts';
-import { keptName } from '../engine/args.ts';
+import { keptName, SERVICE_LABEL } from '../engine/args.ts';
 import { containerEngine } from '../engine/engine.ts';
 import { giveNameBack, keepAll, releaseAll } from '../engine/images.ts';
 import { type Container, downMsOf, imageOf, nameOf, runs, stateOf } from '../engine/parse.ts';
@@ -115,7 +115,7 @@ export function composeUnit(reference: Reference, host: Host, environment: Engin
 const spelled = (container: string): string => container.replaceAll('_', '-');
 
 const ONE_OFF_LABEL = 'com.docker.compose.oneoff';
-const serviceOf = ({ Config }: Container): string => Config.Labels?.['com.docker.compose.service'] ?? '';
+const serviceOf = ({ Config }: Container): string => Config.Labels?.[SERVICE_LABEL] ?? '';
 
 const WORST_FIRST: readonly UnitHealth[] = ['restarting', 'unhealthy', 'starting', 'undeclared', 'healthy'];
 const MOST_ALIVE_FIRST: readonly UnitState[] = ['active', 'starting', 'stopping', 'failed'];

@@ -24,3 +24,4 @@ export const tag = (identity: string, name: string): string[] => ['image', 'tag'
 export const untag = (name: string): string[] => ['image', 'rm', name];
 export const identityOf = (name: string): string[] => ['image', 'inspect', '--format', '{{.Id}}', name];
 export const PROJECT_LABEL = 'com.docker.compose.project';
+export const SERVICE_LABEL = 'com.docker.compose.service';

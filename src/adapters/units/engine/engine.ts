@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { HoldfastError } from '../../../domain/errors.ts';
+import { neededBy } from '../../../domain/start-order.ts';
 import type { Command, Finished, Host } from '../../../ports/host.ts';
 import type { UnitHealth } from '../../../ports/unit.ts';
 import {
@@ -15,6 +17,9 @@ import { type Container, healthOf, nameOf, parseContainers, stateOf } from './pa
 const GRACE_SECONDS = 60;
 const LOOK_LIMIT_MS = 60_000;
 const START_LIMIT_MS = 5 * 60_000;
+/** How long what a container needs may be starting, when it ended without it. */
+const NEEDS_LIMIT_MS = 2 * 60_000;
+const LOOK_AGAIN_MS = 250;
 
 type Ended = Finished & { readonly stdout: string };
 
@@ -24,7 +29,8 @@ export interface Engine {
   inspect(names: readonly string[], signal: AbortSignal): Promise<readonly Container[]>;
   /** @param known its name or identity
    *  @param name by which errors call it
-   *  @throws UnitFailed when it does not start, or ended with an error when it is looked at */
+   *  @throws UnitFailed when it does not start, or ended with an error when it is looked at, also once what it needs in its
+   *  Compose project has started */
   start(known: string, signal: AbortSignal, name?: string): Promise<void>;
   /** By its name, all projects' when null; also containers of services that its compose file no longer has. */
   ofProject(project: string | null, signal: AbortSignal): Promise<readonly Container[]>;
@@ -68,23 +74,45 @@ export function containerEngine(subject: string, host: Host, environment: Engine
     if (ended.exitCode !== 0) throw failed(subject, 'could not be looked at', ended.stderrTail);
     return parseContainers(ended.stdout);
   }
+  async function ofProject(project: string | null, signal: AbortSignal): Promise<readonly Container[]> {
+    const ended = await ask(args.ofProject(project), signal, LOOK_LIMIT_MS);
+    if (ended.exitCode !== 0) throw failed(subject, 'could not be looked at', ended.stderrTail);
+    return inspect(
+      ended.stdout.split('\n').filter((id) => id !== ''),
+      signal,
+    );
+  }
+  /** The container when it ended with an error right away. */
+  async function startOnce(known: string, signal: AbortSignal, name: string): Promise<Container | null> {
+    const ended = await ask(args.start(known), signal, START_LIMIT_MS);
+    if (ended.exitCode !== 0) throw failed(subject, `could not be started (${name})`, ended.stderrTail);
+    const [found] = await inspect([known], signal);
+    return found?.State.Status === 'exited' && found.State.ExitCode !== 0 ? found : null;
+  }
+  /** Whether what the container needs in its project was still starting, and is not any more. */
+  async function waitForNeeds({ Config }: Container, signal: AbortSignal): Promise<boolean> {
+    const needs = neededBy(Config.Labels ?? {});
+    const project = Config.Labels?.[args.PROJECT_LABEL];
+    if (project === undefined || needs === null || needs.size === 0) return false;
+    const deadline = performance.now() + NEEDS_LIMIT_MS;
+    for (let looks = 0; ; looks++) {
+      const members = await ofProject(project, signal);
+      const needed = members.filter((one) => needs.has(one.Config.Labels?.[args.SERVICE_LABEL] ?? ''));
+      if (!needed.some((one) => healthOf(one, null) === 'starting')) return looks > 0;
+      if (performance.now() > deadline) return false;
+      await sleep(LOOK_AGAIN_MS, undefined, { signal });
+    }
+  }
   return {
     inspect,
     program,
-    async ofProject(project, signal) {
-      const ended = await ask(args.ofProject(project), signal, LOOK_LIMIT_MS);
-      if (ended.exitCode !== 0) throw failed(subject, 'could not be looked at', ended.stderrTail);
-      return inspect(
-        ended.stdout.split('\n').filter((id) => id !== ''),
-        signal,
-      );
-    },
+    ofProject,
     async start(known, signal, name = known) {
-      const ended = await ask(args.start(known), signal, START_LIMIT_MS);
-      if (ended.exitCode !== 0) throw failed(subject, `could not be started (${name})`, ended.stderrTail);
-      for (const { State } of await inspect([known], signal))
-        if (State.Status === 'exited' && State.ExitCode !== 0)
-          throw failed(subject, `ended with ${State.ExitCode} when it was started (${name})`, State.Error);
+      let fallen = await startOnce(known, signal, name);
+      if (fallen !== null && (await waitForNeeds(fallen, signal))) fallen = await startOnce(known, signal, name);
+      if (fallen === null) return;
+      const { ExitCode, Error: why } = fallen.State;
+      throw failed(subject, `ended with ${ExitCode} when it was started (${name})`, why);
     },
     async stop(container, signal) {
       const grace = container.Config.StopTimeout ?? GRACE_SECONDS;
