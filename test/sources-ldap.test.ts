@@ -202,6 +202,29 @@ olcAccessLogDB: CN=log
     expect((await stored(told, folder.path)).config.warnings).toEqual([]);
   });
 
+  test('what is a part of the directory in a folder of its own is dumped with it, and not restored in place', async () => {
+    const part = `ou=part,${SUFFIX}`;
+    await using made = await directory('', (data) => {
+      mkdirSync(`${data}-part`);
+      const glued = `olcSuffix: ${part}\nolcSubordinate: TRUE\nolcDbDirectory: ${data}-part\n`;
+      const first = `dn: olcDatabase={1}mdb,cn=config\nobjectClass: olcMdbConfig\n${glued}\n`;
+      return settingsOf(SUFFIX)(data)
+        .replaceAll('{1}mdb', '{2}mdb')
+        .replace('dn: olcDatabase={2}', `${first}dn: olcDatabase={2}`);
+    });
+    const entries = `${TOP}\ndn: ${part}\nobjectClass: organizationalUnit\nou: part\n`;
+    await writeFile(`${made.folder}/all.ldif`, entries);
+    await made.tool('slapadd', '-F', made.config, '-b', SUFFIX, '-l', `${made.folder}/all.ldif`);
+    expect(await made.tool('slapcat', '-F', made.config, '-b', part)).toContain(`dn: ${part}`);
+    await using folder = await temporaryFolder();
+    const { ldap, config } = await stored(open(made.config), folder.path);
+    expect(await readFile(ldap.path, 'utf8')).toContain(`dn: ${part}`);
+    expect(config.warnings).toEqual([]);
+    await expect(open(made.config).placements([], never())).rejects.toMatchObject({
+      ...{ code: 'Unsupported', message: expect.stringContaining(`${part} is a part of ${SUFFIX}`) },
+    });
+  });
+
   test('an empty directory, another suffix and a database without its disk are missing, never an empty item', async () => {
     await using folder = await temporaryFolder();
     await using empty = await directory();

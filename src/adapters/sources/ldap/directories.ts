@@ -4,6 +4,9 @@ export interface Directory {
   readonly path: string;
   /** Whether other servers fill it. */
   readonly replicated: boolean;
+  /** Whether it is a part of the database above it (slapd-config(5), olcSubordinate): slapcat and slapadd of that one read
+   *  and fill this one too. */
+  readonly subordinate: boolean;
 }
 
 /** An entry of cn=config as lines that are not folded. */
@@ -27,14 +30,23 @@ export const directoriesIn = (ldif: string): readonly Directory[] =>
     const [path] = valuesOf(entry, 'olcDbDirectory');
     if (path === undefined) return [];
     const replicated = valuesOf(entry, 'olcSyncrepl').length > 0;
-    return [{ suffixes: valuesOf(entry, 'olcSuffix'), path: path.replace(/\/+$/, ''), replicated }];
+    const subordinate = valuesOf(entry, 'olcSubordinate').some((word) => !/^false$/i.test(word));
+    return [{ suffixes: valuesOf(entry, 'olcSuffix'), path: path.replace(/\/+$/, ''), replicated, subordinate }];
   });
+
+/** The databases that go with the one of a suffix. */
+export const partsOf = (suffix: string, all: readonly Directory[]): readonly Directory[] =>
+  all.filter(
+    ({ subordinate, suffixes }) => subordinate && suffixes.some((one) => plain(one).endsWith(`,${plain(suffix)}`)),
+  );
 
 /** Suffixes of a server's databases but these. The log of changes of one is none of people's. */
 export function othersThan(wanted: readonly string[], ldif: string): readonly string[] {
   const logs = entriesOf(ldif).flatMap((entry) => valuesOf(entry, 'olcAccessLogDB'));
-  const known = [...wanted, ...logs];
-  return directoriesIn(ldif).flatMap(({ suffixes }) =>
+  const all = directoriesIn(ldif);
+  const parts = wanted.flatMap((suffix) => partsOf(suffix, all).flatMap(({ suffixes }) => suffixes));
+  const known = [...wanted, ...logs, ...parts];
+  return all.flatMap(({ suffixes }) =>
     suffixes.some((one) => known.some((other) => sameSuffix(one, other))) ? [] : suffixes.slice(0, 1),
   );
 }

@@ -8,7 +8,7 @@ import type { Reached } from '../server/reach.ts';
 import * as args from './args.ts';
 import { buildConfiguration, buildEntries } from './build.ts';
 import type { LdapSettings } from './config.ts';
-import { directoriesIn, sameSuffix } from './directories.ts';
+import { directoriesIn, partsOf, sameSuffix } from './directories.ts';
 import { explain } from './dump.ts';
 
 /** Where packages put cn=config: Debian, then Fedora and Arch. */
@@ -16,7 +16,7 @@ const USUAL = ['/etc/ldap/slapd.d', '/etc/openldap/slapd.d'] as const;
 
 /** Which folders a restore in place exchanges: that of the entries, and that of cn=config. The entries' folder is known
  *  only while cn=config can be read. In a container both must lie in volumes or mounted folders.
- *  @throws Unsupported where databases share a folder; SourceMissing; Refused for a folder that goes with its container, and
+ *  @throws Unsupported where databases share a folder, or one is a part of another; SourceMissing; Refused for a folder that goes with its container, and
  *  for a replica */
 export async function placesOf(
   { ldap: { container, config, suffix } }: LdapSettings,
@@ -112,6 +112,16 @@ async function entriesFolder(
       suffix,
       {
         hint: 'Restore to a folder with --to DIR, and let slapadd fill it while the server is down',
+      },
+    );
+  const parts = partsOf(suffix, all);
+  if (parts.length > 0)
+    throw new HoldfastError(
+      'Unsupported',
+      `${parts.flatMap(({ suffixes }) => suffixes).join('; ')} is a part of ${suffix} in a folder of its own (olcSubordinate), into which slapadd would write while the server runs.`,
+      suffix,
+      {
+        hint: 'Restore to a folder with --to DIR, stop the server, empty the folders of both, and let slapadd fill them',
       },
     );
   const there = (await host.files.status(own.path, signal)) !== null;
