@@ -47,8 +47,8 @@ export async function createSnapshots(
   for (const name of subvolumes) subjects.push(await findSubvolume(name, context, signal));
   for (const subject of subjects) await refuseUnsafe(subject, context, signal);
   const made: Snapshot[] = [];
+  const at = context.clock.now(); // of all: what one depends on is not younger, so that it is found beside it
   for (const { pool, subvolume, snapshotter } of subjects) {
-    const at = context.clock.now();
     const name = snapshotName(subvolume, label ?? 'manual', at, context.zone);
     const stored = await withFreeName(name, (free) => snapshotter.snapshot(subvolume, free, signal));
     const snapshot: Snapshot = {

@@ -61,11 +61,17 @@ export async function validate(
   const settling = all.filter(({ validator }) => validator.settles);
   const checks = new Map<number, ValidatedCheck>();
 
-  async function look(at: readonly Look[]): Promise<readonly LookOutcome[]> {
-    const verdicts = await Promise.all(at.map((one) => verdictOf(one, signal)));
+  /** What was bad before decides nothing: once it is known how it is now, nobody waits for it to answer again. */
+  const isKnown = ({ baseline, index }: Placed): boolean =>
+    baseline?.good === false && ['passed', 'warning'].includes(checks.get(index)?.outcome ?? '');
+
+  async function look(at: readonly Placed[]): Promise<readonly LookOutcome[]> {
+    const verdicts = await Promise.all(at.map(async (one) => (isKnown(one) ? null : await verdictOf(one, signal))));
     signal.throwIfAborted();
     for (const [place, { validator, index }] of at.entries()) {
-      const { outcome, detail } = verdicts[place] as Verdict;
+      const verdict = verdicts[place];
+      if (!verdict) continue;
+      const { outcome, detail } = verdict;
       const words = outcome === 'pending' ? `${detail} after ${formatDuration(elapsed() / 1000)}` : detail;
       checks.set(index, {
         name: validator.name,
@@ -74,7 +80,7 @@ export async function validate(
         durationMs: elapsed(),
       });
     }
-    return verdicts.map(({ outcome }) => outcome);
+    return at.map(({ index }, place) => verdicts[place]?.outcome ?? (checks.get(index) as ValidatedCheck).outcome);
   }
 
   if (settling.length > 0) {
@@ -98,6 +104,11 @@ interface Look {
   readonly validator: Validator;
   readonly index: number;
   readonly baseline: Observation | null;
+}
+
+interface Placed extends Look {
+  /** Among all of the validation. */
+  readonly index: number;
 }
 
 async function verdictOf({ validator, baseline }: Look, signal: AbortSignal): Promise<Verdict> {

@@ -165,6 +165,20 @@ test('dependencies are taken back to their closest earlier snapshot, and none is
   expect(made.pool.files('config')).toEqual({ file: 'config then' });
 });
 
+test('what was made together in one command is taken back together, in whatever order it was named', async () => {
+  using made = house();
+  made.pool.addSubvolume('config', { version: '1' });
+  made.declare('media', { dependsOn: ['config'] });
+  let now = made.clock.now();
+  // time goes on between two snapshots
+  const clock = { ...made.clock, now: () => (now = now.add({ milliseconds: 40 })) };
+  const wanted = { subvolumes: ['media', 'config'], label: null };
+  const [media, config] = await createSnapshots(wanted, { ...made.context, clock }, signal);
+  const found = await plan(made, { snapshot: media?.name ?? '' }, true);
+  expect(found.leftAlone).toEqual([]);
+  expect(found.replacements.map(({ snapshot }) => snapshot.name)).toEqual([media?.name, config?.name]);
+});
+
 test('of snapshots made in the same second the newest is the one that was made last', async () => {
   using made = house();
   made.declare('media', { dependsOn: ['config'] });

@@ -36,6 +36,15 @@ test('what was bad before is no reason, and nobody waits for it', async () => {
   expect(await validated([unit])).toMatchObject({ outcome: 'valid', elapsedMs: 0, checks: [{ outcome: 'warning' }] });
 });
 
+test('what was bad before is looked at once while others are waited for, however long that takes', async () => {
+  const [hanging, page] = [memoryValidator({ now: 'bad' }), memoryValidator()];
+  const { outcome, checks } = await validated([hanging, page], () => {
+    page.now = () => (page.looks < 6 ? 'bad' : 'good');
+  });
+  expect([outcome, ...checks.map((check) => check.outcome)]).toEqual(['valid', 'warning', 'passed']);
+  expect([hanging.looks, page.looks]).toEqual([2, 6]); // the baseline's among them
+});
+
 test('after a recovery all must be good, whatever was before', async () => {
   const clock = testClock('2026-03-01T12:00:00Z');
   const page = memoryValidator({ now: 'bad' });
