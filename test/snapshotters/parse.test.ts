@@ -3,6 +3,7 @@ import { parseList, parseQuotas, parseShow, parseUsage } from '../../src/adapter
 import { readTouched } from '../../src/adapters/snapshotters/btrfs/send-stream.ts';
 import { parseListing, split } from '../../src/adapters/snapshotters/pool/listing.ts';
 import { placeIn } from '../../src/adapters/snapshotters/pool/place.ts';
+import { refusal } from '../../src/adapters/snapshotters/pool/program.ts';
 
 const usage = (unallocated: number, data: readonly [number, number], metadata: readonly [number, number]): string =>
   `Overall:
@@ -153,4 +154,14 @@ test.for([
   ['/mnt', { fileSystem: 'ext4', readOnly: false, inside: 'mnt' }],
 ] as const)('%s lies in the mount that is nearest to it', ([path, expected]) => {
   expect(placeIn(MOUNTS, path)).toMatchObject(expected);
+});
+
+test.each([
+  ["ERROR: cannot snapshot '/pool/media': Text file busy", 'PoolUnusable', /swap file/, /swapoff/],
+  ["ERROR: cannot snapshot '/pool/media': No space left on device", 'NoSpace', /is full/, /snapshot list/],
+  ["ERROR: cannot snapshot '/pool/media': Read-only file system", 'PoolUnusable', /read-only/, /remount,rw/],
+] as const)('what a file system refuses is told with what to do next: %s', (stderrTail, code, words, hint) => {
+  const told = refusal({ program: 'btrfs', exitCode: 1, stderrTail }, '/pool/snapshots/media-1');
+  expect(told).toMatchObject({ code, subject: '/pool/snapshots/media-1' });
+  expect([told.message, told.hint]).toEqual([expect.stringMatching(words), expect.stringMatching(hint)]);
 });

@@ -66,7 +66,7 @@ export function btrfsSnapshotter(pool: Pool): Snapshotter {
       checkProvisional(provisional);
       const [from, to] = [await snapshotAt(snapshot, signal), inPool(pool, provisional)];
       await refuseTaken(pool, to, signal);
-      await tell(host, args.writable(from, to), to, signal);
+      await tell(host, args.writable(from, to), pool.path, signal);
     },
     exchange: (left, right, signal) => exchangeIn(pool, left, right, signal),
     rename: (from, to, signal) => renameIn(pool, from, to, signal),

@@ -10,7 +10,10 @@ export function refusal(
   const lines = stderrTail.split('\n').filter((line) => line.trim() !== '');
   const why = lines.at(-1) ?? `it ended with ${exitCode}`;
   if (/No space left on device|Disk quota exceeded/.test(stderrTail))
-    return new HoldfastError('NoSpace', `The disk of ${about}, or the quota on it, is full.`, about, cause);
+    return new HoldfastError('NoSpace', `The disk of ${about}, or the quota on it, is full.`, about, {
+      ...cause,
+      hint: 'Delete there what was written last, or snapshots (holdfast snapshot list); then the same once more',
+    });
   if (/Read-only file system/.test(stderrTail))
     return new HoldfastError('PoolUnusable', `${about} cannot be changed: it is on a read-only file system.`, about, {
       ...cause,
