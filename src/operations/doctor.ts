@@ -6,6 +6,7 @@ import type { PointSummary } from '../domain/recovery-point.ts';
 import { formatBytes } from '../domain/size.ts';
 import { unitReferencesOf } from '../domain/unit-reference.ts';
 import type { OpenEntry } from '../journal/journal.ts';
+import type { Source } from '../ports/source.ts';
 import { unitsToStop } from './backup.ts';
 import type { Context } from './context.ts';
 import { type AdvisedRepair, withAdvice } from './left-guards.ts';
@@ -154,7 +155,7 @@ async function lookAtServices(context: Context, signal: AbortSignal): Promise<re
   for (const service of context.services.values()) {
     const subject = `service ${service.name}`;
     try {
-      for (const source of service.sources) await context.source(service, source);
+      for (const source of service.sources) await confirmThere(await context.source(service, source), signal);
       await unitsToStop(service, context, signal);
       for (const reference of unitReferencesOf(service.units, service.host))
         await (await context.unit(reference)).state(signal);
@@ -164,6 +165,16 @@ async function lookAtServices(context: Context, signal: AbortSignal): Promise<re
     }
   }
   return rows;
+}
+
+/** @throws SourceMissing for a path or a volume that is not there; a backup tells whatever else is wrong with it */
+async function confirmThere(source: Source, signal: AbortSignal): Promise<void> {
+  try {
+    await source.snapshotRoots(signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof HoldfastError && error.code === 'SourceMissing') throw error;
+  }
 }
 
 async function lookAtRepositories(context: Context, signal: AbortSignal): Promise<readonly DoctorRow[]> {

@@ -28,7 +28,9 @@ export function inPlaceSteps(plan: InPlacePlan, safety: Safety | null, serving: 
   ];
 }
 
-function pathStep({ choice, path, present, way, stays = false }: InPlacePlan['exchanges'][number]): string {
+function pathStep(exchange: InPlacePlan['exchanges'][number]): string {
+  const { choice, path, present, way, stays = false, prepare = null } = exchange;
+  if (prepare !== null) return `Make the volume of ${path} anew, with no options, and restore it from ${choice.name}`;
   if (way === 'nested') return `Restore ${path} from ${choice.name}, within the folder that is restored around it`;
   if (present === null) return `Restore ${path} from ${choice.name}; nothing is there now`;
   const what = way === 'contents' ? `the contents of ${path}, ${stays ? 'a volume' : 'a mount point'},` : path;

@@ -260,6 +260,25 @@ describe('doctor', () => {
     ]);
   });
 
+  test('names a source that is not there, and leaves what only a backup can tell to that', async () => {
+    using made = await withPoints(1);
+    const { source: open } = made.context;
+    let error = new HoldfastError('SourceMissing', 'The engine has no volume data.', 'data');
+    const context = {
+      ...made.context,
+      source: async (...given: Parameters<typeof open>) => {
+        const opened = await open(...given);
+        return { ...opened, snapshotRoots: () => Promise.reject(error) };
+      },
+    };
+    const examined = async () => (await doctor({ tools: [], repair: false }, context, signal)).rows;
+    expect(await examined()).toContainEqual(
+      expect.objectContaining({ subject: 'service mealie', outcome: 'failed', detail: error.message }),
+    );
+    error = new HoldfastError('Unsupported', 'Volume data is in memory.', 'data');
+    expect(await examined()).toContainEqual(expect.objectContaining({ subject: 'service mealie', outcome: 'ok' }));
+  });
+
   test('names a program that is missing or too old, and who needs it', async () => {
     using made = await withPoints(0);
     const tools = [
