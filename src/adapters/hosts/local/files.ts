@@ -1,5 +1,5 @@
 import type { BigIntStats } from 'node:fs';
-import { lstat, mkdir, open, readdir, readFile, realpath, rename, rm, stat, statfs } from 'node:fs/promises';
+import { lstat, mkdir, open, readdir, readFile, realpath, rename, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { HoldfastError } from '../../../domain/errors.ts';
 import { makeFolders } from '../../../domain/make-folders.ts';
@@ -7,6 +7,7 @@ import type { HostFiles, PathStatus } from '../../../ports/host.ts';
 import { explain } from './explain.ts';
 import { findHolders } from './holders.ts';
 import { isWithin, parseMounts } from './mounts.ts';
+import { removeTree } from './remove-tree.ts';
 
 function typeOf(stats: BigIntStats): PathStatus['type'] {
   if (stats.isFile()) return 'file';
@@ -97,7 +98,7 @@ export const localFiles: HostFiles = {
   remove: (path, signal) =>
     act(path, signal, async () => {
       await refuseMounts(path);
-      await rm(path, { recursive: true, force: true });
+      await removeTree(path);
     }),
   freeBytes: (path, signal) =>
     act(path, signal, async () => {
