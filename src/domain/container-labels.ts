@@ -24,13 +24,13 @@ export type Stop = 'stops' | 'stops-for-good' | 'runs';
 
 /** `true` in a label means every service that the container shares something with; another value is the name of one.
  *  @param sharing whether also those stop that can write to what is read, without any label
- *  @throws ConfigurationInvalid for a container with both labels */
+ *  @throws ConfigurationInvalid for a container with both labels, one of which is about the service */
 export function stopOf(container: Container, { service, places }: Labelled, sharing: boolean): Stop {
   if (container.own) return 'runs';
   const meant = (value: string | undefined): boolean =>
     value === service || (value === 'true' && sharedBy(container, places, { writable: false }).length > 0);
   const [stops, forGood] = [container.labels[STOP], container.labels[STOP_FOR_GOOD]];
-  if (stops !== undefined && forGood !== undefined)
+  if (stops !== undefined && forGood !== undefined && (meant(stops) || meant(forGood)))
     throw new HoldfastError(
       'ConfigurationInvalid',
       `Container ${container.name} has the labels ${STOP} and ${STOP_FOR_GOOD}, of which only one can be.`,

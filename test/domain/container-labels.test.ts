@@ -51,6 +51,9 @@ describe('containers that stop while a service is read', () => {
   test('cannot both start again and not', () => {
     const both = { 'stop-during-backup': 'true', 'stop-during-backup-no-restart': 'true' };
     expect(() => stop(both)).toThrow('only one can be');
+    // somebody else's mistake keeps no service from being backed up
+    expect(stop(both, { mounts: [volume('other')] })).toBe('runs');
+    expect(stop({ 'stop-during-backup': 'other', 'stop-during-backup-no-restart': 'third' })).toBe('runs');
   });
 });
 
