@@ -69,7 +69,8 @@ export async function findSubvolume(
   return onlyOne(found, name, 'subvolume');
 }
 
-/** The snapshot or kept state of this name, and whose it is: by its record, else by its name.
+/** The snapshot or kept state of this name, and whose it is: by its record, else by its name. Of several pools the one that
+ *  declares its subvolume is meant.
  *  @throws Usage, SnapshotMissing, SubvolumeMissing */
 export async function findSnapshot(
   name: string,
@@ -95,7 +96,8 @@ export async function findSnapshot(
     }
     found.push({ ...subjectOf(pool, snapshot.subvolume, snapshotter), snapshot });
   }
-  return onlyOne(found, name, 'snapshot');
+  const declared = found.filter(({ definition }) => definition !== UNDECLARED);
+  return onlyOne(declared.length > 0 ? declared : found, name, 'snapshot');
 }
 
 /** A snapshot as it was recorded. The record knows whose it is when the subvolume is gone, so that its name looks like

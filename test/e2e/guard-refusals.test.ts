@@ -77,6 +77,16 @@ describe.runIf(hasBtrfs())('guard starts nothing and ends with 4', () => {
       64,
       'Several pools have a subvolume media: main, other.',
     ]);
+    for (const { path } of [pool, other]) {
+      const copy = join(path, 'snapshots', 'media-by-hand');
+      mkdirSync(join(path, 'snapshots'), { recursive: true });
+      tool('btrfs', '-q', 'subvolume', 'snapshot', '-r', join(path, 'media'), copy);
+    }
+    const rollback = ['--dry-run', 'rollback', '--snapshot', 'media-by-hand'];
+    expect(machine.json(64, ...rollback).error.message).toContain('Several pools have a snapshot media-by-hand');
+    const both = `main: { path: ${pool.path} }, other: { path: ${other.path}, subvolumes: { media: {} } }`;
+    machine.configure(`pools: { ${both} }\n`);
+    expect(machine.json(0, ...rollback).replaced[0].kept).toContain(other.path);
     machine.configure(`pools: { main: { path: ${machine.path('nowhere')} } }\n`);
     refused(made, 'media', 'PoolUnusable');
   });
