@@ -17,23 +17,36 @@ export const lsCommand = (face: Face): Command =>
     .action(async (point: string, item: string | undefined, path: string | undefined, options: RepositoryChoice) => {
       await using application = await face.open(openedFor(options));
       const entries = ls({ what: point, item, path, repository: options.repository }, application, face.signal);
-      if (!face.globals().json) return await face.write(lines(entries));
-      const all: object[] = [];
-      for await (const entry of entries) all.push(entryAsJson(entry));
-      face.printJson({ entries: all });
+      const { json } = face.globals();
+      await face.write(json ? asDocument(entries) : inPieces(entries, (entry) => `${entryForPeople(entry)}\n`));
     });
 
 /** In pieces of about 64 KiB, since a write for each of a million names is slow. */
-async function* lines(entries: AsyncIterable<LsEntry>): AsyncGenerator<Uint8Array> {
+async function* inPieces(entries: AsyncIterable<LsEntry>, print: (entry: LsEntry) => string): AsyncGenerator<Buffer> {
   let pending: string[] = [];
   let length = 0;
   for await (const entry of entries) {
-    const line = `${entryForPeople(entry)}\n`;
-    pending.push(line);
-    length += line.length;
+    const text = print(entry);
+    pending.push(text);
+    length += text.length;
     if (length < 65_536) continue;
     yield Buffer.from(pending.join(''));
     [pending, length] = [[], 0];
   }
   yield Buffer.from(pending.join(''));
+}
+
+/** One document, given when the last name was read, since one that breaks off is none. Until then its text is kept, which
+ *  takes a quarter of what the objects would, and no string is as long as all of it. */
+async function* asDocument(entries: AsyncIterable<LsEntry>): AsyncGenerator<Buffer> {
+  const pieces: Buffer[] = [];
+  let before = '{"entries":[';
+  const print = (entry: LsEntry): string => {
+    const text = before + JSON.stringify(entryAsJson(entry));
+    before = ',';
+    return text;
+  };
+  for await (const piece of inPieces(entries, print)) pieces.push(piece);
+  yield* pieces;
+  yield Buffer.from(before === ',' ? ']}\n' : `${before}]}\n`);
 }
