@@ -218,6 +218,9 @@ describe.runIf(available('sqlite3'))('a SQLite database', () => {
     };
     for (const [name, code] of Object.entries(cases))
       await expect(capture(folder.path, at(name), signal)).rejects.toMatchObject({ code });
+    await expect(capture(folder.path, at('text.db'), signal)).rejects.toMatchObject({
+      hint: expect.stringContaining('encrypted'),
+    });
     make(at('own.db'), 'CREATE TABLE t (x)');
     const own = source('own', { sqlite: at('own.db') }, localHost());
     await expect(own.capture(contextIn(folder.path, { forbidden: [folder.path] }), signal)).rejects.toMatchObject({

@@ -121,7 +121,11 @@ function refusal({ kind, message }: Failure, path: string): HoldfastError {
     return new HoldfastError('SourceFailed', say, path, {
       hint: 'Stop its units during the backup, or let its application use WAL: PRAGMA journal_mode = WAL',
     });
-  if (kind === 'corrupt' || kind === 'no-database' || kind === 'empty')
+  if (kind === 'no-database')
+    return new HoldfastError('SourceFailed', say, path, {
+      hint: 'An encrypted one, or what is none, is captured as `files`, its units stopped meanwhile: stopDuring: { backup: true }',
+    });
+  if (kind === 'corrupt' || kind === 'empty')
     return new HoldfastError('SourceFailed', say, path, { hint: 'Look at the database with: sqlite3 FILE .dump' });
   return new HoldfastError('SourceFailed', say, path);
 }
