@@ -58,17 +58,21 @@ function end(pid: number, word: NodeJS.Signals): void {
   }
 }
 
-/** proc(5), environ: what a program was started with, each ending with a NUL. That of a zombie is empty. */
 function marked(folder: string): readonly number[] {
-  const wanted = Buffer.from(`${MARK}=${folder}\0`);
-  return readdirSync('/proc').flatMap((name) => {
-    if (!/^\d+$/.test(name) || Number(name) === process.pid) return [];
-    try {
-      const environment = readFileSync(`/proc/${name}/environ`);
-      const at = environment.indexOf(wanted);
-      return at === 0 || (at > 0 && environment[at - 1] === 0) ? [Number(name)] : [];
-    } catch {
-      return []; // it ended, or is another account's
-    }
-  });
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
+  return pids.filter((pid) => bears(pid, `${MARK}=${folder}\0`)).map(Number);
+}
+
+/** Whether a process was started for a drill, of whatever scratch folder. */
+export const isOfDrill = (pid: number): boolean => bears(`${pid}`, `${MARK}=`);
+
+/** proc(5), environ: what a program was started with, each ending with a NUL. That of a zombie is empty. */
+function bears(pid: string, words: string): boolean {
+  try {
+    const environment = readFileSync(`/proc/${pid}/environ`);
+    const at = environment.indexOf(words);
+    return at === 0 || (at > 0 && environment[at - 1] === 0);
+  } catch {
+    return false; // it ended, or is another account's
+  }
 }

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
@@ -135,6 +135,17 @@ ${yaml}`);
     expect(await engine.docker('run', '--rm', '--network', 'none', ...volumes, 'busybox', 'cat', '/cache/7')).toBe('7');
   }, 120_000);
 
+  /** Nothing is read before `go`: the `tar` of this environment waits for it. */
+  function heldReading(machine: Machine) {
+    const hold = machine.path('hold');
+    const wait = `case "$*" in *--version*) ;; *) while [ -e '${hold}' ]; do sleep 0.05; done ;; esac`;
+    machine.write('hold', '');
+    machine.write('bin/tar', `#!/bin/sh\n${wait}\nPATH='${machine.environment.PATH}' exec tar "$@"\n`);
+    chmodSync(machine.path('bin/tar'), 0o755);
+    const environment = { PATH: `${machine.path('bin')}:${machine.environment.PATH}` };
+    return { environment, go: () => rmSync(hold) };
+  }
+
   test('whatever happens to containers while they are down, the point is made, and those that are there run again', async () => {
     const { machine, data } = await runner();
     const [volume, bound] = [['--volume', `${data}:/data`], machine.path('bound')];
@@ -151,15 +162,17 @@ ${yaml}`);
       [...volume, ...STOPS, '--stop-timeout', '1'],
       'trap "" TERM; while :; do sleep 0.05; done',
     );
-    await engine.docker('exec', well, 'dd', 'if=/dev/urandom', 'of=/data/random', 'bs=1M', 'count=60');
+    await engine.docker('exec', well, 'touch', '/data/file');
+    const { environment, go } = heldReading(machine);
 
-    const running = machine.start(['backup', '--json']);
+    const running = machine.start(['backup', '--json'], { environment });
     await until(async () => (await stateOf(well)).startsWith('exited'), 'that it was stopped');
     await engine.docker('rm', '--force', removed);
     await engine.docker('rename', renamed, 'fault-other');
     await engine.docker('rm', '--force', anew);
     await container(anew, [...volume, ...STOPS]);
     rmSync(bound, { recursive: true });
+    go();
     const ended = await running.ended;
     expect(ended, ended.stderr).toMatchObject({ exitCode: 3 });
     const report = JSON.parse(ended.stdout);
@@ -187,11 +200,13 @@ ${yaml}`);
   test('a backup that is killed while containers are down is repaired by the next command that writes', async () => {
     const { machine, data } = await runner();
     const app = await container('killed-app', ['--volume', `${data}:/data`, ...STOPS]);
-    await engine.docker('exec', app, 'dd', 'if=/dev/urandom', 'of=/data/random', 'bs=1M', 'count=60');
-    const running = machine.start(['backup']);
+    await engine.docker('exec', app, 'touch', '/data/file');
+    const { environment, go } = heldReading(machine);
+    const running = machine.start(['backup'], { environment });
     await until(async () => (await stateOf(app)).startsWith('exited'), 'that it was stopped');
     running.kill('SIGKILL');
     await running.ended;
+    go();
     expect(await stateOf(app)).toMatch(/^exited/);
     const ended = machine.run(['prune', '--plan', 'nightly', '--yes']);
     expect(ended, ended.stderr).toMatchObject({ exitCode: 0 });

@@ -36,6 +36,18 @@ async function stranger(folder: string, script: string, stay: string): Promise<n
   return Number(readFileSync(ready, 'utf8'));
 }
 
+/** A process with a mount namespace of its own, in which `mount` was done. */
+async function seenByOthers(disk: BtrfsPool, mount: string, environment: Readonly<Record<string, string>>) {
+  const [point, ready] = [join(disk.beside, 'private'), join(disk.beside, 'ready')];
+  const script = `own=$4; mount --make-rprivate /; ${LET_GO}; mkdir "$1"; ${mount}; touch "$3"; exec sleep 600`;
+  const device = run('findmnt', '-no', 'SOURCE', disk.path);
+  const args = ['sh', '-c', script, 'sh', point, join(disk.path, 'media'), ready, device];
+  const child = spawn('unshare', ['--mount', 'setsid', ...args], { env: { ...process.env, ...environment } });
+  children.push(child);
+  await expect.poll(() => existsSync(ready), { timeout: 10_000 }).toBe(true);
+  return { point, child };
+}
+
 async function withPool(work: (made: GuardHouse, disk: BtrfsPool) => Promise<void>): Promise<void> {
   using disk = btrfsPool();
   const media = disk.makeSubvolume('media');
@@ -156,17 +168,19 @@ describe.runIf(hasBtrfs())('on a real BTRFS file system', () => {
     '%s that only another mount namespace sees is in the way, by its place and who sees it',
     async (_, mount) => {
       await withPool(async (made, disk) => {
-        const [point, ready] = [join(disk.beside, 'private'), join(disk.beside, 'ready')];
-        const script = `own=$4; mount --make-rprivate /; ${LET_GO}; mkdir "$1"; ${mount}; touch "$3"; exec sleep 600`;
-        const device = run('findmnt', '-no', 'SOURCE', disk.path);
-        const args = ['sh', '-c', script, 'sh', point, join(disk.path, 'media'), ready, device];
-        const child = spawn('unshare', ['--mount', 'setsid', ...args]);
-        children.push(child);
-        await expect.poll(() => existsSync(ready), { timeout: 10_000 }).toBe(true);
+        const { point, child } = await seenByOthers(disk, mount, {});
         await refusesBoth(made, disk, `a mount at ${point} that process ${child.pid} (`);
       });
     },
   );
+
+  test('what a drill sees of the mounts of the machine is in nobody’s way', async () => {
+    await withPool(async (made, disk) => {
+      await seenByOthers(disk, 'mount --bind "$2" "$1"', { HOLDFAST_SCRATCH: '/var/tmp/holdfast-drill-one' });
+      const guarded = await guard(request, change(disk), made.context, signal);
+      expect(guarded).toMatchObject({ outcome: 'rolled_back', rollback: { outcome: 'success' } });
+    });
+  });
 
   test('another file system mounted inside refuses', async () => {
     await withPool(async (made, disk) => {

@@ -3,6 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { HoldfastError } from '../../../domain/errors.ts';
 import type { Host } from '../../../ports/host.ts';
 import type { ForeignMount, MountTable, Occupancy, Occupant, OwnMount } from '../../../ports/occupancy.ts';
+import { isOfDrill } from '../../../process/marked.ts';
 import { findHolders, runningProcesses } from './holders.ts';
 import { isWithin, type Mount, parseMounts, placeOf } from './mounts.ts';
 
@@ -103,7 +104,8 @@ function namespaceOf(pid: string): string | null {
   }
 }
 
-/** Mounts that only others see. One that follows a mount of ours is taken away and made again together with it. */
+/** Mounts that only others see. One that follows a mount of ours is taken away and made again together with it; those of a
+ *  drill are copies that nobody in it looks at. */
 async function foreignMounts(
   place: string,
   own: readonly GroupedMount[],
@@ -123,7 +125,7 @@ async function foreignMounts(
     signal.throwIfAborted();
     const mounts = groupedMounts(await read(`/proc/${pids[0]}/mountinfo`));
     const stays = mounts.filter((mount) => shows(mount, place) && !mount.groups.some((group) => groups.has(group)));
-    if (stays.length === 0) continue;
+    if (stays.length === 0 || pids.some(isOfDrill)) continue;
     const occupants = await Promise.all(
       pids.map(async (pid) => ({ pid, name: (await read(`/proc/${pid}/comm`)).trimEnd() || '?' })),
     );
