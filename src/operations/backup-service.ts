@@ -1,4 +1,4 @@
-import type { Container } from '../domain/containers.ts';
+import { type Container, placesOf, sharedBy } from '../domain/containers.ts';
 import type { AnomalyBounds, ServiceDefinition } from '../domain/definitions.ts';
 import { type ErrorCode, HoldfastError } from '../domain/errors.ts';
 import type { RecoveryPoint } from '../domain/recovery-point.ts';
@@ -111,12 +111,17 @@ async function open(backup: ServiceBackup, context: Context, signal: AbortSignal
   warnOfLabels(around, context);
   confirmCommands(backup.service, around);
   const found = await backup.openUnits(around);
-  const lost = new Map(sources.map(({ name }, index) => [name, roots[index]]));
-  for (const { source, stops } of found.writers) if (stops) refuseLoss(lost.get(source));
+  const stopping = new Set(found.writers.flatMap(({ container, stops }) => (stops ? [container] : [])));
+  const users = around.filter(({ running }) => running);
+  for (const place of placesOf(backup.service)) {
+    const using = users.filter((container) => sharedBy(container, [place], { writable: false }).length > 0);
+    const root = roots[sources.findIndex(({ name }) => name === place.source)];
+    if (using.length > 0 && using.every(({ name }) => stopping.has(name))) refuseLoss(root);
+  }
   return { sources, around, ...found };
 }
 
-/** A stop must not take away what it is for. @throws Unsupported */
+/** A stop must not take away what it is for: nobody else uses it. @throws Unsupported */
 function refuseLoss(root: PromiseSettledResult<unknown> | undefined): void {
   if (root?.status !== 'rejected') return;
   const { reason } = root;

@@ -30,7 +30,7 @@ describe.runIf(dockerAvailable())('what goes wrong with containers around a back
     await engine.docker('volume', 'create', '--opt', 'type=tmpfs', '--opt', 'device=tmpfs', 'memory');
     await start('keeper', LOOP, '--volume', 'memory:/data');
     await start('app', LOOP, ...STOPS, '--volume', 'memory:/data');
-    await engine.docker('exec', 'keeper', 'dd', 'if=/dev/urandom', 'of=/data/random', 'bs=1M', 'count=150');
+    await engine.docker('exec', 'keeper', 'dd', 'if=/dev/urandom', 'of=/data/random', 'bs=1M', 'count=400');
     const machine = aMachine();
     machine.configure(`repositories: { disk: { engine: archive, path: ./disk } }
 services:
@@ -55,6 +55,12 @@ services:
     expect(repaired, repaired.stderr).toMatchObject({ exitCode: 0 });
     expect(await stateOf('app')).toBe('running');
     expect(machine.run(['list'], { environment }).stderr).not.toContain('left open steps');
+
+    // when nobody else keeps it mounted, its stop would empty it
+    await engine.docker('rm', '--force', 'keeper');
+    const refused = machine.run(['backup'], { environment });
+    expect(refused).toMatchObject({ exitCode: 78, stderr: expect.stringContaining('Volume memory is in memory') });
+    expect(await stateOf('app')).toBe('running');
   }, 120_000);
 
   test('a container that dies a moment after its start is told, and the point stays', async () => {
