@@ -1,3 +1,5 @@
+import { ONE_OFF_LABEL, PROJECT_LABEL, projectFilesIn, projectFolderIn, SERVICE_LABEL } from './compose-labels.ts';
+
 /** A container that runs, as far as a proposal needs it. */
 export interface SeenContainer {
   readonly id: string;
@@ -31,15 +33,13 @@ export interface ContainerGroup {
   readonly files: readonly string[];
 }
 
-const PROJECT = 'com.docker.compose.project';
-
 /** By their projects, then those that were started alone, each by itself. Containers of `compose run` are left out. */
 export function groupsOf(containers: readonly SeenContainer[]): readonly ContainerGroup[] {
   const projects = new Map<string, SeenContainer[]>();
   const alone: ContainerGroup[] = [];
   for (const container of containers) {
-    const project = container.labels[PROJECT];
-    if (container.labels['com.docker.compose.oneoff'] === 'True') continue;
+    const project = container.labels[PROJECT_LABEL];
+    if (container.labels[ONE_OFF_LABEL] === 'True') continue;
     if (project === undefined) {
       alone.push({ name: container.name, containers: [container], folder: null, files: [] });
       continue;
@@ -47,10 +47,9 @@ export function groupsOf(containers: readonly SeenContainer[]): readonly Contain
     projects.set(project, [...(projects.get(project) ?? []), container]);
   }
   const composed = [...projects].map(([name, members]) => {
-    const label = (key: string): string | undefined => members[0]?.labels[`${PROJECT}.${key}`];
-    const folder = label('working_dir') ?? null;
-    const said = (label('config_files') ?? '').split(',').filter((file) => file !== '');
-    const files = said.map((file) => (file.startsWith('/') ? file : `${folder}/${file}`)); // Compose 1 says it as it was given
+    const labels = members[0]?.labels ?? {};
+    const folder = projectFolderIn(labels) ?? null;
+    const files = projectFilesIn(labels, folder);
     const inOrder = members.toSorted((left, right) => (left.name < right.name ? -1 : 1));
     return { name, containers: inOrder, folder, files };
   });
@@ -58,7 +57,7 @@ export function groupsOf(containers: readonly SeenContainer[]): readonly Contain
 }
 
 /** What it is called among its own: its name in the compose file. */
-export const memberName = ({ labels, name }: SeenContainer): string => labels['com.docker.compose.service'] ?? name;
+export const memberName = ({ labels, name }: SeenContainer): string => labels[SERVICE_LABEL] ?? name;
 
 /** It asks to be stopped while what it writes is read (interface, section 8). */
 export const wantsStop = ({ labels }: SeenContainer): boolean =>

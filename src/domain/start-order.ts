@@ -1,7 +1,4 @@
-/** Labels that Compose gives its containers. Compose 1 does not say what one needs. */
-const PROJECT = 'com.docker.compose.project';
-const SERVICE = 'com.docker.compose.service';
-const NEEDS = 'com.docker.compose.depends_on';
+import { NEEDS_LABEL, PROJECT_LABEL, SERVICE_LABEL } from './compose-labels.ts';
 
 type Labels = Readonly<Record<string, string>>;
 
@@ -11,7 +8,7 @@ export type Needs = ReadonlyMap<string, ReadonlySet<string>>;
 /** Services of its project that a container needs, in whatever way its file said so: `db:service_healthy:false,cache`. Null
  *  where its label does not tell. */
 export function neededBy(labels: Labels): ReadonlySet<string> | null {
-  const told = labels[NEEDS];
+  const told = labels[NEEDS_LABEL];
   if (told === undefined) return null;
   const names = told.split(',').map((one) => one.split(':')[0] ?? '');
   return new Set(names.filter((name) => name !== ''));
@@ -22,11 +19,11 @@ export function inStartOrder<Row extends { readonly id: string; readonly created
   containers: readonly Row[],
 ): readonly Row[] {
   const key = ({ id, labels }: Row): string =>
-    labels[PROJECT] === undefined ? id : `${labels[PROJECT]}/${labels[SERVICE]}`;
+    labels[PROJECT_LABEL] === undefined ? id : `${labels[PROJECT_LABEL]}/${labels[SERVICE_LABEL]}`;
   const needs = new Map(
     containers.map((row) => [
       key(row),
-      new Set([...(neededBy(row.labels) ?? [])].map((name) => `${row.labels[PROJECT]}/${name}`)),
+      new Set([...(neededBy(row.labels) ?? [])].map((name) => `${row.labels[PROJECT_LABEL]}/${name}`)),
     ]),
   );
   const made = containers.toSorted((left, right) => (left.createdAt < right.createdAt ? -1 : 1));

@@ -111,21 +111,28 @@ async function open(backup: ServiceBackup, context: Context, signal: AbortSignal
   warnOfLabels(around, context);
   confirmCommands(backup.service, around);
   const found = await backup.openUnits(around);
-  const stopping = new Set(found.writers.flatMap(({ container, stops }) => (stops ? [container] : [])));
-  const users = around.filter(({ running }) => running);
-  for (const place of placesOf(backup.service)) {
-    const using = users.filter((container) => sharedBy(container, [place], { writable: false }).length > 0);
-    const root = roots[sources.findIndex(({ name }) => name === place.source)];
-    if (using.length > 0 && using.every(({ name }) => stopping.has(name))) refuseLoss(root);
-  }
+  sources.forEach(({ name }, index) => {
+    const root = roots[index];
+    if (root?.status === 'rejected') refuseLoss(name, root.reason, backup.service, around, found);
+  });
   return { sources, around, ...found };
 }
 
-/** A stop must not take away what it is for: nobody else uses it. @throws Unsupported */
-function refuseLoss(root: PromiseSettledResult<unknown> | undefined): void {
-  if (root?.status !== 'rejected') return;
-  const { reason } = root;
-  if (reason instanceof HoldfastError && reason.code === 'Unsupported') throw reason;
+/** A stop must not take away what it is for: when all stop who use what is lost then.
+ *  @param reason why nothing can tell where the source is read
+ *  @throws the reason, which is Unsupported */
+function refuseLoss(
+  source: string,
+  reason: unknown,
+  service: ServiceDefinition,
+  around: readonly Container[],
+  { writers }: FoundStops,
+): void {
+  if (!(reason instanceof HoldfastError) || reason.code !== 'Unsupported') return;
+  const places = placesOf(service).filter((place) => place.source === source);
+  const users = around.filter((one) => one.running && sharedBy(one, places, { writable: false }).length > 0);
+  const stopping = new Set(writers.flatMap(({ container, stops }) => (stops ? [container] : [])));
+  if (users.length > 0 && users.every(({ name }) => stopping.has(name))) throw reason;
 }
 
 const NOT_THE_REPOSITORY: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['NothingDone', 'UnitMissing', 'UnitFailed']);

@@ -54,7 +54,7 @@ export async function* readAhead(
   const left = new AbortController();
   const until = AbortSignal.any([signal, left.signal]);
   const waiting = waitingBytes();
-  let ended: { readonly failure: unknown; readonly failed: boolean } | null = null;
+  let ended: PromiseSettledResult<void> | null = null;
   async function readAll(): Promise<void> {
     for await (const chunk of read(until)) {
       const { length } = chunk;
@@ -66,22 +66,16 @@ export async function* readAhead(
     await onEnd();
   }
   until.addEventListener('abort', room.tell);
-  const reading = readAll().then(
-    () => {
-      ended = { failure: null, failed: false };
-      room.tell();
-    },
-    (failure: unknown) => {
-      ended = { failure, failed: true };
-      room.tell();
-    },
-  );
+  const reading = Promise.allSettled([readAll()]).then(([one]) => {
+    ended = one;
+    room.tell();
+  });
   // what is written from a callback is not seen by the compiler
   const outcome = (): typeof ended => ended;
   try {
     for (;;) {
       const end = outcome();
-      if (end?.failed) throw end.failure;
+      if (end?.status === 'rejected') throw end.reason;
       const chunk = room.isFull() || end !== null ? waiting.take() : undefined;
       if (chunk !== undefined) {
         room.add(-chunk.length);

@@ -29,20 +29,27 @@ function producer(count: number, failure?: Error) {
   return { seen, read };
 }
 
+const WHOLE = Array.from({ length: 20 }, (_, index) => index);
+
+/** Takes all; `taken` has the first byte of each chunk so far. */
+function taking(bytes: Bytes) {
+  const taken: (number | undefined)[] = [];
+  const all = (async () => {
+    for await (const chunk of bytes) taken.push(chunk[0]);
+  })();
+  return { taken, all };
+}
+
 describe('what is read ahead', () => {
   test('is read to its end before it is given, and comes whole and in order', async ({ signal }) => {
     const { seen, read } = producer(20);
     const ended = Promise.withResolvers<void>();
-    const taken: (number | undefined)[] = [];
-    const all = (async () => {
-      for await (const chunk of readAhead(read, signal, readAheadRoom(100 * CHUNK), () => ended.promise))
-        taken.push(chunk[0]);
-    })();
+    const { taken, all } = taking(readAhead(read, signal, readAheadRoom(100 * CHUNK), () => ended.promise));
     await turns();
     expect([taken, seen]).toEqual([[], { given: 20, closed: true, aborted: undefined }]);
     ended.resolve();
     await all;
-    expect(taken).toEqual(Array.from({ length: 20 }, (_, index) => index));
+    expect(taken).toEqual(WHOLE);
   });
 
   test('is never more than the limit ahead', async ({ signal }) => {
@@ -59,16 +66,12 @@ describe('what is read ahead', () => {
   test('is given only as far as there must be room for more', async ({ signal }) => {
     const { seen, read } = producer(20);
     const ended = Promise.withResolvers<void>();
-    const taken: (number | undefined)[] = [];
-    const all = (async () => {
-      for await (const chunk of readAhead(read, signal, readAheadRoom(5 * CHUNK), () => ended.promise))
-        taken.push(chunk[0]);
-    })();
+    const { taken, all } = taking(readAhead(read, signal, readAheadRoom(5 * CHUNK), () => ended.promise));
     await turns();
     expect([seen.closed, taken]).toEqual([true, Array.from({ length: 16 }, (_, index) => index)]);
     ended.resolve();
     await all;
-    expect(taken).toEqual(Array.from({ length: 20 }, (_, index) => index));
+    expect(taken).toEqual(WHOLE);
   });
 
   test('fails at once, so that what is down does not wait until the rest is packed', async ({ signal }) => {
@@ -121,8 +124,7 @@ describe('what is read ahead', () => {
       most = Math.max(most, room.waiting());
     }
     ended.resolve();
-    const whole = Array.from({ length: 20 }, (_, index) => index);
-    expect(await Promise.all(readers)).toEqual([whole, whole, whole]);
+    expect(await Promise.all(readers)).toEqual([WHOLE, WHOLE, WHOLE]);
     // each may read one chunk more than there is room for
     expect(most).toBeLessThanOrEqual((5 + 3) * CHUNK);
     expect(room.waiting()).toBe(0);
@@ -130,9 +132,9 @@ describe('what is read ahead', () => {
 
   test('comes as it is read where there is no memory to wait in', async ({ signal }) => {
     const { read } = producer(20);
-    const taken: (number | undefined)[] = [];
-    for await (const chunk of readAhead(read, signal, readAheadRoom(0), async () => {})) taken.push(chunk[0]);
-    expect(taken).toEqual(Array.from({ length: 20 }, (_, index) => index));
+    const { taken, all } = taking(readAhead(read, signal, readAheadRoom(0), async () => {}));
+    await all;
+    expect(taken).toEqual(WHOLE);
   });
 
   test('ends with the reason of an abort while others hold all the room', async () => {

@@ -1,9 +1,10 @@
+import { ONE_OFF_LABEL, SERVICE_LABEL } from '../../../domain/compose-labels.ts';
 import { inOrder, type Needs, neededBy } from '../../../domain/start-order.ts';
 import { unitNameOf } from '../../../domain/unit-reference.ts';
 import type { Host } from '../../../ports/host.ts';
 import type { Unit, UnitHealth, UnitReference, UnitState } from '../../../ports/unit.ts';
 import type { EngineEnvironment } from '../../../process/container-engine.ts';
-import { keptName, SERVICE_LABEL } from '../engine/args.ts';
+import { keptName } from '../engine/args.ts';
 import { containerEngine } from '../engine/engine.ts';
 import { giveNameBack, keepAll, releaseAll } from '../engine/images.ts';
 import { type Container, downMsOf, imageOf, nameOf, runs, stateOf } from '../engine/parse.ts';
@@ -114,7 +115,6 @@ export function composeUnit(reference: Reference, host: Host, environment: Engin
 /** Compose 1 calls `wiki_web_1` what Compose 2 calls `wiki-web-1`, and the one makes anew what the other made. */
 const spelled = (container: string): string => container.replaceAll('_', '-');
 
-const ONE_OFF_LABEL = 'com.docker.compose.oneoff';
 const serviceOf = ({ Config }: Container): string => Config.Labels?.[SERVICE_LABEL] ?? '';
 
 const WORST_FIRST: readonly UnitHealth[] = ['restarting', 'unhealthy', 'starting', 'undeclared', 'healthy'];

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
+import { PROJECT_LABEL, projectFilesIn, projectFolderIn } from '../../../domain/compose-labels.ts';
 import { HoldfastError } from '../../../domain/errors.ts';
-import { PROJECT_LABEL } from '../engine/args.ts';
 import { type Container, runs } from '../engine/parse.ts';
 
 /** What Compose says of a project on its containers. */
@@ -10,15 +10,11 @@ export interface Made {
   readonly files: readonly string[] | null;
 }
 
-const FILES_LABEL = `${PROJECT_LABEL}.config_files`;
-const FOLDER_LABEL = `${PROJECT_LABEL}.working_dir`;
-
 const projectOf = ({ Config }: Container): string => Config.Labels?.[PROJECT_LABEL] ?? '';
 
-/** Compose 1 tells its files as they were given. */
 function filesOf({ Config }: Container): readonly string[] {
-  const { [FILES_LABEL]: files = '', [FOLDER_LABEL]: folder = '/' } = Config.Labels ?? {};
-  return files.split(',').flatMap((file) => (file === '' ? [] : resolve(folder, file)));
+  const labels = Config.Labels ?? {};
+  return projectFilesIn(labels, projectFolderIn(labels) ?? '/').map((file) => resolve(file));
 }
 
 /** @param containers of one project; null when there are none */

@@ -1,3 +1,5 @@
+import { PROJECT_LABEL } from '../../../domain/compose-labels.ts';
+
 /** docker-container(1); podman takes the same. */
 export const inspect = (names: readonly string[]): string[] => ['container', 'inspect', '--', ...names];
 export const start = (name: string): string[] => ['container', 'start', '--', name];
@@ -23,5 +25,3 @@ export const tag = (identity: string, name: string): string[] => ['image', 'tag'
 /** Takes one name away; the image goes with the last one. */
 export const untag = (name: string): string[] => ['image', 'rm', name];
 export const identityOf = (name: string): string[] => ['image', 'inspect', '--format', '{{.Id}}', name];
-export const PROJECT_LABEL = 'com.docker.compose.project';
-export const SERVICE_LABEL = 'com.docker.compose.service';

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { PROJECT_LABEL, SERVICE_LABEL } from '../../../domain/compose-labels.ts';
 import { HoldfastError } from '../../../domain/errors.ts';
 import { neededBy } from '../../../domain/start-order.ts';
 import type { Command, Finished, Host } from '../../../ports/host.ts';
@@ -92,12 +93,12 @@ export function containerEngine(subject: string, host: Host, environment: Engine
   /** Whether what the container needs in its project was still starting, and is not any more. */
   async function waitForNeeds({ Config }: Container, signal: AbortSignal): Promise<boolean> {
     const needs = neededBy(Config.Labels ?? {});
-    const project = Config.Labels?.[args.PROJECT_LABEL];
+    const project = Config.Labels?.[PROJECT_LABEL];
     if (project === undefined || needs === null || needs.size === 0) return false;
     const deadline = performance.now() + NEEDS_LIMIT_MS;
     for (let looks = 0; ; looks++) {
       const members = await ofProject(project, signal);
-      const needed = members.filter((one) => needs.has(one.Config.Labels?.[args.SERVICE_LABEL] ?? ''));
+      const needed = members.filter((one) => needs.has(one.Config.Labels?.[SERVICE_LABEL] ?? ''));
       if (!needed.some((one) => healthOf(one, null) === 'starting')) return looks > 0;
       if (performance.now() > deadline) return false;
       await sleep(LOOK_AGAIN_MS, undefined, { signal });
