@@ -7,6 +7,7 @@ import {
   dockerAvailable,
   dockerEngine,
   importBusybox,
+  pauseContainer,
   startContainer,
   until,
 } from '../services/docker.ts';
@@ -223,7 +224,7 @@ ${yaml}`);
     const writes = 'i=0; while :; do i=$((i+1)); echo $i >> /cache/dump.aof; done';
     const database = await container('goes-db', ['--volume', `${cache}:/cache`, '--stop-timeout', '0'], writes);
     const frozen = await container('goes-paused', [...volume, ...STOPS]);
-    await engine.docker('pause', frozen);
+    await pauseContainer(engine, frozen);
     const report = machine.json(3, 'backup');
     expect(report).toMatchObject({ stops: [{ units: [`container ${app}`] }] });
     expect(report.points[0].items).toMatchObject([

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { available } from '../services/available.ts';
 import { bundled } from '../services/bundled.ts';
 import { couchdbAvailable, couchdbServer } from '../services/couchdb.ts';
-import { type DockerEngine, dockerEngine, until } from '../services/docker.ts';
+import { type DockerEngine, dockerEngine, pauseContainer, until } from '../services/docker.ts';
 import { type Directory, directory, SUFFIX } from '../services/ldap.ts';
 import { mariadbAvailable } from '../services/mariadb.ts';
 import { importPostgres, postgresImageAvailable, startPostgresContainer } from '../services/postgres-image.ts';
@@ -126,7 +126,7 @@ services: { home: { sources: ${JSON.stringify(sources)}, checks: ${JSON.stringif
     passes(machine, 'repository', 'init', 'disk');
     passes(machine, 'backup');
     const databases = await psql('select string_agg(datname, $$ $$ order by datname) from pg_database');
-    for (const name of LIVE) await engine.docker('pause', name); // a program in one, or a connection to it, would wait
+    for (const name of LIVE) await pauseContainer(engine, name); // a program in one, or a connection to it, would wait
     try {
       const running = machine.start(['drill', 'home', '--scratch', machine.path('scratch'), '--json']);
       const seen = new Map<string, Json>();

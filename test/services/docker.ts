@@ -117,6 +117,20 @@ async function ended(daemon: ChildProcess): Promise<void> {
 export const startContainer = async (engine: DockerEngine, name: string, ...words: readonly string[]): Promise<void> =>
   void (await engine.docker('run', '--detach', '--network', 'none', '--name', name, ...words));
 
+/** Freezes a container. Under version 1 of control groups the kernel may give up freezing processes that are busy, and
+ *  what was frozen runs on: it is asked again. @throws with what the engine said last, after ten times */
+export async function pauseContainer(engine: DockerEngine, name: string): Promise<void> {
+  for (let left = 9; ; left--) {
+    const error: unknown = await engine.docker('pause', name).then(
+      () => null,
+      (reason: unknown) => reason,
+    );
+    if (error === null) return;
+    if (left === 0 || !String(error).includes('unable to freeze')) throw error;
+    await sleep(100);
+  }
+}
+
 /** Compose over one file. @throws with what it said */
 export const composeFile = async (engine: DockerEngine, file: string, ...words: readonly string[]): Promise<void> =>
   void (await execute('docker-compose', ['--file', file, ...words], {

@@ -50,14 +50,17 @@ export async function mariadbServer(...settings: readonly string[]): Promise<Mar
   const env = { ...process.env, PATH };
   await fromTemplate('mariadb', folder, async (made) => {
     await chmod(made, 0o755);
-    const install = ['--no-defaults', `--datadir=${join(made, 'data')}`, '--user=mysql', ...UNSYNCED];
-    const more = ['--auth-root-authentication-method=normal', '--skip-test-db'];
-    await execute('mariadb-install-db', [...install, ...more], { env, cwd: made });
     await execute('chown', ['mysql:mysql', made]);
+    const folders = [`--datadir=${join(made, 'data')}`, `--tmpdir=${made}`];
+    const more = ['--auth-root-authentication-method=normal', '--skip-test-db'];
+    const install = ['--no-defaults', ...folders, '--user=mysql', ...UNSYNCED, ...more];
+    await execute('mariadb-install-db', install, { env, cwd: made });
   });
   const account = ['--reuid=mysql', '--regid=mysql', '--init-groups'];
   const small = [...UNSYNCED, '--innodb-buffer-pool-size=32M', '--skip-networking'];
-  const args = ['--no-defaults', `--datadir=${data}`, `--socket=${socket}`, `--pid-file=${folder}/pid`, ...small];
+  // A server that starts removes every temporary table of its `tmpdir`, also those of another server that runs.
+  const own = [`--datadir=${data}`, `--tmpdir=${folder}`, `--socket=${socket}`, `--pid-file=${folder}/pid`];
+  const args = ['--no-defaults', ...own, ...small];
   let said = '';
   function start(): ChildProcess {
     // A test process that is killed takes its server along.
