@@ -3,7 +3,7 @@ import { formatDuration } from '../domain/duration.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import { formatBytes } from '../domain/size.ts';
 import type { DrillContext } from './drill-context.ts';
-import { drilledPointsOf } from './drill-series.ts';
+import { drilledPointsOf, earlierDrills } from './drill-series.ts';
 import type { Choice } from './restore-choice.ts';
 
 /** What the scratch instances of these items will take, in bytes, before any is made. A dump says nothing of its indexes,
@@ -44,9 +44,6 @@ export interface DrillBudget {
   readonly maxDurationMs: number | null;
 }
 
-/** How many earlier drills are looked at. */
-const LOOKED_AT = 1000;
-
 /** @throws OverBudget when the last whole drill of the service took longer than is allowed */
 export async function refuseLongDrill(
   service: string,
@@ -54,8 +51,10 @@ export async function refuseLongDrill(
   { catalog }: Pick<DrillContext, 'catalog'>,
 ): Promise<void> {
   if (maxDurationMs === null) return;
-  const runs = await catalog.runs({ verb: 'drill', limit: LOOKED_AT });
-  const last = runs.flatMap(drilledPointsOf).find((one) => one.service === service && one.whole && one.rtoMs !== null);
+  const drills = await earlierDrills(catalog);
+  const last = drills
+    .flatMap(drilledPointsOf)
+    .find((one) => one.service === service && one.whole && one.rtoMs !== null);
   if (last === undefined || last.rtoMs === null || last.rtoMs <= maxDurationMs) return;
   const [took, allowed] = [last.rtoMs, maxDurationMs].map((each) => formatDuration(each / 1000));
   throw new HoldfastError('OverBudget', `Its last drill took ${took}, and --max-duration allows ${allowed}.`, service, {

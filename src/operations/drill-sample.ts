@@ -3,7 +3,7 @@ import type { Run } from '../ports/catalog.ts';
 import type { Context } from './context.ts';
 import { type DrillBudget, refuseLargeDrill, refuseLongDrill } from './drill-budget.ts';
 import type { DrillContext } from './drill-context.ts';
-import { drilledPointsOf } from './drill-series.ts';
+import { drilledPointsOf, earlierDrills } from './drill-series.ts';
 import type { SelectedPoint } from './point-selection.ts';
 import { choose } from './restore-choice.ts';
 
@@ -13,9 +13,6 @@ export interface Sampled {
   /** Services whose proof is older, and why they were passed over. */
   readonly passedOver: readonly { readonly subject: string; readonly text: string }[];
 }
-
-/** So many earlier drills are looked at. */
-const LOOKED_AT = 1000;
 
 /** When the last drill of a service was begun that told nothing, in milliseconds since 1970. @param runs newest first */
 const lastUntold = (runs: readonly Run[]): ReadonlyMap<string, number> =>
@@ -36,7 +33,7 @@ export async function oldestProof(
   signal: AbortSignal,
 ): Promise<Sampled> {
   const passedOver: { subject: string; text: string }[] = [];
-  const untold = lastUntold(await context.catalog.runs({ verb: 'drill', limit: LOOKED_AT }));
+  const untold = lastUntold(await earlierDrills(context.catalog));
   const proved = await Promise.all(
     points.map(async (selected) => ({ selected, at: await lastProof(selected.point.service, untold, context) })),
   );

@@ -6,7 +6,7 @@ import type { MadeOutside, Scratch, ScratchPlace } from '../ports/scratch.ts';
 import type { DrillContext } from './drill-context.ts';
 import { type Drilling, giveUp } from './drill-items.ts';
 import { liveSockets } from './live-sockets.ts';
-import { merge } from './restore-merge.ts';
+import { merge, UNRECORDED } from './restore-merge.ts';
 
 /** What was made for one drill, and is gone after it. */
 export interface Scene {
@@ -118,6 +118,3 @@ export async function gatherRestored(
     one.folder = restored;
   }
 }
-
-/** The folder of the drill goes as a whole: nothing in it has to be taken back. */
-const UNRECORDED: Pick<JournalEntry, 'step'> = { step: (_, take) => take() };

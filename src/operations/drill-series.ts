@@ -1,12 +1,16 @@
 import type { DrillVerdict } from '../domain/drill.ts';
 import type { PointItem, RecoveryPoint } from '../domain/recovery-point.ts';
 import type { Check } from '../domain/verdict.ts';
-import type { Run } from '../ports/catalog.ts';
+import type { Catalog, Run } from '../ports/catalog.ts';
 import type { Context } from './context.ts';
 import { type ProvedRecord, provedRecord } from './proved-record.ts';
 
 /** So many earlier drills are looked at. */
 const LOOKED_AT = 1000;
+
+/** The runs of `drill` that a new one is compared with, newest first. */
+export const earlierDrills = (catalog: Pick<Catalog, 'runs'>): Promise<readonly Run[]> =>
+  catalog.runs({ verb: 'drill', limit: LOOKED_AT });
 
 /** What the history keeps of each point that a run drilled: the series of recovery times, phase by phase. Durations in
  *  milliseconds. */
@@ -56,7 +60,7 @@ export async function provenItems(
   { catalog }: Pick<Context, 'catalog'>,
 ): Promise<ReadonlySet<string>> {
   const failed = (await catalog.evidenceOf(point)).find(({ evidence }) => evidence === 'failed')?.at ?? null;
-  const runs = await catalog.runs({ verb: 'drill', limit: LOOKED_AT });
+  const runs = await earlierDrills(catalog);
   const since = runs.filter(({ startedAt }) => failed === null || Temporal.Instant.compare(startedAt, failed) > 0);
   const own = since
     .flatMap(drilledPointsOf)

@@ -10,6 +10,7 @@ import { folderSources } from '../domain/found-folder.ts';
 import { isDirectory, type KnownDatabase, knownDatabase } from '../domain/known-databases.ts';
 import { isDownForRestore, suffixesIn } from '../domain/known-servers.ts';
 import type { FoundService, FoundSource, Settings } from '../domain/proposal.ts';
+import { isBelow } from '../domain/tree-path.ts';
 import { lookAtFolder } from './init-folders.ts';
 import { parseInspected } from './init-inspect.ts';
 import { firstThatWorks, type Machine } from './init-try.ts';
@@ -84,7 +85,6 @@ async function servicesOf(project: Project, machine: Machine, signal: AbortSigna
   const own = dumped.filter(
     (one, index) => dumped.findIndex(({ database }) => database.kind === one.database.kind) === index,
   );
-  const inside = (path: string, folder: string): boolean => path === folder || path.startsWith(`${folder}/`);
   const apart = dumped.filter((one) => !own.includes(one));
   const kept = group.containers.filter((container) => !dumped.some((one) => one.container === container));
   const takenByDumps = dumped.map(({ container }) => container);
@@ -101,7 +101,7 @@ async function servicesOf(project: Project, machine: Machine, signal: AbortSigna
     const found = await lookAtFolder(folder, boundPaths(takenByDumps), machine.host, signal);
     sources.push(...folderSources(found, [folder]));
   } else if (group.files.length > 0) sources.push(...folderSources(NOTHING, group.files));
-  const elsewhere = bound.filter((path) => !SYSTEM.test(path) && (folder === null || !inside(path, folder)));
+  const elsewhere = bound.filter((path) => !SYSTEM.test(path) && (folder === null || !isBelow(path, folder)));
   const notes = [
     `containers: ${group.containers.map(({ name, image }) => `${name} (${image})`).join(', ')}`,
     ...elsewhere.map((path) => `it writes to ${path}, too: add it to \`files\` when it is wanted back`),

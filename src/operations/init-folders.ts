@@ -1,4 +1,5 @@
 import type { FoundFolder } from '../domain/found-folder.ts';
+import { isBelow, parentOf } from '../domain/tree-path.ts';
 import type { Host } from '../ports/host.ts';
 import { printedBy } from './look.ts';
 
@@ -10,8 +11,6 @@ const MAX_FOUND = 20;
 const SQLITE_HEADER = 'SQLite format 3\0'; // https://www.sqlite.org/fileformat.html, section 1.3
 /** What the folder of a server's data has: PostgreSQL's, InnoDB's. */
 const DATA_FOLDERS = ['PG_VERSION', 'ibdata1'] as const;
-
-const isBelow = (path: string, folder: string): boolean => path === folder || path.startsWith(`${folder}/`);
 
 /** Paths of files in a folder by their names, on its own file system. */
 async function filesNamed(
@@ -34,7 +33,7 @@ export async function lookAtFolder(
   signal: AbortSignal,
 ): Promise<FoundFolder> {
   const marks = await filesNamed(DATA_FOLDERS, path, host, signal);
-  const servers = marks.map((mark) => mark.slice(0, mark.lastIndexOf('/')));
+  const servers = marks.map(parentOf);
   const all = [...new Set([...others.filter((other) => isBelow(other, path)), ...servers])];
   // a folder inside one that is left out needs no word of its own
   const left = all.filter((folder) => !all.some((other) => other !== folder && isBelow(folder, other)));

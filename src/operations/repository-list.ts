@@ -19,7 +19,7 @@ export interface RepositoryRow {
 
 /** Each configured repository with what it holds. One that cannot be reached is a row that says so. */
 export async function repositoryList(
-  context: Pick<Context, 'repository' | 'repositoryNames' | 'catalog' | 'clock' | 'origin' | 'origin' | 'host'>,
+  context: Pick<Context, 'repository' | 'repositoryNames' | 'catalog' | 'clock' | 'origin' | 'host'>,
   signal: AbortSignal,
 ): Promise<readonly RepositoryRow[]> {
   const rows: RepositoryRow[] = [];

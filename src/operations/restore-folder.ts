@@ -7,7 +7,7 @@ import type { SelectedPoint } from './point-selection.ts';
 import type { Choice } from './restore-choice.ts';
 import { type Conflicts, refuseConflicts } from './restore-conflicts.ts';
 import { extract } from './restore-extract.ts';
-import { merge } from './restore-merge.ts';
+import { merge, UNRECORDED } from './restore-merge.ts';
 import type { Overwrite, RestoredItem } from './restore-request.ts';
 import { type Place, refuseFullDisk } from './restore-space.ts';
 
@@ -158,9 +158,6 @@ async function makeChain(
   await files.makeFolder(path, 0o700, signal);
   return path;
 }
-
-/** Within the stage nothing has to be taken back: it goes as a whole. */
-const UNRECORDED: Pick<JournalEntry, 'step'> = { step: (_, take) => take() };
 
 /** Each item is written into a stage of its own, so that its facts can be counted, and then joined with the others. */
 async function extractAll(

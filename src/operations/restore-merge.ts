@@ -11,6 +11,9 @@ export interface Merge {
   readonly displaced: string;
 }
 
+/** For moves within a folder that goes as a whole: none of them has to be taken back. */
+export const UNRECORDED: Merge['journal'] = { step: (_, take) => take() };
+
 export interface Merged {
   readonly replaced: number;
   readonly skipped: number;

@@ -1,4 +1,5 @@
 import { HoldfastError } from '../domain/errors.ts';
+import { lastName } from '../domain/tree-path.ts';
 import { timeOfUlid } from '../domain/ulid.ts';
 import type { Recovery } from '../ports/catalog.ts';
 import type { Unit } from '../ports/unit.ts';
@@ -114,7 +115,7 @@ async function writtenSince(
   for (const tree of trees) {
     if (!('pool' in tree) || (await files.status(tree.path, signal)) === null) continue;
     const snapshotter = await context.snapshotter(tree.pool);
-    const name = tree.path.slice(tree.path.lastIndexOf('/') + 1);
+    const name = lastName(tree.path);
     written.push({ path: tree.path, totals: await totalsOf(snapshotter.diff(tree.name, null, signal, name)) });
   }
   return written;

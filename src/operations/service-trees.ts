@@ -3,7 +3,7 @@ import type { ServiceDefinition, SourceDefinition } from '../domain/definitions.
 import { HoldfastError } from '../domain/errors.ts';
 import { PROVISIONAL } from '../domain/pool-names.ts';
 import { guardSnapshotName } from '../domain/snapshot-name.ts';
-import { isBelow } from '../domain/tree-path.ts';
+import { lastName, overlap, parentOf } from '../domain/tree-path.ts';
 import type { Source } from '../ports/source.ts';
 import type { HeldTree } from './in-place-plan.ts';
 import type { ServiceContext } from './service-context.ts';
@@ -54,8 +54,6 @@ export async function planTrees(
   return { trees, rest };
 }
 
-const overlap = (left: string, right: string): boolean => isBelow(left, right) || isBelow(right, left);
-
 async function holdable(
   source: Source,
   roots: Awaited<ReturnType<Source['snapshotRoots']>>,
@@ -69,9 +67,9 @@ async function holdable(
     const pool = await context.treePool(path, signal);
     if (pool === null) return null;
     const snapshotter = await context.snapshotter(pool);
-    const { nested, readOnlyPool } = await snapshotter.examine(nameOf(path), signal);
+    const { nested, readOnlyPool } = await snapshotter.examine(lastName(path), signal);
     if ((folder && nested.length > 0) || readOnlyPool) return null;
-    const subject = { pool, subvolume: nameOf(path), snapshotter, definition: NOTHING_DECLARED };
+    const subject = { pool, subvolume: lastName(path), snapshotter, definition: NOTHING_DECLARED };
     await refuseUnsafe(subject, context, signal);
     ofOneMoment &&= snapshotter.capabilities.instant || !folder;
     found.push({ source: source.name, path, folder, pool });
@@ -81,7 +79,6 @@ async function holdable(
 }
 
 const NOTHING_DECLARED = { units: [], checks: [], dependsOn: [], nested: null };
-const nameOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
 
 /** Names of what `takeTrees` will make, so that they are recorded before. */
 export async function nameCopies(
@@ -95,7 +92,7 @@ export async function nameCopies(
   const copies: TreeCopy[] = [];
   for (const { source, path, folder, pool } of trees) {
     const { snapshotsPath } = await context.snapshotter(pool);
-    const wanted = guardSnapshotName(nameOf(path), operation, at, context.zone);
+    const wanted = guardSnapshotName(lastName(path), operation, at, context.zone);
     copies.push(
       await withFreeName(wanted, async (name) => {
         const place = `${snapshotsPath}/${name}`;
@@ -118,10 +115,10 @@ export async function takeCopies(
   for (const copy of copies) {
     context.progress({ type: 'step', subject: copy.path, text: 'snapshot' });
     if ('pool' in copy) {
-      await (await context.snapshotter(copy.pool)).snapshot(nameOf(copy.path), copy.name, signal);
+      await (await context.snapshotter(copy.pool)).snapshot(lastName(copy.path), copy.name, signal);
       continue;
     }
-    const folder = copy.file.slice(0, copy.file.lastIndexOf('/'));
+    const folder = parentOf(copy.file);
     if ((await files.status(folder, signal)) === null) await files.makeFolder(folder, 0o700, signal);
     await run({ program: 'cp', args: copyArgs('always', copy.path, copy.file) }, { signal });
     await run({ program: 'sync', args: ['--', copy.file] }, { signal });
@@ -161,7 +158,7 @@ export async function heldTrees(
       const there = (await snapshotter.list(signal)).some((one) => one.name === name);
       if (!there) throw gone(name);
       const provisional = `${PROVISIONAL}rollback-${id.toLowerCase()}-${index}`;
-      const present = (await snapshotter.examine(nameOf(path), signal)).identity ?? '';
+      const present = (await snapshotter.examine(lastName(path), signal)).identity ?? '';
       held.push({
         ...{ source, path, snapshot: name },
         copy: {
@@ -175,7 +172,7 @@ export async function heldTrees(
     if ((await files.status(copy.file, signal)) === null) throw gone(copy.file);
     const staged = beside(path, `.holdfast-restore-${id.toLowerCase()}`);
     held.push({
-      ...{ source, path, snapshot: nameOf(copy.file) },
+      ...{ source, path, snapshot: lastName(copy.file) },
       copy: {
         staged,
         step: { kind: 'path-made', host: 'local', path: staged },

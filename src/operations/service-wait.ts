@@ -1,6 +1,6 @@
 import { formatDuration } from '../domain/duration.ts';
 import { HoldfastError } from '../domain/errors.ts';
-import { isBelow } from '../domain/tree-path.ts';
+import { overlap } from '../domain/tree-path.ts';
 import type { OpenEntry } from '../journal/journal.ts';
 import type { Context } from './context.ts';
 import { isOwn, VERBS } from './guards.ts';
@@ -16,8 +16,6 @@ interface ServiceDetail {
 }
 
 const detailOf = ({ detail }: OpenEntry): ServiceDetail => (detail as ServiceDetail | null) ?? {};
-
-const overlap = (left: string, right: string): boolean => isBelow(left, right) || isBelow(right, left);
 
 function isGuardOrRestore(entry: OpenEntry, service: string, trees: readonly string[]): boolean {
   const { service: own, paths, folders = [] } = detailOf(entry);

@@ -3,6 +3,7 @@ import type { SnapshotOutcome } from '../domain/guard.ts';
 import { checkPoolName } from '../domain/pool-names.ts';
 import { numbered, snapshotName } from '../domain/snapshot-name.ts';
 import { newestSnapshotFirst } from '../domain/snapshot-order.ts';
+import { lastName } from '../domain/tree-path.ts';
 import type { KeptState, Snapshot } from '../ports/catalog.ts';
 import type { Snapshotter, StoredSnapshot, SubvolumeState } from '../ports/snapshotter.ts';
 import { findSnapshot, findSubvolume, type GuardContext, type Subject } from './guard-context.ts';
@@ -115,7 +116,7 @@ async function recordsOfServices(
       if (!('pool' in tree)) continue;
       const { pool, name, path } = tree;
       found.set(`${pool}/${name}`, {
-        ...{ ...record, pool, name, subvolume: path.slice(path.lastIndexOf('/') + 1) },
+        ...{ ...record, pool, name, subvolume: lastName(path) },
         sizeBytes: null, // the point's is that of its part in the repository
       });
     }
@@ -163,7 +164,7 @@ export async function removeSnapshot(
   const kept = await findKeptState(name, context);
   if (kept !== null && !(await isInPool(kept, context))) {
     await removeKeptState(kept, yes, context, signal);
-    return { name: name.slice(name.lastIndexOf('/') + 1), path: name };
+    return { name: lastName(name), path: name };
   }
   const { snapshot, snapshotter, subvolume, pool } = await findSnapshot(name, context, signal);
   refuseInUse(subvolume, name, (await context.journal()).open());

@@ -2,7 +2,7 @@ import type { ServiceDefinition } from '../domain/definitions.ts';
 import { messageOf } from '../domain/errors.ts';
 import type { Item } from '../domain/manifest.ts';
 import { COPIES_FOLDER, PROVISIONAL } from '../domain/pool-names.ts';
-import { isBelow } from '../domain/tree-path.ts';
+import { overlap } from '../domain/tree-path.ts';
 import type { JournalEntry } from '../journal/entry.ts';
 import type { SnapshotPlace, Snapshotter } from '../ports/snapshotter.ts';
 import type { PathSnapshot, SnapshotRoot, Source } from '../ports/source.ts';
@@ -71,8 +71,6 @@ export async function planSourceSnapshots(
   }
   return { service: service.name, sources: planned };
 }
-
-const overlap = (left: string, right: string): boolean => isBelow(left, right) || isBelow(right, left);
 
 async function orWhy<Result>(
   work: () => Promise<Result>,
