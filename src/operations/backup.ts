@@ -97,7 +97,8 @@ export function jobsOf(request: BackupRequest, context: Declared): readonly Job[
   }));
 }
 
-/** What the service needs is looked at before its first step, so that nothing is half done for want of an adapter. */
+/** The sources of a service, opened in their order: all of them before the first is read, so that nothing is half done for
+ *  want of an adapter. @throws ConfigurationInvalid for a service without any; what opening one throws */
 export async function sourcesOf(
   service: ServiceDefinition,
   context: Pick<Context, 'source'>,

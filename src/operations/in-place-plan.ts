@@ -44,9 +44,9 @@ export interface Exchange extends InPlacePath {
   readonly present: PathStatus | null;
   /** The topmost folder above `path` that has to be made; null when its parent is there. */
   readonly missingParent: string | null;
-  /** `rename`: the path itself gets another name. `contents`: the path is a mount point, or a folder that
-   *  a running container has mounted, so its entries do. `nested`: it
-   *  lies in another exchanged path and is put into what is restored there. */
+  /** `rename`: the path itself gets another name. `contents`: the path is a mount point, or a folder that a running
+   *  container has mounted, so its entries do. `nested`: it lies in another exchanged path and is put into what is
+   *  restored there. */
   readonly way: 'rename' | 'contents' | 'nested';
   /** Where the present state goes: a name beside the path, or a folder in a mount point. */
   readonly kept: string;

@@ -9,8 +9,8 @@ import { withLinkedPlaces } from './linked-mounts.ts';
 
 type Ports = Pick<Context, 'containers' | 'host' | 'unit' | 'progress'>;
 
-/** The containers of the machine that a service is on, in the order in which they are started; none where nothing of the service can be
- *  mounted by one. A service of files alone does not fail for want of an engine.
+/** The containers of the machine that a service is on, in the order in which they are started; none where nothing of the
+ *  service can be mounted by one. A service of files alone does not fail for want of an engine.
  *  @param mayFail false: where the engine is away, none are told with a warning
  *  @throws ToolMissing, ProcessFailed for a service of volumes, or one whose sharers are to be stopped */
 export async function containersAround(

@@ -69,7 +69,7 @@ async function archiveOf(service: ServiceDefinition, context: ServiceContext): P
 
 /** Makes what was planned and named: images are kept, trees snapshotted, the rest read into the repository. Left with an
  *  error, what was made of it stays until {@link removePoint}.
- *  @returns the id: that of the point in the repository, else `wanted`
+ *  @returns what is in the repository; null when snapshots hold all
  *  @throws Refused when not all of it could be captured: it could not be taken back */
 export async function makePoint(
   { service, tree, repository, stopped, spared }: PlannedPoint,

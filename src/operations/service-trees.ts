@@ -80,7 +80,7 @@ async function holdable(
 
 const NOTHING_DECLARED = { units: [], checks: [], dependsOn: [], nested: null };
 
-/** Names of what `takeTrees` will make, so that they are recorded before. */
+/** Names of what {@link takeCopies} will make, so that they are recorded before. */
 export async function nameCopies(
   { trees }: TreePlan,
   operation: string,
@@ -105,7 +105,7 @@ export async function nameCopies(
   return copies;
 }
 
-/** Makes them, each whole or not at all. @throws what the snapshotter throws */
+/** Makes these copies, each whole or not at all. @throws what the snapshotter throws */
 export async function takeCopies(
   copies: readonly TreeCopy[],
   context: Pick<ServiceContext, 'snapshotter' | 'host' | 'progress'>,

@@ -100,18 +100,14 @@ export async function validate(
   return { outcome: validationOutcome(ended.map(({ outcome }) => outcome)), checks: ended };
 }
 
-interface Look {
+interface Placed {
   readonly validator: Validator;
+  /** Among all of the validation. */
   readonly index: number;
   readonly baseline: Observation | null;
 }
 
-interface Placed extends Look {
-  /** Among all of the validation. */
-  readonly index: number;
-}
-
-async function verdictOf({ validator, baseline }: Look, signal: AbortSignal): Promise<Verdict> {
+async function verdictOf({ validator, baseline }: Placed, signal: AbortSignal): Promise<Verdict> {
   try {
     return await validator.verdict(baseline, signal);
   } catch (error) {
