@@ -117,12 +117,8 @@ const EXPECTED = {
   '\\xe9\\\\': 'added',
 };
 /** The same with before and after exchanged. */
-const BACK = Object.fromEntries(
-  Object.entries(EXPECTED).map(([path, change]) => [
-    path,
-    change === 'added' ? 'removed' : change === 'removed' ? 'added' : change,
-  ]),
-);
+const OPPOSITE: Readonly<Record<string, string>> = { added: 'removed', removed: 'added' };
+const BACK = Object.fromEntries(Object.entries(EXPECTED).map(([path, change]) => [path, OPPOSITE[change] ?? change]));
 
 describe.runIf(hasBtrfs())('needs btrfs', () => {
   test('on BTRFS all that a deployment changed is told, between snapshots, to now and back', async () => {

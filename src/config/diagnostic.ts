@@ -20,7 +20,10 @@ export interface Problem {
 }
 
 export const printPath = (path: Path): string =>
-  path.map((part, index) => (typeof part === 'number' ? `[${part}]` : index === 0 ? part : `.${part}`)).join('');
+  path
+    .map((part) => (typeof part === 'number' ? `[${part}]` : `.${part}`))
+    .join('')
+    .replace(/^\./, '');
 
 /** `FILE:LINE:COLUMN: PATH: MESSAGE`, as compilers print it, so that editors jump to it. */
 export function printDiagnostic({ file, line, column, path, message }: Diagnostic): string {

@@ -132,6 +132,8 @@ function pairIn(map: YAMLMap, key: string): Pair | undefined {
   return pairs.get(key);
 }
 
+const itemIn = (node: unknown, part: Path[number]): unknown => (isSeq(node) ? node.items[Number(part)] : undefined);
+
 function positionOf(
   document: Document,
   lines: LineCounter,
@@ -142,11 +144,7 @@ function positionOf(
   let value: Node | null = document.contents;
   for (const part of path) {
     const inside: unknown = isAlias(value) ? value.resolve(document) : value;
-    const next: unknown = isMap(inside)
-      ? pairIn(inside, String(part))
-      : isSeq(inside)
-        ? inside.items[Number(part)]
-        : undefined;
+    const next = isMap(inside) ? pairIn(inside, String(part)) : itemIn(inside, part);
     if (next === undefined) break; // not there: its parent is the nearest that is
     if (isPair(next)) {
       key = isNode(next.key) ? next.key : null;

@@ -30,7 +30,7 @@ const TYPES: Readonly<Record<string, string>> = {
 const typeWords = (type: string): string => TYPES[type] ?? type;
 function typeOf(value: unknown): string {
   if (value === null || value === undefined) return 'empty';
-  return typeWords(Array.isArray(value) ? 'array' : typeof value === 'object' ? 'object' : typeof value);
+  return typeWords(Array.isArray(value) ? 'array' : typeof value);
 }
 
 /** What an option of a one-of takes, for a message that lists them. */

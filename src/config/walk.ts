@@ -26,6 +26,13 @@ const passes = (schema: z.core.$ZodType, value: unknown): boolean =>
   (schema as z.ZodType).safeParse(value, { jitless: true }).success;
 
 /** Whether a key may be left out. */
+/** What a mapping or a list takes at this part of a path. */
+function innerOf(def: ReturnType<typeof defOf>, part: Path[number]): z.core.$ZodType | undefined {
+  if (def.type === 'object') return def.shape[String(part)];
+  if (def.type === 'record') return def.valueType;
+  return def.type === 'array' ? def.element : undefined;
+}
+
 const optional = (schema: z.core.$ZodType): boolean => defOf(schema).type === 'optional';
 
 /** A mapping's own schemas by key; null when the schema is of something else. */
@@ -98,15 +105,7 @@ export function schemaAt(schema: z.core.$ZodType, value: unknown, path: Path): z
   }
   const [part, ...rest] = path;
   if (part === undefined) return bare(schema);
-  const def = defOf(bare(schema));
-  const inner =
-    def.type === 'object'
-      ? def.shape[String(part)]
-      : def.type === 'record'
-        ? def.valueType
-        : def.type === 'array'
-          ? def.element
-          : undefined;
+  const inner = innerOf(defOf(bare(schema)), part);
   return inner ? schemaAt(inner, valueAt(value, [part]), rest) : null;
 }
 

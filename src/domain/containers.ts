@@ -49,8 +49,9 @@ export const placesOf = ({ sources }: Pick<ServiceDefinition, 'sources'>): reado
   sources.flatMap(({ name: source, kind, settings }): readonly Place[] => {
     const said = Object(settings) as { volume?: string; files?: readonly string[]; sqlite?: string };
     if (kind === 'volume' && said.volume !== undefined) return [{ source, kind, at: said.volume }];
-    const paths = kind === 'files' ? (said.files ?? []) : kind === 'sqlite' ? [said.sqlite ?? ''] : [];
-    return paths.filter((at) => at !== '').map((at) => ({ source, kind: 'bind', at }));
+    const { files = [], sqlite = '' } = said;
+    const byKind: Readonly<Record<string, readonly string[]>> = { files, sqlite: [sqlite] };
+    return (byKind[kind] ?? []).filter((at) => at !== '').map((at) => ({ source, kind: 'bind', at }));
   });
 
 /** Those of the places that a container has mounted, or a part of them, or something around them. */

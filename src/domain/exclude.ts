@@ -30,7 +30,8 @@ export function parsePattern(text: string): Pattern {
   const foldersOnly = /[^/]\/+$/.test(text);
   const body = bodyOf(text);
   if (body === '') throw new HoldfastError('Usage', `"${text}" is no pattern: it has no name in it.`, text);
-  const anchor = text.startsWith('/') ? 'absolute' : text.startsWith('./') || body.includes('/') ? 'root' : 'name';
+  const relative = text.startsWith('./') || body.includes('/') ? 'root' : 'name';
+  const anchor = text.startsWith('/') ? 'absolute' : relative;
   return { anchor, foldersOnly, parts: parseParts(body) };
 }
 

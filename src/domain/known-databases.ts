@@ -100,8 +100,8 @@ function ldap(container: SeenContainer, suffixes: readonly string[]): readonly S
     .map((part) => `dc=${part}`)
     .join(',');
   const said = valueIn(container, ['LDAP_ROOT', 'LDAP_BASE_DN', 'LDAP_SUFFIX']) ?? ofDomain;
-  const known = suffixes.length > 0 ? suffixes.slice(0, 1) : said === undefined ? ['dc=example,dc=org'] : [said];
-  return known.map((suffix) => ({ ldap: { container: container.name, suffix } }));
+  const suffix = suffixes[0] ?? said ?? 'dc=example,dc=org';
+  return [{ ldap: { container: container.name, suffix } }];
 }
 
 /** Asked over its port where that is published, else from inside: what listens at 5984 here may be another server. */

@@ -18,16 +18,16 @@ const CONTROL = /\p{Cc}/u;
 /** The name of a folder directly in a pool, or in its snapshots folder; nothing that leads elsewhere.
  *  @throws HoldfastError `Usage` */
 export function checkPoolName(name: string): string {
-  const problem =
-    name === ''
-      ? 'A name must not be empty.'
-      : name.includes('/')
-        ? `"${name}" has a path in it: write the name alone.`
-        : name === '.' || name === '..' || CONTROL.test(name) || new TextEncoder().encode(name).length > 255
-          ? `"${name}" cannot be the name of a folder in a pool.`
-          : null;
+  const problem = problemWith(name);
   if (problem !== null) throw new HoldfastError('Usage', problem, name);
   return name;
+}
+
+function problemWith(name: string): string | null {
+  if (name === '') return 'A name must not be empty.';
+  if (name.includes('/')) return `"${name}" has a path in it: write the name alone.`;
+  const usable = !['.', '..'].includes(name) && !CONTROL.test(name) && new TextEncoder().encode(name).length <= 255;
+  return usable ? null : `"${name}" cannot be the name of a folder in a pool.`;
 }
 
 /** Whose snapshot or kept state this is: the longest of these names that stands before `-`, or before the words of a kept

@@ -18,7 +18,8 @@ type Field = (typeof FIELDS)[number];
 
 function valueIn(text: string, { name, from, to, words }: Field): number {
   const word = words.indexOf(text.toLowerCase());
-  const value = word >= 0 ? word + from : /^\d{1,2}$/.test(text) ? Number(text) : Number.NaN;
+  const number = /^\d{1,2}$/.test(text) ? Number(text) : Number.NaN;
+  const value = word >= 0 ? word + from : number;
   if (!(value >= from && value <= to)) throw new RangeError(`"${text}" is no ${name}: it goes from ${from} to ${to}.`);
   return value;
 }

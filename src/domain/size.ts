@@ -25,7 +25,8 @@ export function formatBytes(bytes: number): string {
     power += 1;
   }
   if (power === 0) return `${bytes} B`;
-  const digits = count < 9.995 ? 2 : count < 99.95 ? 1 : 0;
+  const fewer = count < 99.95 ? 1 : 0;
+  const digits = count < 9.995 ? 2 : fewer;
   return `${Number(count.toFixed(digits))} ${PREFIXES[power]}iB`;
 }
 

@@ -8,10 +8,19 @@ const BACKSLASH = 0x5c;
 /** ASCII that is printed as it is. */
 const plain = (byte: number): boolean => byte >= 0x20 && byte < 0x7f && byte !== BACKSLASH;
 
+/** Length of a UTF-8 sequence with this first byte, 0 when none begins so: RFC 3629, section 4. */
+function lengthAfter(first: number): number {
+  if (first < 0x80) return 1;
+  if (first < 0xc2) return 0;
+  if (first < 0xe0) return 2;
+  if (first < 0xf0) return 3;
+  return first < 0xf5 ? 4 : 0;
+}
+
 /** Length of the UTF-8 sequence that begins at `at`, 0 when there is none: RFC 3629, section 4. */
 function sequenceLength(bytes: Uint8Array, at: number): number {
   const first = bytes[at] ?? 0;
-  const length = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
+  const length = lengthAfter(first);
   if (length === 0 || at + length > bytes.length) return 0;
   for (let i = 1; i < length; i++) if (((bytes[at + i] ?? 0) & 0xc0) !== 0x80) return 0;
   const second = bytes[at + 1] ?? 0;

@@ -15,6 +15,13 @@ export function unitNameOf(reference: UnitReference): string {
   return `compose ${reference.file}`;
 }
 
+/** The command by which a person has a unit's own systemd do something: `systemctl --user start wiki.service`. */
+export function systemctlCommand(verb: string, { unit, user }: Extract<UnitReference, { kind: 'systemd' }>): string {
+  if (user === null) return `systemctl ${verb} ${unit}`;
+  const account = user === true ? '' : `--machine=${user}@ `;
+  return `systemctl --user ${account}${verb} ${unit}`;
+}
+
 /** A row of the configuration, as its kind's schema left it. */
 type UnitRow =
   | { readonly systemd: string; readonly user?: boolean | string }

@@ -66,8 +66,11 @@ export async function guard(
   return { ...report, durationMs: elapsed() };
 }
 
-export const runOutcome = (exitCode: number): Outcome =>
-  exitCode === 0 ? 'passed' : exitCode === 5 ? 'inconclusive' : 'failed';
+/** What the record of a run says of an exit code of guard (interface, section 3). */
+export function runOutcome(exitCode: number): Outcome {
+  if (exitCode === 0) return 'passed';
+  return exitCode === 5 ? 'inconclusive' : 'failed';
+}
 
 type Guarded = Omit<GuardReport, 'durationMs'>;
 

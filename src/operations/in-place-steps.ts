@@ -41,9 +41,9 @@ function databaseStep(exchange: InPlacePlan['databases'][number]): string {
   const { database, present, kept, staged, returns = false, databases } = exchange;
   const coming = returns ? staged : 'the new one';
   if (databases.copies) {
-    const fill = `fill ${database} anew from ${coming}`;
-    if (!present) return `F${fill.slice(1)}, and remove that`;
-    return `Close ${database} to all but admins of its server, copy it to ${kept}, keep that for ${KEPT_DAYS} days, and ${fill}`;
+    if (!present) return `Fill ${database} anew from ${coming}, and remove that`;
+    const close = `Close ${database} to all but admins of its server`;
+    return `${close}, copy it to ${kept}, keep that for ${KEPT_DAYS} days, and fill ${database} anew from ${coming}`;
   }
   if (!present) return `Give ${coming} the name ${database}`;
   return `Rename ${database} to ${kept}, keep it for ${KEPT_DAYS} days, and give ${coming} its name`;

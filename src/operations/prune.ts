@@ -78,7 +78,8 @@ export async function performPrune(
       }
     }
     const nothing = done === 0 && removed.length === 0 && removedStates.length === 0;
-    const outcome = failures.length === 0 ? 'passed' : nothing ? 'failed' : 'partial';
+    const unwell = nothing ? 'failed' : 'partial';
+    const outcome = failures.length === 0 ? 'passed' : unwell;
     return { outcome, services: plan.services, removed, removedStates, passedOver, failures };
   };
   return recorded(what, context, perform, (report) => ({

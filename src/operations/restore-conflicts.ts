@@ -51,7 +51,8 @@ function looker(target: string, files: HostFiles, signal: AbortSignal) {
   const seen = new Map<string, Place>([['', 'folder']]);
   const placeOf = async (name: string): Promise<Place> => {
     const status = await files.status(`${target}/${name}`, signal);
-    return status === null ? 'nothing' : status.type === 'directory' ? 'folder' : 'other';
+    if (status === null) return 'nothing';
+    return status.type === 'directory' ? 'folder' : 'other';
   };
   return async (entry: TreeEntry, overwrite: Overwrite | undefined): Promise<string | null> => {
     const parts = (entry.bytes === undefined ? entry.path : decoded(entry.bytes)).replace(/\/+$/, '').split('/');

@@ -1,4 +1,5 @@
 import { HoldfastError, messageOf } from '../domain/errors.ts';
+import { systemctlCommand } from '../domain/unit-reference.ts';
 import { type ForwardStep, recoveryRecorded } from '../journal/step.ts';
 import type { Recovery } from '../ports/catalog.ts';
 import type { Unit } from '../ports/unit.ts';
@@ -84,7 +85,5 @@ export async function downAgain(units: readonly Stopped[], signal: AbortSignal):
 function startCommand({ reference }: Unit): string {
   if (reference.kind === 'container') return `docker start ${reference.container}`;
   if (reference.kind === 'compose') return `docker compose --file ${reference.file} start`;
-  const manager =
-    reference.user === null ? '' : reference.user === true ? '--user ' : `--user --machine=${reference.user}@ `;
-  return `systemctl ${manager}start ${reference.unit}`;
+  return systemctlCommand('start', reference);
 }

@@ -39,15 +39,13 @@ async function* readWhole(
     }
   }
   const packed = opened.unseal(fileBytes(), signal);
-  const known = table !== null && opened.extent !== null;
-  const unpacked =
-    compression === 'none'
-      ? packed
-      : known
-        ? unpackFrames(packed, table, compression, path)
-        : unpackStream(packed, compression, path);
+  const unpacked = (): Bytes => {
+    if (compression === 'none') return packed;
+    const known = table !== null && opened.extent !== null;
+    return known ? unpackFrames(packed, table, compression, path) : unpackStream(packed, compression, path);
+  };
   let size = 0;
-  for await (const chunk of unpacked) {
+  for await (const chunk of unpacked()) {
     signal.throwIfAborted();
     if (!one) plain.update(chunk);
     size += chunk.length;

@@ -122,7 +122,8 @@ describe.runIf(hasBtrfs())('guard', () => {
     const why = (operation: string, exitCode: number, ...options: readonly string[]): Json => {
       const args = ['--json', 'guard', '--subvolume', 'auto', '--operation', operation, ...options];
       const ended = machine.machine.run([...args, '--command', `exit ${exitCode}`]);
-      expect(ended.exitCode, ended.stderr + ended.stdout).toBe(exitCode === 0 ? 0 : options.length === 0 ? 1 : 2);
+      const failed = options.length === 0 ? 1 : 2;
+      expect(ended.exitCode, ended.stderr + ended.stdout).toBe(exitCode === 0 ? 0 : failed);
       return JSON.parse(ended.stdout);
     };
     expect(why('logs', 0)).toMatchObject({ outcome: 'unprotected', decision: { reason: /no data/ } });

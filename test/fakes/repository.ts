@@ -64,12 +64,10 @@ export interface MemoryRepository extends Repository {
 }
 
 const hashOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
-const scopeName = (scope: LockScope): string =>
-  scope.kind === 'repository'
-    ? 'repository'
-    : scope.kind === 'service'
-      ? `service ${scope.service}`
-      : `point ${scope.id}`;
+function scopeName(scope: LockScope): string {
+  if (scope.kind === 'repository') return 'repository';
+  return scope.kind === 'service' ? `service ${scope.service}` : `point ${scope.id}`;
+}
 
 export function memoryRepository(options: MemoryRepositoryOptions): MemoryRepository {
   const { name = 'memory', clock, share = false, adopt = false } = options;

@@ -246,7 +246,8 @@ function* differences(before: ReadonlyMap<string, string>, after: ReadonlyMap<st
   for (const path of [...new Set([...before.keys(), ...after.keys()])].sort()) {
     const [old, now] = [before.get(path), after.get(path)];
     if (old === now) continue;
-    const change = old === undefined ? 'added' : now === undefined ? 'removed' : 'modified';
+    const kept = now === undefined ? 'removed' : 'modified';
+    const change = old === undefined ? 'added' : kept;
     yield { path, change, bytes: Buffer.byteLength(now ?? old ?? '') };
   }
 }

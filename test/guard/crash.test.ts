@@ -98,12 +98,11 @@ async function eachKill(tried: Tried): Promise<readonly string[]> {
 }
 type Killed = Error & { readonly signal: string | null; readonly stderr: string };
 
-const adviceFor = (snapshot: Snapshot | null): RegExp =>
-  snapshot === null
-    ? /was not started. null$/
-    : snapshot.outcome === 'pending'
-      ? new RegExp(`before its verdict. take it back with: holdfast rollback --snapshot ${snapshot.name};`)
-      : /: rolled_back. null$/;
+function adviceFor(snapshot: Snapshot | null): RegExp {
+  if (snapshot === null) return /was not started. null$/;
+  if (snapshot.outcome !== 'pending') return /: rolled_back. null$/;
+  return new RegExp(`before its verdict. take it back with: holdfast rollback --snapshot ${snapshot.name};`);
+}
 
 async function look({ verb, way }: Tried, prepared: Prepared, disk: BtrfsPool): Promise<string> {
   const file = (name: string): string => readFileSync(join(disk.path, name, 'file'), 'utf8');

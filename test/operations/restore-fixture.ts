@@ -291,6 +291,13 @@ function countRows(path: string): Facts {
   return { tables: { 'main.notes': Number(count) } };
 }
 
+/** Which fact counts a type of find's `%y`; others count as `others`. */
+const FACT_OF_TYPE: Readonly<Record<string, 'files' | 'directories' | 'links'>> = {
+  f: 'files',
+  d: 'directories',
+  l: 'links',
+};
+
 function countFolder(folder: string, roots: readonly Root[], exclude: readonly string[] = []): Facts {
   const left = exclude.flatMap((pattern) => ['-name', pattern, '-prune', '-o']);
   const paths = roots.map(({ stored }) => join(folder, stored));
@@ -300,7 +307,7 @@ function countFolder(folder: string, roots: readonly Root[], exclude: readonly s
   const facts = { files: 0, directories: 0, links: 0, others: 0, bytes: 0 };
   const seen = new Set<string>();
   for (const [type, size, inode = ''] of lines.map((line) => line.split(' '))) {
-    facts[type === 'f' ? 'files' : type === 'd' ? 'directories' : type === 'l' ? 'links' : 'others']++;
+    facts[FACT_OF_TYPE[type ?? ''] ?? 'others']++;
     if (type === 'f' && !seen.has(inode)) facts.bytes += Number(size);
     seen.add(inode);
   }

@@ -62,13 +62,12 @@ if (isRedis) mkdirSync(join(folder, 'redis'));
 const own = redisUnit(folder);
 const unit = isRedis ? own : fileUnit(folder);
 made.units.set(unit.name, unit);
-made.addSource(
-  isRedis
-    ? redis('cache', { redis: { socket: own.socket } }, localHost(), tools)
-    : isCouchdb
-      ? couchdb('vault', { couchdb: { url: socket, database: 'wiki' } }, localHost(), tools)
-      : mariadb('maria', { mariadb: { socket, database: 'wiki' } }, localHost(), tools),
-);
+function sourceOfKind() {
+  if (isRedis) return redis('cache', { redis: { socket: own.socket } }, localHost(), tools);
+  if (isCouchdb) return couchdb('vault', { couchdb: { url: socket, database: 'wiki' } }, localHost(), tools);
+  return mariadb('maria', { mariadb: { socket, database: 'wiki' } }, localHost(), tools);
+}
+made.addSource(sourceOfKind());
 const service = made.services.get('mealie');
 if (service) made.services.set('mealie', { ...service, units: [{ systemd: unit.name }] });
 

@@ -31,7 +31,8 @@ export async function between(target: string): Promise<Between> {
       isCut = true;
       server.closeAllConnections();
     };
-    const fate = isCut ? 'cut' : counts ? await made.before(asked) : 'pass';
+    if (isCut) return cut();
+    const fate = counts ? await made.before(asked) : 'pass';
     if (fate === 'cut') return cut();
     if (fate === 'full') {
       incoming.resume();

@@ -104,11 +104,10 @@ function commandOf(argv: readonly string[], { command, execute }: Options): read
   if (argv.length > 0 && command !== undefined)
     throw new HoldfastError('Usage', 'Give one command: --command LINE, or words behind --.', 'guard');
   if (command !== undefined) return ['/bin/sh', '-c', command];
-  const problem =
-    argv.length === 0 ? 'There is no command' : argv[0] === '' ? 'The name of the command is empty' : null;
-  if (problem !== null)
-    throw new HoldfastError('Usage', `${problem}: write it behind --, or say --no-execute.`, 'guard', {
-      hint: 'holdfast guard --help',
-    });
-  return argv;
+  const [program = null] = argv;
+  if (program) return argv;
+  const problem = program === null ? 'There is no command' : 'The name of the command is empty';
+  throw new HoldfastError('Usage', `${problem}: write it behind --, or say --no-execute.`, 'guard', {
+    hint: 'holdfast guard --help',
+  });
 }

@@ -16,7 +16,8 @@ export async function picture(folder: string): Promise<ReadonlyMap<string, strin
   for (const entry of await readdir(folder, { withFileTypes: true, recursive: true })) {
     const path = join(entry.parentPath, entry.name);
     const { mode, uid, gid, size, mtimeNs } = await lstat(path, { bigint: true });
-    const type = entry.isFile() ? 'file' : entry.isSymbolicLink() ? 'link' : 'directory';
+    const linkOrFolder = entry.isSymbolicLink() ? 'link' : 'directory';
+    const type = entry.isFile() ? 'file' : linkOrFolder;
     const length = type === 'file' ? size : ''; // the size of a folder is the file system's own affair
     rows.set(
       relative(folder, path),

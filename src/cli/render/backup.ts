@@ -41,7 +41,7 @@ export const failureAsJson = ({ service, repository, code, message, hint }: Fail
 });
 
 export function failureForPeople({ service, repository, message, hint }: Failure): string {
-  const where = repository === null ? service : service === '' ? repository : `${service} in ${repository}`;
+  const where = [service, repository].filter((one) => one !== null && one !== '').join(' in ');
   return `${bad('failed')}: ${printable(where)}: ${printable(message)}\n  next: ${printable(hint)}`;
 }
 

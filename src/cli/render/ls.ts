@@ -10,16 +10,18 @@ const LETTER: Readonly<Record<LsEntry['type'], string>> = {
 };
 
 /** As ls(1): `s` and `t` stand for set-user-id, set-group-id and the sticky bit, in capitals where nobody may execute. */
+const CLASSES = [
+  { shift: 6, special: 0o4000, letter: 's' },
+  { shift: 3, special: 0o2000, letter: 's' },
+  { shift: 0, special: 0o1000, letter: 't' },
+] as const;
+
 const modeWords = (mode: number): string =>
-  [6, 3, 0]
-    .map((shift) => {
-      const bits = (mode >> shift) & 7;
-      const special = mode & (shift === 0 ? 0o1000 : shift === 3 ? 0o2000 : 0o4000);
-      const letter = shift === 0 ? 't' : 's';
-      const execute = special === 0 ? (bits & 1 ? 'x' : '-') : bits & 1 ? letter : letter.toUpperCase();
-      return `${bits & 4 ? 'r' : '-'}${bits & 2 ? 'w' : '-'}${execute}`;
-    })
-    .join('');
+  CLASSES.map(({ shift, special, letter }) => {
+    const bits = (mode >> shift) & 7;
+    const [may, mayNot] = mode & special ? [letter, letter.toUpperCase()] : ['x', '-'];
+    return `${bits & 4 ? 'r' : '-'}${bits & 2 ? 'w' : '-'}${bits & 1 ? may : mayNot}`;
+  }).join('');
 
 /** `-rw-r--r--      1234  2026-11-21 07:27  etc/hosts`: the time is the machine's. */
 export function entryForPeople({ type, mode, size, mtime, path, target }: LsEntry): string {

@@ -29,7 +29,7 @@ export function repositoriesForPeople(rows: readonly RepositoryRow[]): string {
 /** What to print and keep elsewhere: where the repository is, what opens it, and how to restore without Holdfast. */
 export function recoverySheet(name: string, id: string, config: RepositoryConfiguration | undefined): string {
   const { path = '', encryption } = config?.engine === 'archive' ? config : {};
-  const opener = encryption === undefined ? '' : 'age' in encryption ? ', and age' : ', and gpg';
+  const opener = encryption === undefined ? '' : `, and ${'age' in encryption ? 'age' : 'gpg'}`;
   const lines = [
     `Repository ${name} is ready: ${path}`,
     `  id        ${id}`,

@@ -85,7 +85,8 @@ async function formatOf(path: string): Promise<Pick<Item, 'compression' | 'encry
   const head = buffer.subarray(0, bytesRead);
   const begins = (...bytes: readonly number[]) => head.subarray(0, bytes.length).equals(Buffer.from(bytes));
   const name = path.replace(/\.(?:age|gpg)$/, '');
-  const byName = /\.(?:t?gz)$/.test(name) ? 'gzip' : /\.(?:t?zst)$/.test(name) ? 'zstd' : 'none';
+  const zstdOrNone = /\.(?:t?zst)$/.test(name) ? 'zstd' : 'none';
+  const byName = /\.(?:t?gz)$/.test(name) ? 'gzip' : zstdOrNone;
   // what a sealed file holds can only be told from its name
   if (head.toString('latin1').startsWith('age-encryption.org/v1\n')) return { compression: byName, encryption: 'age' };
   if (path.endsWith('.gpg')) return { compression: byName, encryption: 'gpg' };

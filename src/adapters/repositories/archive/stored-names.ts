@@ -14,8 +14,10 @@ export const REPORTS = ['verification-report', 'dr-drill-report'] as const;
 const COMPRESSED = { zstd: '.zst', gzip: '.gz', none: '' } as const;
 
 /** How a sealing stands in a manifest. */
-export const encryptionOf = (sealing: Sealing | null): Item['encryption'] =>
-  sealing === null ? null : sealing.kind === 'age' ? 'age' : 'gpg';
+export function encryptionOf(sealing: Sealing | null): Item['encryption'] {
+  if (sealing === null) return null;
+  return sealing.kind === 'age' ? 'age' : 'gpg'; // a passphrase is one of gpg's
+}
 
 /** What a file was packed and sealed by, as a manifest has it. Of a passphrase only that there is one: its hash could be
  *  guessed at. */

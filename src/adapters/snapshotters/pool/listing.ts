@@ -21,9 +21,11 @@ export const FORMAT = '%P//%y %i %s %T@ %m,%U,%G %l\\0';
 const RECORD = /^([\s\S]*?)\/\/(\S) (\d+) (\d+) (\S+) (\S+) ([\s\S]*)$/;
 
 /** Comes before, in the order that `sort` gives the records. */
-export const isBefore = (a: string, b: string): boolean => `${a}//` < `${b}//`;
-export const byPath = (a: { readonly path: string }, b: { readonly path: string }): number =>
-  a.path === b.path ? 0 : isBefore(a.path, b.path) ? -1 : 1;
+export const isBefore = (left: string, right: string): boolean => `${left}//` < `${right}//`;
+export function byPath({ path: left }: { readonly path: string }, { path: right }: { readonly path: string }): number {
+  if (left === right) return 0;
+  return isBefore(left, right) ? -1 : 1;
+}
 
 /** Everything in a folder, by path; the folder itself comes first and has the empty path. Mounts and nested subvolumes
  *  are folders in which nothing is. */

@@ -57,9 +57,9 @@ export function serverAddress(settings: CouchdbSettings): ServerAddress {
 }
 
 /** All of them unless some are named: an account that may list them is needed for that. */
-export const namedDatabases = ({ couchdb: { database, databases } }: CouchdbSettings): readonly string[] | 'all' =>
-  database === undefined
-    ? databases === undefined || databases === 'all'
-      ? 'all'
-      : [...new Set(databases)]
-    : [database];
+export function namedDatabases({
+  couchdb: { database, databases = 'all' },
+}: CouchdbSettings): readonly string[] | 'all' {
+  if (database !== undefined) return [database];
+  return databases === 'all' ? 'all' : [...new Set(databases)];
+}

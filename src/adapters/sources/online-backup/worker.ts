@@ -88,13 +88,11 @@ export async function work(): Promise<void> {
     if (before === null) throw failure('missing', 'it does not exist');
     const ways = { still: 'mode=ro&immutable=1', shared: 'mode=ro', recover: 'mode=rw' } as const;
     const rollback = !isWal(path);
-    const way = rollback
-      ? 'shared'
-      : stamp(wal) === null
-        ? 'still'
-        : stamp(beside(path, '-shm')) === null
-          ? 'recover' // left by a crash: SQLite itself takes both away again
-          : 'shared';
+    const wayOfWal = (): keyof typeof ways => {
+      if (stamp(wal) === null) return 'still';
+      return stamp(beside(path, '-shm')) === null ? 'recover' : 'shared'; // left by a crash: SQLite takes both away again
+    };
+    const way = rollback ? 'shared' : wayOfWal();
     const heldStill = (): boolean => way !== 'still' || (stamp(path) === before && stamp(wal) === null);
     const database = new DatabaseSync(uri(path, ways[way]), { timeout: 250 });
     try {
@@ -258,11 +256,15 @@ export async function work(): Promise<void> {
     13: 'full',
     26: 'no-database',
   };
+  const KINDS_OF_CODES: Readonly<Record<string, Failure['kind']>> = {
+    ENOENT: 'missing',
+    ENOTDIR: 'missing',
+    ENOSPC: 'full',
+  };
   function explain(error: unknown): Failure {
     if (typeof error === 'object' && error !== null && 'kind' in error) return error as Failure;
-    const { code, message } = error as NodeJS.ErrnoException;
-    const kind =
-      code === 'ENOENT' || code === 'ENOTDIR' ? 'missing' : code === 'ENOSPC' ? 'full' : KINDS[primary(error)];
+    const { code = '', message } = error as NodeJS.ErrnoException;
+    const kind = KINDS_OF_CODES[code] ?? KINDS[primary(error)];
     return failure(kind ?? 'failed', message ?? String(error), codeOf(error));
   }
   async function answer(task: Task): Promise<Answer> {

@@ -75,7 +75,8 @@ export function skipShort(input: RdbInput): boolean {
   const { chunk, at } = input;
   const [first, second] = [chunk[at], chunk[at + 1]];
   if (first === undefined || second === undefined) return false;
-  const end = first < 0x40 ? at + 1 + first : first < 0x80 ? at + 2 + (first & 0x3f) * 256 + second : chunk.length + 1;
+  if (first >= 0x80) return false;
+  const end = first < 0x40 ? at + 1 + first : at + 2 + (first & 0x3f) * 256 + second;
   if (end > chunk.length) return false;
   input.at = end;
   return true;

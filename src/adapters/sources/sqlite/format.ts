@@ -65,7 +65,8 @@ function findings(seen: Examined | { readonly unreadable: string }, recorded: Fa
 }
 
 function integrity({ damage, unchecked }: Examined): Finding {
-  const outcome = damage.length > 0 ? 'failed' : unchecked.length > 0 ? 'inconclusive' : 'passed';
+  const undamaged = unchecked.length > 0 ? 'inconclusive' : 'passed';
+  const outcome = damage.length > 0 ? 'failed' : undamaged;
   return { name: 'integrity_check', outcome, detail: [...damage, ...unchecked].join('; ') || 'ok' };
 }
 

@@ -32,8 +32,9 @@ export function recordSplitter(): { write(chunk: Uint8Array): Generator<Found>; 
       let start = 0;
       for (;;) {
         const path = bytes.indexOf(0, start);
+        if (path < 0) break;
         // Only a link has a target, so the next byte mostly ends the record.
-        const target = path < 0 ? -1 : bytes[path + 1] === 0 ? path + 1 : bytes.indexOf(0, path + 1);
+        const target = bytes[path + 1] === 0 ? path + 1 : bytes.indexOf(0, path + 1);
         if (target < 0) break;
         yield parseRecord(bytes, start, path, target + 1);
         start = target + 1;

@@ -44,7 +44,8 @@ async function localFolder(
     (type === 'none' || type === '') && flags.split(',').some((flag) => flag === 'bind' || flag === 'rbind');
   const mounted = device !== '' || type !== '' || flags !== '';
   if (mounted && !bound) return null;
-  return (await canRead(bound ? device : Mountpoint, host, signal)) ? (bound ? device : Mountpoint) : null;
+  const folder = bound ? device : Mountpoint;
+  return (await canRead(folder, host, signal)) ? folder : null;
 }
 
 /** Not on another machine, where the same path would be something else. */

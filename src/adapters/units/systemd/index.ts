@@ -1,5 +1,5 @@
 import { HoldfastError } from '../../../domain/errors.ts';
-import { unitNameOf } from '../../../domain/unit-reference.ts';
+import { systemctlCommand, unitNameOf } from '../../../domain/unit-reference.ts';
 import type { Finished, Host } from '../../../ports/host.ts';
 import type { Unit, UnitReference } from '../../../ports/unit.ts';
 import * as args from './args.ts';
@@ -39,7 +39,7 @@ export function systemdUnit(reference: Reference, host: Host): Unit {
     const [shown] = await showAll([reference.unit], signal);
     if (shown === undefined || shown.LoadState === 'not-found' || shown.LoadState === 'bad-setting')
       throw new HoldfastError('UnitMissing', `systemd has no usable unit ${name}.`, name, {
-        hint: `See what systemd says of it: ${commandOf('status', reference)}`,
+        hint: `See what systemd says of it: ${systemctlCommand('status', reference)}`,
       });
     return shown;
   }
@@ -151,9 +151,6 @@ const runs = (shown: Shown): boolean => ['active', 'starting'].includes(stateOf(
  *  groups, and starting one again would start all of its group. */
 const stoppedWith = ({ RequiredBy, BoundBy, ConsistsOf, RequisiteOf }: Shown): readonly string[] =>
   [RequiredBy, BoundBy, ConsistsOf, RequisiteOf].flatMap(words).filter((unit) => !/\.(target|slice|scope)$/.test(unit));
-
-const commandOf = (verb: string, { unit, user }: Reference): string =>
-  `systemctl ${user === null ? '' : user === true ? '--user ' : `--user --machine=${user}@ `}${verb} ${unit}`;
 
 const logOf = ({ unit, user }: Reference): string =>
   user === null ? `journalctl -u ${unit}` : `journalctl --user -u ${unit}`;

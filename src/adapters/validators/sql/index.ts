@@ -44,5 +44,6 @@ export const isTrue = (cell: Cell): boolean => {
 
 const printed = (cell: Exclude<Cell, null>): string => {
   const line = String(cell).replaceAll(/\s+/g, ' ').trim();
-  return line.length > 60 ? `${line.slice(0, 59)}…` : line === '' ? 'an empty text' : line;
+  if (line === '') return 'an empty text';
+  return line.length > 60 ? `${line.slice(0, 59)}…` : line;
 };
