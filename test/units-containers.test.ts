@@ -374,6 +374,27 @@ describe.runIf(dockerAvailable() && available('docker-compose'))('needs a Docker
     await clear('gone');
   });
 
+  test('what runs of a compose file that is gone or broken by now is stopped, and started when it is back', async () => {
+    const file = await project('wrecked');
+    const text = await readFile(file, 'utf8');
+    const members = ['wrecked_db_1', 'wrecked_extra_1', 'wrecked_web_1'];
+    for (const wreck of [() => rm(file), () => writeFile(file, 'services: [')]) {
+      await wreck();
+      const unit = composeOf(file);
+      expect((await unit.running(never())).toSorted()).toEqual(members);
+      expect(await unit.processes(never())).not.toEqual([]);
+      expect(await unit.starters(never())).toEqual([]);
+      await unit.stop(never());
+      expect(await running('--filter', 'name=wrecked')).toEqual([]);
+      await writeFile(file, text);
+      await unit.start(members, never());
+      expect(await running('--filter', 'name=wrecked')).toEqual(members);
+    }
+    await rm(file);
+    await expect(composeOf(file).health(never())).rejects.toMatchObject({ code: 'UnitMissing' });
+    await clear('wrecked');
+  });
+
   test('a compose file that Compose cannot read is told with its reason', async () => {
     const file = join(folder, 'broken.yml');
     await writeFile(file, 'services: [');

@@ -1,4 +1,5 @@
 import { ONE_OFF_LABEL, SERVICE_LABEL } from '../../../domain/compose-labels.ts';
+import { HoldfastError } from '../../../domain/errors.ts';
 import { inOrder, type Needs, neededBy } from '../../../domain/start-order.ts';
 import { unitNameOf } from '../../../domain/unit-reference.ts';
 import type { Host } from '../../../ports/host.ts';
@@ -10,7 +11,7 @@ import { giveNameBack, keepAll, releaseAll } from '../engine/images.ts';
 import { type Container, downMsOf, imageOf, nameOf, runs, stateOf } from '../engine/parse.ts';
 import { madeOf, ofFile } from './made-of.ts';
 import { imagesIn, parseNeeds } from './order.ts';
-import { composeProject } from './project.ts';
+import { composeProject, type Project } from './project.ts';
 
 type Reference = Extract<UnitReference, { readonly kind: 'compose' }>;
 
@@ -35,7 +36,23 @@ export function composeUnit(reference: Reference, host: Host, environment: Engin
     return engine.ofProject(projectName, signal);
   }
   const inspect = async (signal: AbortSignal): Promise<readonly Container[]> =>
-    (await inspectAll(signal)).filter(({ Config }) => Config.Labels?.[ONE_OFF_LABEL]?.toLowerCase() !== 'true');
+    (await inspectAll(signal)).filter(isPart);
+  /** Also where the file is gone, or no project any more: a command may have broken it, and whatever runs of it is to be
+   *  stopped all the same when the data are taken back. Containers say what they were made of. */
+  async function inspectWithoutFile(signal: AbortSignal): Promise<readonly Container[]> {
+    try {
+      return await inspect(signal);
+    } catch (error) {
+      if (!isOfFile(error)) throw error;
+      const all = await engine.ofProject(projectName, signal);
+      const found = (projectName === null ? ofFile(name, reference.file, all) : all).filter(isPart);
+      const made = madeOf(found);
+      if (made === null) throw error;
+      projectName = made.project;
+      project.isMade(made);
+      return found;
+    }
+  }
   async function ordered(containers: readonly Container[], signal: AbortSignal): Promise<readonly Container[]> {
     const told: Needs = new Map(
       containers.flatMap((container) => {
@@ -44,7 +61,7 @@ export function composeUnit(reference: Reference, host: Host, environment: Engin
       }),
     );
     const knows = (container: Container): boolean => [told, said].some((needs) => needs.has(serviceOf(container)));
-    if (containers.length > 1 && !containers.every(knows)) said = parseNeeds(await project.config(signal));
+    if (containers.length > 1 && !containers.every(knows)) said = await saidIn(project, signal);
     return inOrder(containers, serviceOf, new Map([...said, ...told]));
   }
   return {
@@ -53,14 +70,16 @@ export function composeUnit(reference: Reference, host: Host, environment: Engin
     tellsDowntime: true,
     downMs: async (members, signal) => downMsOf(await engine.inspect(members, signal)),
     state: async (signal) => stateOfAll(await inspect(signal)),
-    running: async (signal) => (await inspect(signal)).filter(runs).map(nameOf),
+    running: async (signal) => (await inspectWithoutFile(signal)).filter(runs).map(nameOf),
     async stop(signal, spared = new Set()) {
-      const running = (await inspect(signal)).filter((container) => runs(container) && !spared.has(nameOf(container)));
+      const running = (await inspectWithoutFile(signal)).filter(
+        (container) => runs(container) && !spared.has(nameOf(container)),
+      );
       for (const container of (await ordered(running, signal)).toReversed()) await engine.stop(container, signal);
     },
     async start(members, signal) {
       if (members === null) return project.up(signal);
-      const there = new Set((await inspect(signal)).map(nameOf));
+      const there = new Set((await inspectWithoutFile(signal)).map(nameOf));
       const gone = members.filter((member) => !there.has(member));
       if (gone.length > 0) await project.makeMissing(signal); // `compose down` removed them
       const anew = new Map(
@@ -75,7 +94,7 @@ export function composeUnit(reference: Reference, host: Host, environment: Engin
       return WORST_FIRST.find((health) => healths.includes(health)) ?? 'down';
     },
     async processes(signal) {
-      const active = (await inspect(signal)).filter((container) => stateOf(container) === 'active');
+      const active = (await inspectWithoutFile(signal)).filter((container) => stateOf(container) === 'active');
       const lists = await Promise.all(active.map((container) => engine.processes(nameOf(container), signal)));
       return lists.flat();
     },
@@ -106,7 +125,7 @@ export function composeUnit(reference: Reference, host: Host, environment: Engin
       await project.makeAnew([...wanted.keys()], override, signal);
     },
     async starters(signal) {
-      await inspect(signal);
+      await inspectWithoutFile(signal);
       return [];
     },
   };
@@ -114,6 +133,21 @@ export function composeUnit(reference: Reference, host: Host, environment: Engin
 
 /** Compose 1 calls `wiki_web_1` what Compose 2 calls `wiki-web-1`, and the one makes anew what the other made. */
 const spelled = (container: string): string => container.replaceAll('_', '-');
+
+const isPart = ({ Config }: Container): boolean => Config.Labels?.[ONE_OFF_LABEL]?.toLowerCase() !== 'true';
+
+const isOfFile = (error: unknown): boolean =>
+  error instanceof HoldfastError && (error.code === 'UnitMissing' || error.code === 'ProcessFailed');
+
+/** Nothing where the file does not tell it any more. */
+async function saidIn(project: Project, signal: AbortSignal): Promise<Needs> {
+  try {
+    return parseNeeds(await project.config(signal));
+  } catch (error) {
+    if (isOfFile(error)) return new Map();
+    throw error;
+  }
+}
 
 const serviceOf = ({ Config }: Container): string => Config.Labels?.[SERVICE_LABEL] ?? '';
 
