@@ -171,6 +171,7 @@ async function extractAll(
     const own = choices.length === 1 ? restored : `${stage}/item-${index}`;
     await host.files.makeFolder(own, 0o700, signal);
     const extracted = await extract({ choice, selected, host, stage: own, context }, signal);
+    await dateDump(choice, own, host, signal);
     const roots = choice.item?.roots?.map(({ stored }) => stored) ?? (await host.files.list(own, signal));
     const names = choice.path === null ? roots : [choice.path];
     if (own !== restored) {
@@ -181,6 +182,13 @@ async function extractAll(
     items.push({ name: choice.name, paths: names.map((name) => `${folder}/${name}`), ...extracted });
   }
   return items;
+}
+
+/** A dump is as old as its bytes, as `ls` says: else `--overwrite if-newer` would take every one for the newer file. */
+async function dateDump({ tree, file, item }: Choice, folder: string, host: Host, signal: AbortSignal): Promise<void> {
+  if (tree || file === null || item === null) return;
+  const seconds = Math.floor(Temporal.Instant.from(item.readAt).epochMilliseconds / 1000);
+  await host.run({ program: 'touch', args: ['-d', `@${seconds}`, '--', `${folder}/${file}`] }, { signal });
 }
 
 const KEEP_LIMIT_MS = 30_000;

@@ -60,8 +60,13 @@ describe.runIf(available('sqlite3'))('restore to a folder', () => {
     expect([both(), existsSync(machine.path('to/sqlite_db.db'))]).toEqual([['mine\n', 'mine\n'], false]);
     machine.passes('restore', 'notes', '--to', 'to', '--overwrite', 'never');
     expect([both(), existsSync(machine.path('to/sqlite_db.db'))]).toEqual([['mine\n', 'mine\n'], true]);
+    const dump = machine.path('to/sqlite_db.db');
+    writeFileSync(dump, 'mine');
     machine.passes('restore', 'notes', '--to', 'to', '--overwrite', 'if-newer');
-    expect(both()).toEqual(['mine\n', 'bread\n']);
+    expect([...both(), readFileSync(dump, 'utf8')]).toEqual(['mine\n', 'bread\n', 'mine']);
+    utimesSync(dump, older, older);
+    machine.passes('restore', 'notes', '--to', 'to', '--overwrite', 'if-newer');
+    expect(tool('sqlite3', dump, 'select count(*) from notes')).toBe('2\n');
     machine.passes('restore', 'notes', '--to', 'to', '--overwrite', 'always');
     expect(both()).toEqual(['soup\n', 'bread\n']);
     expect(readFileSync(to('extra'), 'utf8')).toBe('extra\n');
