@@ -13,12 +13,13 @@ else {
   const hash = /-([0-9A-Z]{8})\.js$/.exec(import.meta.url)?.[1];
   const program = { version, build: hash === undefined ? null : `${hash} ${process.version}` };
   const { runOnTerminal } = await import('./cli/terminal.ts');
-  const { openApplication, openLocalHost } = await import('./application.ts');
+  const { openApplication } = await import('./application.ts');
   await runOnTerminal(argv, {
     open: (request, globals, face) => openApplication(request, globals, face, program),
     machine: async () => (await import('./machine.ts')).openMachine(),
     undumpedDatabases: async (configuration, signal) => {
       const { undumpedDatabases } = await import('./undumped-databases.ts');
+      const { openLocalHost } = await import('./hosts.ts');
       return undumpedDatabases(configuration, await openLocalHost(), signal);
     },
     monotonicMs: () => performance.now(),
