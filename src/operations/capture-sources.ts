@@ -10,7 +10,7 @@ import { type ItemNames, itemNames, nameTaken, secondName } from './item-names.t
 import { type ReadAheadRoom, readAheadRoom } from './read-ahead.ts';
 import { type Slots, slots } from './slots.ts';
 import type { SourceSnapshots } from './source-snapshots.ts';
-import { failedItem, itemFailed, storeItem } from './store-item.ts';
+import { failedItem, itemFailed, type StoreItemOptions, storeItem } from './store-item.ts';
 
 /** Items that are stored side by side on one host. */
 const JOBS = 2;
@@ -83,94 +83,41 @@ interface Surroundings extends CaptureParts {
   readonly giveUp: AbortController;
 }
 
+/** Stores the items of one source; those that fail, and all of a source that cannot be opened, are rows too. */
 async function captureSource(
   source: Source,
   index: number,
-  {
-    request,
-    repository,
-    draft,
-    earlier,
-    forbidden,
-    snapshots,
-    written,
-    slots,
-    room,
-    latest,
-    names,
-    giveUp,
-    onRead,
-    onUnopened,
-  }: Surroundings,
+  surroundings: Surroundings,
   context: Context,
   signal: AbortSignal,
 ): Promise<readonly Item[]> {
-  const { lossAccepted, anotherRepository } = request;
-  const reread = rereadsAlways(request.service.sources[index]?.settings);
-  const service = request.service.name;
-  const giveUpOnRepositoryFailure = anotherRepository;
-  const own = snapshots.of(source.name);
-  const stopped = request.units.length + (request.unitsForGood?.length ?? 0) > 0;
-  const ahead = stopped && own.length === 0 ? room : null;
-  const options = { service, draft, repository, earlier, reread, lossAccepted, giveUpOnRepositoryFailure, ahead };
-  const tookMs = (name: string): number | undefined => latest.find((item) => item.name === name)?.durationMs;
-  const before = latest.filter((item) => item.source === source.name);
-  const longestMs = Math.max(0, ...before.map(({ durationMs }) => durationMs));
-  const from = context.clock.monotonicMs();
-  const readAt = context.clock.now().toString({ smallestUnit: 'millisecond' });
+  const { request, draft, forbidden, snapshots, written, latest, names, onRead, onUnopened } = surroundings;
+  const { name } = source;
   const items: Item[] = [];
-  const { name, kind } = source;
-  const seen = () => ({ size: 0, durationMs: Math.round(context.clock.monotonicMs() - from), readAt });
-  const fail = (item: string, error: unknown): void => {
-    items.push(failedItem({ name: item, source: name, kind, tool: null }, error, seen()));
-    context.progress(itemFailed(item, error));
-  };
-  // Who asks for so many at a time means all of them.
-  const apart = source.capabilities.waits === true && request.jobs === undefined;
-  const besideOthers: Slots['run'] = (expectedMs, work) => (apart ? work() : slots.run(expectedMs, work));
-  /** Items that are still to be read; none is known before the capture is open. */
-  let unread = Number.POSITIVE_INFINITY;
-  async function store(item: CapturedStream | CapturedTree): Promise<Item> {
-    const onItemRead = async (): Promise<void> => {
-      unread -= 1;
-      if (unread === 0) await onRead(name);
-    };
-    const expectedMs = tookMs(item.name) ?? (item.estimatedBytes ?? 0) / GUESSED_SPEED;
-    return await besideOthers(expectedMs, async () => {
-      signal.throwIfAborted();
-      return await storeItem(item, { ...options, onRead: onItemRead }, context, signal);
-    });
-  }
+  const fail = failureTeller(source, items, context);
+  const own = snapshots.of(name);
   try {
-    if (request.unprepared?.has(source.name) === true) throw request.unprepared.get(source.name);
-    const wanted = {
-      workspace: draft.workspace,
-      forbidden,
-      quiescent: stopped && !written.has(name),
-      snapshots: own,
-    };
+    if (request.unprepared?.has(name) === true) throw request.unprepared.get(name);
+    const quiescent = isAnyStopped(request) && !written.has(name);
     const open = async (): Promise<Capture> => {
       signal.throwIfAborted();
-      return await source.capture(wanted, signal);
+      return await source.capture({ workspace: draft.workspace, forbidden, quiescent, snapshots: own }, signal);
     };
+    const before = latest.filter((item) => item.source === name);
+    const longestMs = Math.max(0, ...before.map(({ durationMs }) => durationMs));
     // units wait for the walk of what is in a copy, and no walk waits for what others store
     const isCopied = own.length > 0 && !isHeld(own);
-    await using captured = await (isCopied ? open() : besideOthers(longestMs, open));
+    await using captured = await (isCopied ? open() : placeFor(source, surroundings)(longestMs, open));
     if (isCopied) await onRead(name);
     const chosen = captured.items.filter((item) => request.wants?.(source, item.name) ?? true);
-    const all = chosen.map((item) => item.name);
-    const taken = await names.claim(index, all);
+    const taken = await names.claim(
+      index,
+      chosen.map((item) => item.name),
+    );
     for (const [item, other] of taken) fail(secondName(item, name), nameTaken(item, name, other));
     const free = chosen.filter((item) => !taken.has(item.name));
-    unread = free.length;
-    const storing = free.map((item) =>
-      store(item).catch((error: unknown) => {
-        giveUp.abort(error); // after the signal's own reason it changes nothing
-        throw error;
-      }),
-    );
     // What a capture made is removed once nobody reads it any more.
-    for (const one of await Promise.allSettled(storing)) if (one.status === 'fulfilled') items.push(one.value);
+    items.push(...(await storeAll(free, source, surroundings, context, signal)));
     signal.throwIfAborted();
   } catch (error) {
     signal.throwIfAborted();
@@ -186,4 +133,70 @@ async function captureSource(
     void names.claim(index, []); // nobody waits for a source that failed
   }
   return items;
+}
+
+const isAnyStopped = ({ units, unitsForGood = [] }: CaptureRequest): boolean => units.length + unitsForGood.length > 0;
+
+/** Adds rows to `items` of what failed before anything of it was stored, and tells of each. */
+function failureTeller(
+  { name: source, kind }: Source,
+  items: Item[],
+  { clock, progress }: Pick<Context, 'clock' | 'progress'>,
+): (item: string, error: unknown) => void {
+  const from = clock.monotonicMs();
+  const readAt = clock.now().toString({ smallestUnit: 'millisecond' });
+  return (name, error) => {
+    const durationMs = Math.round(clock.monotonicMs() - from);
+    items.push(failedItem({ name, source, kind, tool: null }, error, { size: 0, durationMs, readAt }));
+    progress(itemFailed(name, error));
+  };
+}
+
+/** Where the work of a source waits for its turn; nowhere for a dump that waits for its server before it works. Who asks
+ *  for so many at a time means all of them. */
+const placeFor = ({ capabilities }: Source, { request, slots }: Surroundings): Slots['run'] =>
+  capabilities.waits === true && request.jobs === undefined ? (_, work) => work() : slots.run;
+
+/** Stores items side by side, and answers with the rows of those that the repository took or that failed by themselves.
+ *  What the repository throws ends all that is captured: it aborts `giveUp`. */
+async function storeAll(
+  items: readonly (CapturedStream | CapturedTree)[],
+  source: Source,
+  surroundings: Surroundings,
+  context: Context,
+  signal: AbortSignal,
+): Promise<readonly Item[]> {
+  const { request, draft, repository, earlier, snapshots, room, latest, giveUp, onRead } = surroundings;
+  const definition = request.service.sources.find(({ name }) => name === source.name);
+  let unread = items.length;
+  const options: StoreItemOptions = {
+    service: request.service.name,
+    draft,
+    repository,
+    earlier,
+    reread: rereadsAlways(definition?.settings),
+    lossAccepted: request.lossAccepted,
+    giveUpOnRepositoryFailure: request.anotherRepository,
+    ahead: isAnyStopped(request) && snapshots.of(source.name).length === 0 ? room : null,
+    onRead: async () => {
+      unread -= 1;
+      if (unread === 0) await onRead(source.name);
+    },
+  };
+  const inTurn = placeFor(source, surroundings);
+  const store = async (item: CapturedStream | CapturedTree): Promise<Item> => {
+    const tookMs = latest.find(({ name }) => name === item.name)?.durationMs;
+    return await inTurn(tookMs ?? (item.estimatedBytes ?? 0) / GUESSED_SPEED, async () => {
+      signal.throwIfAborted();
+      return await storeItem(item, options, context, signal);
+    });
+  };
+  const storing = items.map((item) =>
+    store(item).catch((error: unknown) => {
+      giveUp.abort(error); // after the signal's own reason it changes nothing
+      throw error;
+    }),
+  );
+  const ended = await Promise.allSettled(storing);
+  return ended.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
 }
