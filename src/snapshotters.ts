@@ -40,7 +40,11 @@ const poolAt = (
   kind: PoolDefinition['kind'],
   subvolumes: readonly string[],
 ): PoolDefinition => ({
-  ...{ name, path, kind, snapshotsFolder: COPIES_FOLDER, share: null },
+  name,
+  path,
+  kind,
+  snapshotsFolder: COPIES_FOLDER,
+  share: null,
   subvolumes: new Map(subvolumes.map((one) => [one, { units: [], checks: [], dependsOn: [], nested: null }])),
 });
 

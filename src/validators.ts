@@ -51,7 +51,9 @@ export const subvolumeValidators = (
 ): Promise<readonly Validator[]> =>
   openValidators(
     {
-      ...{ units, checks, environment: { HOLDFAST_SUBVOLUME: subvolume } },
+      units,
+      checks,
+      environment: { HOLDFAST_SUBVOLUME: subvolume },
       source: async (name) => {
         const words = `The subvolume ${subvolume} has no sources, so ${name} cannot be asked.`;
         throw new HoldfastError('ConfigurationInvalid', words, name, {

@@ -65,6 +65,9 @@ const pathOfRow = ({ host, path, until_at }: KeptStateRow): KeptState => ({
   until: parseInstant(until_at),
 });
 const databaseOfRow = ({ service, source, database_name, original, until_at }: KeptDatabaseRow): KeptState => ({
-  ...{ service, source, database: database_name, original },
+  service,
+  source,
+  database: database_name,
+  original,
   until: parseInstant(until_at),
 });

@@ -171,7 +171,8 @@ async function chooseTarget(
   ];
   if (database !== null)
     places.push({
-      ...{ value: 'database', label: `Beside ${printable(database)}, under another name` },
+      value: 'database',
+      label: `Beside ${printable(database)}, under another name`,
       hint: 'a new database; nothing is replaced',
     });
   if (context.services.has(point.service) && !point.foreign)

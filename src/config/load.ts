@@ -86,7 +86,11 @@ export function checkTexts(texts: readonly ConfigurationText[], faults: readonly
 
 /** Where no file could be read, nothing has a place in one. */
 const unplaced = ({ path, message }: Problem): Diagnostic => ({
-  ...{ severity: 'warning', file: '', line: 0, column: 0, message },
+  severity: 'warning',
+  file: '',
+  line: 0,
+  column: 0,
+  message,
   path: printPath(path),
 });
 

@@ -40,8 +40,16 @@ export interface OperationSettings {
 const DAY = 86_400;
 
 export const GUARD_DEFAULTS: GuardSettings = {
-  ...{ when: 'always', fresh: 3600, settle: 30, steady: 5, limit: 600, retries: 3 },
-  ...{ keep: { latest: 20, within: 7 * DAY }, keptStates: 30 * DAY, minFree: 0.1, operations: new Map() },
+  when: 'always',
+  fresh: 3600,
+  settle: 30,
+  steady: 5,
+  limit: 600,
+  retries: 3,
+  keep: { latest: 20, within: 7 * DAY },
+  keptStates: 30 * DAY,
+  minFree: 0.1,
+  operations: new Map(),
 };
 
 export interface Decision {

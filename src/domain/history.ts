@@ -56,8 +56,11 @@ export function figuresOf(
   return {
     deployments: { total: guarded + unguarded, guarded, ratio: ratio(guarded, guarded + unguarded) },
     recoveries: {
-      ...{ total: recoveries.length, succeeded: good.length, ratio: ratio(good.length, recoveries.length) },
-      ...{ meanSeconds: mean(times), worstSeconds: worst(times) },
+      total: recoveries.length,
+      succeeded: good.length,
+      ratio: ratio(good.length, recoveries.length),
+      meanSeconds: mean(times),
+      worstSeconds: worst(times),
     },
     services: Object.fromEntries(subjects.map((subject) => [subject, ofSubject(subject)])),
   };

@@ -14,7 +14,10 @@ export interface Check {
 
 /** A check as reports have it, which scripts rely on: these fields and no more. */
 export const checkFields = ({ name, outcome, detail, durationMs }: Check): Check => ({
-  ...{ name, outcome, detail, durationMs },
+  name,
+  outcome,
+  detail,
+  durationMs,
 });
 
 /** What a report says of its own making. */

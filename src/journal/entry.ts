@@ -153,7 +153,7 @@ function openStill(row: EntryRow, store: JournalStore, cause: unknown): Holdfast
   const own = cause instanceof HoldfastError ? cause.hint : null;
   const hint = own === null || own.includes(UNLOCK) ? own : `${own}, then: ${UNLOCK}`;
   return new HoldfastError('JournalOpen', `${message}${stillToDo(row, store)}`, subject, {
-    ...{ cause },
+    cause,
     ...(hint === null ? {} : { hint }),
   });
 }

@@ -10,7 +10,10 @@ export interface ImagesTaken {
 }
 
 export const imagesTaken = (unit: UnitReference, label: string, images: Images): ImagesTaken => ({
-  ...{ kind: 'images-taken', unit, label, images },
+  kind: 'images-taken',
+  unit,
+  label,
+  images,
 });
 
 export const takeImages = async (

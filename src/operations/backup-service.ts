@@ -159,7 +159,13 @@ async function captureFirst(
     try {
       const repository = await context.repository(name);
       const request = {
-        ...{ ...wanted, service, sources, units, unitsForGood: forGood, writers, unprepared },
+        ...wanted,
+        service,
+        sources,
+        units,
+        unitsForGood: forGood,
+        writers,
+        unprepared,
         onUnitProblem: (error: unknown) => {
           problems.push(error);
           made.failures.push(failureOf(error, service.name, null));

@@ -58,7 +58,11 @@ export async function backup(request: BackupRequest, context: Context, signal: A
     for (const { service, repositories } of jobs) {
       context.progress({ type: 'step', subject: service.name, text: 'backup' });
       const one = {
-        ...{ service, repositories, plan: plan?.name ?? null, timezone, jobs: request.jobs },
+        service,
+        repositories,
+        plan: plan?.name ?? null,
+        timezone,
+        jobs: request.jobs,
         anomaly: anomalyOf(service, plan, context),
         lossAccepted: request.acceptLoss.includes(service.name),
         lockWaitMs: request.lockWaitMs,
@@ -72,7 +76,11 @@ export async function backup(request: BackupRequest, context: Context, signal: A
   };
   return recorded(what, context, perform, ({ points, failures, stops }) => ({
     points: points.map(({ id, repository, service, outcome, totalSize, held }) => ({
-      ...{ id, repository, service, outcome, totalSize },
+      id,
+      repository,
+      service,
+      outcome,
+      totalSize,
       held: held?.reason ?? null,
     })),
     failures,

@@ -42,6 +42,9 @@ export async function copy(request: CopyRequest, context: Context, signal: Abort
     return { outcome: 'passed' as const, from: from.name, ...copied };
   };
   return recorded(what, context, perform, (report) => ({
-    ...{ point: report.point.id, from: report.from, to: request.to, copied: report.copied },
+    point: report.point.id,
+    from: report.from,
+    to: request.to,
+    copied: report.copied,
   }));
 }

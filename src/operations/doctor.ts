@@ -186,7 +186,9 @@ async function lookAtRepositories(context: Context, signal: AbortSignal): Promis
       const problems = await repository.check(signal);
       for (const problem of problems)
         rows.push({
-          ...{ subject: `${subject}: ${problem.subject}`, outcome: 'failed', detail: problem.detail },
+          subject: `${subject}: ${problem.subject}`,
+          outcome: 'failed',
+          detail: problem.detail,
           advice: `holdfast repository check ${name}`,
         });
       const { points } = await refresh(repository, undefined, context, signal);

@@ -94,10 +94,17 @@ export async function drillPoint(
   // with nothing proved the answer is the point itself, and more than these two
   const { evidence, evidenceAt } = proofAfter(point, provenBy(judged, items, point, options.proven), now);
   return {
-    ...{ point, outcome: worst(rows.map(({ outcome }) => outcome)), phases: rows, items },
-    ...{ checks: found.checks, notChecked: [...uncounted(items), ...found.notChecked] },
-    ...{ rtoMs: judged === 'passed' ? found.rtoMs : null, isolated: found.scene?.place.isolated ?? false },
-    ...{ rtoTargetMs: objectives === undefined ? null : objectives.rto * 1000, evidence, evidenceAt },
+    point,
+    outcome: worst(rows.map(({ outcome }) => outcome)),
+    phases: rows,
+    items,
+    checks: found.checks,
+    notChecked: [...uncounted(items), ...found.notChecked],
+    rtoMs: judged === 'passed' ? found.rtoMs : null,
+    isolated: found.scene?.place.isolated ?? false,
+    rtoTargetMs: objectives === undefined ? null : objectives.rto * 1000,
+    evidence,
+    evidenceAt,
   };
 }
 

@@ -36,8 +36,12 @@ export const drillDetail = ({
   points: points.map(
     ({ point, outcome, evidence, evidenceAt, rtoMs, phases, items }): DrilledPoint => ({
       ...provedRecord(point, { evidence, evidenceAt }),
-      ...{ id: point.id, repository: point.repository },
-      ...{ outcome, evidence, rtoMs, whole: items.length >= point.items.filter(isStored).length },
+      id: point.id,
+      repository: point.repository,
+      outcome,
+      evidence,
+      rtoMs,
+      whole: items.length >= point.items.filter(isStored).length,
       phases: Object.fromEntries(phases.map(({ name, durationMs }) => [name, durationMs])),
       items: items.map((item) => ({ name: item.name, outcome: item.outcome })),
     }),

@@ -127,7 +127,10 @@ export async function knownIn(
 }
 
 const subjectOf = (pool: PoolDefinition, subvolume: string, snapshotter: Snapshotter): Subject => ({
-  ...{ pool: pool.name, subvolume, snapshotter, definition: pool.subvolumes.get(subvolume) ?? UNDECLARED },
+  pool: pool.name,
+  subvolume,
+  snapshotter,
+  definition: pool.subvolumes.get(subvolume) ?? UNDECLARED,
 });
 
 /** Another subvolume of the same pool. */
@@ -188,5 +191,8 @@ export async function checkedOf(subjects: readonly Subject[], context: Pick<Guar
 export const keyOf = ({ reference }: Unit): string => JSON.stringify(reference);
 
 export const settleSettings = ({ settle, steady, limit, retries }: GuardSettings): SettleSettings => ({
-  ...{ settleMs: settle * 1000, steadyMs: steady * 1000, limitMs: limit * 1000, retries },
+  settleMs: settle * 1000,
+  steadyMs: steady * 1000,
+  limitMs: limit * 1000,
+  retries,
 });

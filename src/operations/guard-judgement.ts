@@ -48,6 +48,9 @@ export async function judge(
 const absence = (paths: readonly string[]): Validation => ({
   outcome: 'invalid',
   checks: paths.map((path) => ({
-    ...{ name: `data ${path}`, outcome: 'failed', detail: 'is not there any more', durationMs: 0 },
+    name: `data ${path}`,
+    outcome: 'failed',
+    detail: 'is not there any more',
+    durationMs: 0,
   })),
 });

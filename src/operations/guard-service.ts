@@ -54,8 +54,14 @@ export async function guardService(
   const decision = await decisionOn(request, context);
   const record = async (outcome: Outcome, detail: object): Promise<void> =>
     context.catalog.recordRun({
-      ...{ id: runId, verb: 'guard', plan: null, services: [service.name], startedAt, durationMs: elapsed() },
-      ...{ outcome, detail },
+      id: runId,
+      verb: 'guard',
+      plan: null,
+      services: [service.name],
+      startedAt,
+      durationMs: elapsed(),
+      outcome,
+      detail,
     });
   const runId = context.identifiers.next(startedAt);
   const { operation, execute } = request;
@@ -68,8 +74,14 @@ export async function guardService(
     const told = { operation, snapshot: null, outcome: 'unprotected', commandExit: end.commandExit, rolledBack: false };
     await record(runOutcome(exitCode), told);
     return {
-      ...{ ...common, ...UNTOUCHED, point: null, outcome: 'unprotected', commandExit: end.commandExit },
-      ...{ commandError: ended?.error ?? null, exitCode, durationMs: elapsed() },
+      ...common,
+      ...UNTOUCHED,
+      point: null,
+      outcome: 'unprotected',
+      commandExit: end.commandExit,
+      commandError: ended?.error ?? null,
+      exitCode,
+      durationMs: elapsed(),
     };
   }
   const planned = await planPoint(service, context, signal);
@@ -101,11 +113,19 @@ async function protectedRun(
   const point = await namePoint(planned, { operation, id, at: startedAt }, units, context, signal);
   const journalled = { service: service.name, operation, point: point.id };
   await using entry = await (await context.journal()).begin({
-    ...{ verb: VERBS.guard, subject: service.name, detail: journalled },
+    verb: VERBS.guard,
+    subject: service.name,
+    detail: journalled,
   });
   const planning: ServiceRunDetail = {
-    ...{ ...point, point: point.id, snapshot: point.id, outcome: 'pending', commandExit: null },
-    ...{ rolledBack: false, whole: false, removed: false },
+    ...point,
+    point: point.id,
+    snapshot: point.id,
+    outcome: 'pending',
+    commandExit: null,
+    rolledBack: false,
+    whole: false,
+    removed: false,
   };
   // known before it is made: whatever a crash leaves of it is found by this record, and removed by it
   await record('inconclusive', planning);
@@ -121,7 +141,9 @@ async function protectedRun(
     return { ...UNTOUCHED, point, outcome: 'pending', commandExit: null, commandError: null, exitCode: 0 };
   }
   const environment = {
-    ...{ HOLDFAST_OPERATION: operation, HOLDFAST_SERVICE: service.name, HOLDFAST_POINT: point.id },
+    HOLDFAST_OPERATION: operation,
+    HOLDFAST_SERVICE: service.name,
+    HOLDFAST_POINT: point.id,
     ...guardsOf(point.id, context),
   };
   const ended = await asCommand(service.name, journalled, context, () => endOf(run, environment, signal));
@@ -139,8 +161,12 @@ async function protectedRun(
   await entry.done();
   await retainPoints(service.name, context);
   return {
-    ...{ ...back, point, validation: judged.validation, commandExit: ended.exitCode },
-    ...{ commandError: ended.error, exitCode },
+    ...back,
+    point,
+    validation: judged.validation,
+    commandExit: ended.exitCode,
+    commandError: ended.error,
+    exitCode,
   };
 }
 

@@ -29,7 +29,14 @@ export async function takeSnapshot(
     const detail: PoolDetail = { pool, subvolumes: [subvolume], folders, snapshot: name };
     const entry = stack.use(await journal.begin({ verb: VERBS.guard, subject: subvolume, detail }));
     const planned: Snapshot = {
-      ...{ pool, name, subvolume, type: 'pre-operation', operation, madeAt: at, outcome: 'pending', sizeBytes: null },
+      pool,
+      name,
+      subvolume,
+      type: 'pre-operation',
+      operation,
+      madeAt: at,
+      outcome: 'pending',
+      sizeBytes: null,
     };
     await refuseNameOfOther(entry.id, pool, name, context);
     await refuseKnown(name, snapshotter.snapshotsPath, context, signal);

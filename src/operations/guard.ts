@@ -59,8 +59,13 @@ export async function guard(
     : await unprotectedRun(request, decision, run, signal);
   const { snapshot, outcome, commandExit, rolledBack, operation } = report;
   await context.catalog.recordRun({
-    ...{ id: context.identifiers.next(startedAt), verb: 'guard', plan: null, services: [], startedAt },
-    ...{ durationMs: elapsed(), outcome: runOutcome(report.exitCode) },
+    id: context.identifiers.next(startedAt),
+    verb: 'guard',
+    plan: null,
+    services: [],
+    startedAt,
+    durationMs: elapsed(),
+    outcome: runOutcome(report.exitCode),
     detail: { subvolume: request.subvolume, operation, snapshot, outcome, commandExit, rolledBack },
   });
   return { ...report, durationMs: elapsed() };
@@ -90,8 +95,15 @@ async function unprotectedRun(
   const [commandExit, interrupted] = [ended?.exitCode ?? null, ended?.interrupted ?? null];
   const end = { outcome: 'unprotected', commandExit, interrupted, inconclusive: false } as const;
   return {
-    ...{ subvolume, operation, decision, snapshot: null, outcome: 'unprotected', commandExit },
-    ...{ ...UNTOUCHED, commandError: ended?.error ?? null, exitCode: guardExitCode(end) },
+    subvolume,
+    operation,
+    decision,
+    snapshot: null,
+    outcome: 'unprotected',
+    commandExit,
+    ...UNTOUCHED,
+    commandError: ended?.error ?? null,
+    exitCode: guardExitCode(end),
   };
 }
 
@@ -121,10 +133,15 @@ async function protectedRun(
     return { ...common, ...UNTOUCHED, outcome: 'pending', commandExit: null, commandError: null, exitCode: 0 };
   }
   const detail: PoolDetail = {
-    ...{ pool: subject.pool, subvolumes: [subvolume], folders: [path], snapshot: snapshot.name },
+    pool: subject.pool,
+    subvolumes: [subvolume],
+    folders: [path],
+    snapshot: snapshot.name,
   };
   const environment = {
-    ...{ HOLDFAST_SNAPSHOT: snapshot.name, HOLDFAST_OPERATION: operation, HOLDFAST_SUBVOLUME: path },
+    HOLDFAST_SNAPSHOT: snapshot.name,
+    HOLDFAST_OPERATION: operation,
+    HOLDFAST_SUBVOLUME: path,
     ...guardsOf(snapshot.name, context),
   };
   const ended = await asCommand(subvolume, detail, context, () => endOf(run, environment, signal));
@@ -142,8 +159,13 @@ async function protectedRun(
   const interrupted = judged.interrupted;
   const end = { outcome: back.outcome, commandExit: ended.exitCode, interrupted, inconclusive: judged.inconclusive };
   return {
-    ...{ ...common, ...back, rolledBack, commandExit: ended.exitCode, commandError: ended.error },
-    ...{ validation: judged.validation, exitCode: guardExitCode(end) },
+    ...common,
+    ...back,
+    rolledBack,
+    commandExit: ended.exitCode,
+    commandError: ended.error,
+    validation: judged.validation,
+    exitCode: guardExitCode(end),
   };
 }
 
@@ -190,8 +212,14 @@ const recordRefused = (
   { catalog, clock, identifiers }: GuardContext,
 ): Promise<void> =>
   catalog.recordRecovery({
-    ...{ id: identifiers.next(startedAt), subject: { kind: 'subvolume', name: subvolume }, restored: name, reason },
-    ...{ startedAt, durationMs: startedAt.until(clock.now()).total('milliseconds'), outcome: 'failed', kept: [] },
+    id: identifiers.next(startedAt),
+    subject: { kind: 'subvolume', name: subvolume },
+    restored: name,
+    reason,
+    startedAt,
+    durationMs: startedAt.until(clock.now()).total('milliseconds'),
+    outcome: 'failed',
+    kept: [],
   });
 
 /** Why a rollback failed, and what to do next where that is known. */

@@ -5,7 +5,9 @@ import type { GuardContext } from './guard-context.ts';
 
 /** Verbs of journal entries by which processes see each other. */
 export const VERBS = {
-  ...{ guard: 'guard', command: 'guarded command', rollback: 'rollback' },
+  guard: 'guard',
+  command: 'guarded command',
+  rollback: 'rollback',
   /** Of a guard that found something bad, until it has taken that back. */
   turn: 'rollback of a guard',
 } as const;

@@ -44,7 +44,9 @@ export async function history(
   const drills = await catalog.runs({ verb: 'drill', limit: ALL });
   const unguarded = await catalog.runs({ verb: UNGUARDED, limit: ALL });
   const facts = recoveries.map(({ subject, durationMs, outcome }) => ({
-    ...{ subject: subject.name, seconds: durationMs / 1000, success: outcome === 'success' },
+    subject: subject.name,
+    seconds: durationMs / 1000,
+    success: outcome === 'success',
   }));
   const passed: readonly DrillFact[] = drills
     .flatMap(drilledPointsOf)
@@ -97,7 +99,13 @@ export async function recordUnguarded(
   if (operation.trim() === '') throw new HoldfastError('Usage', 'An operation needs a name.', 'operation');
   const at = clock.now();
   await catalog.recordRun({
-    ...{ id: identifiers.next(at), verb: UNGUARDED, plan: null, services: [], startedAt: at, durationMs: 0 },
-    ...{ outcome: 'passed', detail: { operation } },
+    id: identifiers.next(at),
+    verb: UNGUARDED,
+    plan: null,
+    services: [],
+    startedAt: at,
+    durationMs: 0,
+    outcome: 'passed',
+    detail: { operation },
   });
 }

@@ -160,7 +160,11 @@ async function exchangeAll(
   const states = [
     ...aside.map(({ path }) => ({ path, host: host.name, until })),
     ...renamed.map(({ source, path, original }) => ({
-      ...{ service: service.name, source, database: path, original, until },
+      service: service.name,
+      source,
+      database: path,
+      original,
+      until,
     })),
   ];
   const recovery = recoveryOf('success', states);

@@ -49,7 +49,11 @@ export function parseInspected(printed: string): readonly SeenContainer[] {
     ),
     labels: Config.Labels ?? {},
     mounts: (Mounts ?? []).map(({ Type, Name: name, Source, Destination, RW }) => ({
-      ...{ type: Type, name, source: Source, target: Destination, writable: RW },
+      type: Type,
+      name,
+      source: Source,
+      target: Destination,
+      writable: RW,
     })),
     ports: new Map(
       Object.entries(NetworkSettings?.Ports ?? {}).flatMap(([port, published]) => {

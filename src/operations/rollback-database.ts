@@ -68,7 +68,9 @@ export async function rollbackDatabase(
   const restored = { point: state.database, selected: null };
   const done = await restoreInPlace(plan, options, restored, context, signal);
   const replaced = plan.databases.map(({ database, present, kept }) => ({
-    ...{ path: database, kept: present ? kept : null, written: null },
+    path: database,
+    kept: present ? kept : null,
+    written: null,
   }));
   await recordReplaced(done.recovery, replaced, context);
   await removeEndedKeptStates(context, signal);

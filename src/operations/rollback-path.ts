@@ -80,8 +80,13 @@ export async function rollbackPath(
   const units = plan.units.map(({ unit }) => unit);
   const until = at.add({ seconds: context.guard.keptStates });
   const recoveryOf = (outcome: Recovery['outcome']): Recovery => ({
-    ...{ id, subject: { kind: 'subvolume', name: subvolume }, restored: snapshot.name, reason: 'manual-recovery' },
-    ...{ startedAt: at, durationMs: Math.round(context.clock.monotonicMs() - fromMs), outcome },
+    id,
+    subject: { kind: 'subvolume', name: subvolume },
+    restored: snapshot.name,
+    reason: 'manual-recovery',
+    startedAt: at,
+    durationMs: Math.round(context.clock.monotonicMs() - fromMs),
+    outcome,
     kept: kept === null ? [] : [{ host: 'local', path: kept, until }],
   });
   await waitForCommands(pool, [subvolume], context, signal);

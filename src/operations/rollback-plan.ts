@@ -147,7 +147,10 @@ async function replacementOf(
     });
   return {
     ...subject,
-    ...{ snapshot, state, kept, keptPath: kept === null ? null : `${snapshotter.path}/${kept}` },
+    snapshot,
+    state,
+    kept,
+    keptPath: kept === null ? null : `${snapshotter.path}/${kept}`,
     provisional: `${PROVISIONAL}rollback-${id}-${count}`,
   };
 }

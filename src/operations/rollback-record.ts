@@ -26,9 +26,13 @@ export const recordReplaced = (
   { catalog, identifiers }: { readonly catalog: Pick<Catalog, 'recordRun'>; readonly identifiers: Identifiers },
 ): Promise<void> =>
   catalog.recordRun({
-    ...{ id: identifiers.next(startedAt), verb: VERB, plan: null, startedAt, durationMs },
-    ...{ services: subject.kind === 'service' ? [subject.name] : [] },
-    ...{ outcome: outcome === 'success' ? 'passed' : 'failed' },
+    id: identifiers.next(startedAt),
+    verb: VERB,
+    plan: null,
+    startedAt,
+    durationMs,
+    services: subject.kind === 'service' ? [subject.name] : [],
+    outcome: outcome === 'success' ? 'passed' : 'failed',
     detail: { recovery: id, replaced } satisfies RollbackDetail,
   });
 

@@ -154,7 +154,12 @@ export async function performServiceRollback(
     .filter((one) => Object.keys(one.images).length > 0);
   const wanted = {
     // a state that failed may not let itself be dumped, and is kept under another name anyway
-    ...{ live: false, withoutSafety: false, dumps: false, reason, images, keptSeconds: context.guard.keptStates },
+    live: false,
+    withoutSafety: false,
+    dumps: false,
+    reason,
+    images,
+    keptSeconds: context.guard.keptStates,
     expected: expected ?? (await expectationOfService(point.service, plan.units, context, signal)),
     ...(startAgain === null ? {} : { startAgain }),
   };
@@ -162,17 +167,27 @@ export async function performServiceRollback(
   const done = await restoreInPlace(plan, wanted, restored, context, signal);
   const { recovery, kept, safetyPoint, warnings, validation, bad } = done;
   const replaced = plan.exchanges.map(({ path, present, kept: aside }) => ({
-    ...{ path, kept: present === null ? null : aside },
+    path,
+    kept: present === null ? null : aside,
     written: written.find((one) => one.path === path)?.totals ?? null,
   }));
   const renamed = plan.databases.map(({ database, present, kept: aside }) => ({
-    ...{ path: database, kept: present ? aside : null, written: null },
+    path: database,
+    kept: present ? aside : null,
+    written: null,
   }));
   await recordReplaced(recovery, [...replaced, ...renamed], context);
   await removeEndedKeptStates(context, signal);
   return {
-    ...{ outcome: recovery.outcome, point: point.id, kept, written, safetyPoint, warnings, validation },
-    ...{ problem: bad?.message ?? null, durationMs: Math.round(context.clock.monotonicMs() - fromMs) },
+    outcome: recovery.outcome,
+    point: point.id,
+    kept,
+    written,
+    safetyPoint,
+    warnings,
+    validation,
+    problem: bad?.message ?? null,
+    durationMs: Math.round(context.clock.monotonicMs() - fromMs),
   };
 }
 

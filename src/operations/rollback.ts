@@ -57,8 +57,13 @@ export async function rollback(
   const until = startedAt.add({ seconds: context.guard.keptStates });
   const recoveryId = context.identifiers.next(startedAt);
   const recoveryOf = (outcome: Recovery['outcome'], kept: readonly KeptState[]): Recovery => ({
-    ...{ id: recoveryId, subject: { kind: 'subvolume', name: plan.subvolume }, startedAt, outcome, kept },
-    ...{ restored: plan.replacements[0]?.snapshot.name ?? '', reason: options.reason },
+    id: recoveryId,
+    subject: { kind: 'subvolume', name: plan.subvolume },
+    startedAt,
+    outcome,
+    kept,
+    restored: plan.replacements[0]?.snapshot.name ?? '',
+    reason: options.reason,
     durationMs: Math.round(context.clock.monotonicMs() - fromMs),
   });
   const kept = plan.replacements.flatMap(({ keptPath }) =>
@@ -71,7 +76,9 @@ export async function rollback(
     const folders = plan.replacements.map(({ state }) => state.path);
     const detail: PoolDetail = { pool, subvolumes, folders, snapshot: plan.replacements[0]?.snapshot.name ?? '' };
     await using journal = await (await context.journal()).begin({
-      ...{ verb: VERBS.rollback, subject: plan.subvolume, detail },
+      verb: VERBS.rollback,
+      subject: plan.subvolume,
+      detail,
     });
     await refuseOtherRollback(journal.id, pool, subvolumes, context);
     const { stopped, remounts } = await exchange(plan, journal, context, signal);
@@ -94,7 +101,11 @@ export async function rollback(
     const recovery = recoveryOf(outcome, kept);
     await context.catalog.recordRecovery(recovery);
     const replaced = plan.replacements.map(({ subvolume, state, snapshot, keptPath }, index) => ({
-      ...{ subvolume, path: state.path, snapshot: snapshot.name, kept: keptPath, written: written[index] ?? null },
+      subvolume,
+      path: state.path,
+      snapshot: snapshot.name,
+      kept: keptPath,
+      written: written[index] ?? null,
       nested: state.nested,
     }));
     const told = replaced.map(({ path, kept, written }) => ({ path, kept, written }));

@@ -43,11 +43,27 @@ function newPoint(
   const id = identifiers.next(now);
   // one for each source will do: retention asks which of them passed
   const items = (services.get(service)?.sources ?? []).map(({ name }) => ({
-    ...{ name, source: name, outcome: 'passed' as const, size: 0 },
+    name,
+    source: name,
+    outcome: 'passed' as const,
+    size: 0,
   }));
   return {
-    ...{ id, service, repository, location: id, plan, origin, items, evidence, evidenceAt: now, totalSize: 0 },
+    id,
+    service,
+    repository,
+    location: id,
+    plan,
+    origin,
+    items,
+    evidence,
+    evidenceAt: now,
+    totalSize: 0,
     timestamp: now.round({ smallestUnit: 'second', roundingMode: 'floor' }),
-    ...{ outcome: 'passed', held: null, foreign: false, type: 'regular', manifest: null },
+    outcome: 'passed',
+    held: null,
+    foreign: false,
+    type: 'regular',
+    manifest: null,
   };
 }

@@ -68,13 +68,20 @@ export async function makeSafetyPoint(
   const sources = [];
   for (const definition of definitions) sources.push(await context.source(service, definition));
   const request = {
-    ...{ service: { ...service, sources: definitions }, sources, plan: null, type: 'safety' as const },
+    service: { ...service, sources: definitions },
+    sources,
+    plan: null,
+    type: 'safety' as const,
     // Other databases of the server stay as they are, and may be large.
     wants: ({ name, databases }: Source, item: string) =>
       whole.has(name) || items.has(item) || databases === null || databases.databaseOf(item) === null,
-    ...{ timezone: Temporal.Now.timeZoneId(), anomaly: false as const, lossAccepted: true, lockWaitMs: 0 },
+    timezone: Temporal.Now.timeZoneId(),
+    anomaly: false as const,
+    lossAccepted: true,
+    lockWaitMs: 0,
     // It is made before anything is stopped: copying may take long.
-    ...{ units: [], onUnitProblem: () => {} },
+    units: [],
+    onUnitProblem: () => {},
   };
   const repositories = await repositoriesFor(request, selected, context);
   const point = await captureInFirst(request, repositories, context, signal).catch((error: unknown) => {

@@ -95,7 +95,9 @@ export async function foundStops(
         .map(({ container }) => context.unit(referenceOf(container))),
     );
   return {
-    ...{ units: await open('stops'), forGood: await open('stops-for-good'), writers },
+    units: await open('stops'),
+    forGood: await open('stops-for-good'),
+    writers,
     unstopped: unstopped.map(removedWhenStopped),
   };
 }

@@ -103,12 +103,19 @@ async function archive(
   const sources = [];
   for (const definition of rest) sources.push(await context.source(service, definition));
   const request = {
-    ...{ service: { ...service, sources: rest }, sources, plan: null, id },
+    service: { ...service, sources: rest },
+    sources,
+    plan: null,
+    id,
     // what lacks the trees must never be taken for a backup of the service
     type: whole ? ('regular' as const) : ('safety' as const),
-    ...{ timezone: Temporal.Now.timeZoneId(), anomaly: whole && anomalyOf(service, null, context) },
-    ...{ lossAccepted: false, lockWaitMs: context.guard.limit * 1000, anotherRepository: false },
-    ...{ units: [], onUnitProblem: () => {} },
+    timezone: Temporal.Now.timeZoneId(),
+    anomaly: whole && anomalyOf(service, null, context),
+    lossAccepted: false,
+    lockWaitMs: context.guard.limit * 1000,
+    anotherRepository: false,
+    units: [],
+    onUnitProblem: () => {},
   };
   const point = await capture(request, repository, context, signal);
   await context.catalog.remember([point]);
@@ -126,7 +133,10 @@ export const namePoint = async (
   context: ServiceContext,
   signal: AbortSignal,
 ): Promise<ServicePoint> => ({
-  ...{ id, service: service.name, operation, repository: repository?.name ?? null },
+  id,
+  service: service.name,
+  operation,
+  repository: repository?.name ?? null,
   trees: await nameCopies(tree, operation, at, context, signal),
   images: await Promise.all(units.map(async (unit) => ({ unit: unit.reference, images: await unit.images(signal) }))),
 });

@@ -90,8 +90,14 @@ export const rowOf = (
   { id, service, operation }: ServicePoint,
   { madeAt, outcome, sizeBytes }: Pick<Snapshot, 'madeAt' | 'outcome' | 'sizeBytes'>,
 ): Snapshot => ({
-  ...{ pool: poolOfService(service), name: id, subvolume: service, type: 'pre-operation', operation },
-  ...{ madeAt, outcome, sizeBytes },
+  pool: poolOfService(service),
+  name: id,
+  subvolume: service,
+  type: 'pre-operation',
+  operation,
+  madeAt,
+  outcome,
+  sizeBytes,
 });
 
 /** Guards whose snapshots may still be there: more than retention lets stand. */

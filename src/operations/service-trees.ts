@@ -160,7 +160,9 @@ export async function heldTrees(
       const provisional = `${PROVISIONAL}rollback-${id.toLowerCase()}-${index}`;
       const present = (await snapshotter.examine(lastName(path), signal)).identity ?? '';
       held.push({
-        ...{ source, path, snapshot: name },
+        source,
+        path,
+        snapshot: name,
         copy: {
           staged: `${snapshotter.path}/${provisional}`,
           step: { kind: 'copy-made', pool, name: provisional, present },
@@ -172,7 +174,9 @@ export async function heldTrees(
     if ((await files.status(copy.file, signal)) === null) throw gone(copy.file);
     const staged = beside(path, `.holdfast-restore-${id.toLowerCase()}`);
     held.push({
-      ...{ source, path, snapshot: lastName(copy.file) },
+      source,
+      path,
+      snapshot: lastName(copy.file),
       copy: {
         staged,
         step: { kind: 'path-made', host: 'local', path: staged },

@@ -53,7 +53,13 @@ export async function createSnapshots(
     const name = snapshotName(subvolume, label ?? 'manual', at, context.zone);
     const stored = await withFreeName(name, (free) => snapshotter.snapshot(subvolume, free, signal));
     const snapshot: Snapshot = {
-      ...{ pool, name: stored.name, subvolume, type: 'manual', operation: null, madeAt: at, outcome: 'success' },
+      pool,
+      name: stored.name,
+      subvolume,
+      type: 'manual',
+      operation: null,
+      madeAt: at,
+      outcome: 'success',
       sizeBytes: stored.exclusiveBytes,
     };
     await context.catalog.recordSnapshot(snapshot);
@@ -116,7 +122,10 @@ async function recordsOfServices(
       if (!('pool' in tree)) continue;
       const { pool, name, path } = tree;
       found.set(`${pool}/${name}`, {
-        ...{ ...record, pool, name, subvolume: lastName(path) },
+        ...record,
+        pool,
+        name,
+        subvolume: lastName(path),
         sizeBytes: null, // the point's is that of its part in the repository
       });
     }
@@ -125,7 +134,10 @@ async function recordsOfServices(
 }
 
 const listedOf = (stored: StoredSnapshot, pool: string, record: Snapshot | undefined): ListedSnapshot => ({
-  ...{ name: stored.name, path: stored.path, kind: stored.kind, pool },
+  name: stored.name,
+  path: stored.path,
+  kind: stored.kind,
+  pool,
   subvolume: record?.subvolume ?? stored.subvolume,
   madeAt: record?.madeAt ?? stored.madeAt,
   type: stored.kind === 'kept-state' ? 'kept-state' : (record?.type ?? 'by-hand'),

@@ -114,7 +114,10 @@ function hurried(
 
 /** How a failed item is told: a manifest has its error, and no room for what to do about it. */
 export const itemFailed = (subject: string, error: unknown): ProgressEvent => ({
-  ...{ type: 'item-finished', subject, outcome: 'failed', detail: messageOf(error) },
+  type: 'item-finished',
+  subject,
+  outcome: 'failed',
+  detail: messageOf(error),
   ...(error instanceof HoldfastError ? { hint: error.hint } : {}),
 });
 

@@ -76,7 +76,10 @@ function verifyEach(
   return recorded(what, context, perform, (report) => ({
     level,
     points: report.points.map(({ point, outcome, ...proof }) => ({
-      ...{ id: point.id, repository: point.repository, outcome, evidence: proof.evidence },
+      id: point.id,
+      repository: point.repository,
+      outcome,
+      evidence: proof.evidence,
       ...provedRecord(point, proof),
     })),
     warnings,

@@ -71,7 +71,10 @@ export async function scratchPlace(
   const cutOff = WITHOUT_NETWORK[root ? 'root' : 'user'];
   const second = !isolated && (await works(cutOff, host, signal)) ? cutOff : [];
   return {
-    ...{ folder, host, isolated, keep },
+    folder,
+    host,
+    isolated,
+    keep,
     name: basename(folder).toLowerCase(),
     mark: (other) => markedHost(other, folder),
     as,

@@ -80,7 +80,8 @@ export async function openSession(
 ): Promise<Session> {
   const said = outbox();
   const options = {
-    ...{ signal, input: said.bytes },
+    signal,
+    input: said.bytes,
     ...(limitMs === undefined ? {} : { limitMs }),
     ...(onStderr === undefined ? {} : { onStderr }),
   };

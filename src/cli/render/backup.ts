@@ -28,7 +28,9 @@ export function backupAsJson({ run, outcome, durationMs, points, failures, stops
 }
 
 const stopAsJson = ({ service, units, downtimeMs, readings }: StopReport): object => ({
-  ...{ service, units, downtimeMs },
+  service,
+  units,
+  downtimeMs,
   readings: readings.map(({ source, snapshot, why }) => ({ source, snapshot, why })),
 });
 

@@ -79,7 +79,8 @@ function pointForPeople({ id, repository, trees, images }: ServicePoint): readon
 }
 
 export const serviceRollbackAsJson = (report: ServiceRollback): object => ({
-  ...{ outcome: report.outcome, point: report.point },
+  outcome: report.outcome,
+  point: report.point,
   kept: report.kept.map(keptAsJson),
   written: report.written,
   safetyPoint: report.safetyPoint,
@@ -102,13 +103,19 @@ export const serviceRollbackForPeople = (report: ServiceRollback): string =>
   ].join('\n');
 
 export const servicePlanAsJson = ({ point, plan, units, images, written }: ServiceRollbackPlan): object => ({
-  ...{ dryRun: true, service: point.service, point: servicePointAsJson(point) },
+  dryRun: true,
+  service: point.service,
+  point: servicePointAsJson(point),
   replaced: [
     ...plan.exchanges.map(({ path, kept, present, choice }) => ({
-      ...{ path, from: choice.name, kept: present === null ? null : kept },
+      path,
+      from: choice.name,
+      kept: present === null ? null : kept,
     })),
     ...plan.databases.map(({ database, kept, present, choice }) => ({
-      ...{ database, from: choice.name, kept: present ? kept : null },
+      database,
+      from: choice.name,
+      kept: present ? kept : null,
     })),
   ],
   written,

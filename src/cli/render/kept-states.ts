@@ -8,7 +8,9 @@ export const keptStateAsJson = ({ state, subject, since }: ListedKeptState): obj
   ...('path' in state
     ? { kind: 'path', name: state.path, host: state.host }
     : { kind: 'database', name: state.database, original: state.original, source: state.source }),
-  ...{ of: subject, since: since.toString(), until: state.until.toString() },
+  of: subject,
+  since: since.toString(),
+  until: state.until.toString(),
 });
 
 /** Empty where nothing is kept. */

@@ -8,7 +8,9 @@ import { timeForPeople } from './point.ts';
 import { printable, table } from './table.ts';
 
 export const keptAsJson = ({ path, original, kind, until }: KeptAside): object => ({
-  ...{ path, original, kind },
+  path,
+  original,
+  kind,
   until: until.toString(),
 });
 

@@ -9,8 +9,13 @@ import { printable } from './table.ts';
 import { validationAsJson, validationForPeople } from './validation.ts';
 
 export const databaseRollbackAsJson = ({ service, original }: KeptDatabase, done: DatabaseRollback): object => ({
-  ...{ outcome: done.recovery.outcome, service, database: original, recovery: recoveryAsJson(done.recovery) },
-  ...{ kept: done.kept.map(keptAsJson), problem: done.bad?.message ?? null, warnings: done.warnings },
+  outcome: done.recovery.outcome,
+  service,
+  database: original,
+  recovery: recoveryAsJson(done.recovery),
+  kept: done.kept.map(keptAsJson),
+  problem: done.bad?.message ?? null,
+  warnings: done.warnings,
   validation: done.validation === null ? null : validationAsJson(done.validation),
 });
 

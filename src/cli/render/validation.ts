@@ -5,7 +5,10 @@ import { printable } from './table.ts';
 export const validationAsJson = ({ outcome, checks }: Validation): object => ({
   outcome,
   checks: checks.map(({ name, outcome: verdict, detail, durationMs }) => ({
-    ...{ name, outcome: verdict, detail, durationMs },
+    name,
+    outcome: verdict,
+    detail,
+    durationMs,
   })),
 });
 

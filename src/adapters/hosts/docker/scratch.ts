@@ -79,7 +79,10 @@ function insideOf(host: Host, place: ScratchPlace): ScratchPlace {
       : { ...command, runAs: `${account.uid}:${account.gid}`, workingFolder: command.workingFolder ?? '/' };
   return {
     ...place,
-    ...{ host, as, server: as, isolated: true },
+    host,
+    as,
+    server: as,
+    isolated: true,
     async account(names, signal) {
       const options = { signal, accept: ANY_CODE, limitMs: LOOK_LIMIT_MS };
       for (const name of names) {

@@ -47,7 +47,8 @@ export function localMountTable(host: Host): MountTable {
       const inner = own.filter(({ point }) => point !== path && isWithin(point, path)).map(({ point }) => point);
       const shown = own.filter((mount) => shows(mount, place) && !isWithin(mount.point, path));
       const answer: Occupancy = {
-        ...{ occupants, inner },
+        occupants,
+        inner,
         own: shown.map((mount) => ownMountOf(mount, place)),
         foreign: await foreignMounts(place, shown, [...processes.keys()], signal),
       };

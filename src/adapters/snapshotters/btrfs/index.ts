@@ -43,7 +43,10 @@ export function btrfsSnapshotter(pool: Pool): Snapshotter {
   }
 
   return {
-    ...{ pool: pool.name, path: pool.path, snapshotsPath: pool.snapshotsPath, kind: 'btrfs' },
+    pool: pool.name,
+    path: pool.path,
+    snapshotsPath: pool.snapshotsPath,
+    kind: 'btrfs',
     capabilities: { instant: true, whole: true, atomic: pool.exchange !== null, generations: true, readOnly: true },
     subvolumes: (signal) => subvolumes(pool, signal),
     examine: (name, signal) => examine(pool, name, signal),

@@ -108,11 +108,15 @@ export function copyingSnapshotter(pool: Pool, { kind, reflink }: Copying): Snap
     const snapshots = inSnapshotsFolder.filter(({ name }) => !isProvisional(name));
     return [
       ...kept.map(({ name, path, bornAt }) => ({
-        ...{ ...byName(pool, name, present, bornAt), path, ...open },
+        ...byName(pool, name, present, bornAt),
+        path,
+        ...open,
         kind: 'kept-state' as const,
       })),
       ...snapshots.map(({ name, path, bornAt }) => ({
-        ...{ ...byName(pool, name, present, bornAt), path, ...open },
+        ...byName(pool, name, present, bornAt),
+        path,
+        ...open,
         kind: 'snapshot' as const,
       })),
     ].toSorted(newestFirst);
@@ -134,9 +138,14 @@ export function copyingSnapshotter(pool: Pool, { kind, reflink }: Copying): Snap
   }
 
   return {
-    ...{ pool: pool.name, path: pool.path, snapshotsPath: pool.snapshotsPath, kind },
+    pool: pool.name,
+    path: pool.path,
+    snapshotsPath: pool.snapshotsPath,
+    kind,
     capabilities: { instant: false, whole: false, atomic: pool.exchange !== null, generations: false, readOnly: false },
-    ...{ subvolumes, examine, list },
+    subvolumes,
+    examine,
+    list,
     holds: (name, signal) => holds(pool, name, signal),
     find: async (name, signal) => (await list(signal)).find((one) => one.name === name) ?? null,
     room: (signal) => roomIn(host, pool.path, signal),

@@ -16,7 +16,11 @@ export const couchdbSchema = z.strictObject({
   couchdb: z
     .strictObject({
       url: urlSetting.exactOptional(),
-      ...{ container, host, port, user, password },
+      container,
+      host,
+      port,
+      user,
+      password,
       scratch: z
         .union([z.literal(true), z.strictObject({ url: urlSetting, user, password })])
         .describe('Where drills make databases of their own, and remove them: another server, or true for this one')

@@ -54,7 +54,9 @@ export function openHttp(server: URL, authorization: string | null, host: Host, 
   const agent = tubes ?? new Agent({ keepAlive: true, maxSockets: 4 });
   const prefix = server.pathname.replace(/\/+$/, '');
   const fixed = {
-    ...{ agent, signal, host: server.hostname.replace(/^\[|\]$/g, '') },
+    agent,
+    signal,
+    host: server.hostname.replace(/^\[|\]$/g, ''),
     ...(server.port === '' ? {} : { port: server.port }),
   };
   const common = {

@@ -110,7 +110,8 @@ export async function shapeOf(database: string, client: Client): Promise<Shape> 
   const limit = await client.ask({ method: 'GET', path: `${pathOf(database)}/_revs_limit` }, [404]);
   return {
     partitioned: props?.partitioned === true,
-    ...{ q: cluster?.q ?? null, n: cluster?.n ?? null },
+    q: cluster?.q ?? null,
+    n: cluster?.n ?? null,
     revsLimit: typeof limit === 'number' ? limit : null,
   };
 }

@@ -46,7 +46,11 @@ async function noteComing({ database, staged, kept }: Names, standing: Standing,
 }
 
 const comingOf = ({ into, kept, replaces, security, aside }: Coming): Coming => ({
-  ...{ into, kept, replaces, security, aside },
+  into,
+  kept,
+  replaces,
+  security,
+  aside,
 });
 
 /** Copies what is there, which nobody but admins reads or writes from here on. */

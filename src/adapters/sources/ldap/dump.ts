@@ -64,7 +64,8 @@ export function explain(error: unknown, subject: string): unknown {
       `${subject}: ${error.subject} was ended by SIGBUS: its disk is full.`,
       subject,
       {
-        ...{ cause: error, hint: MAKE_ROOM },
+        cause: error,
+        hint: MAKE_ROOM,
       },
     );
   if (/MDB_MAP_FULL/.test(said))

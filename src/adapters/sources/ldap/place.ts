@@ -35,12 +35,19 @@ export async function placesOf(
       : besideWhichIsRoom(await outsideOf(path, { name: container, host }, outer, engine, signal), container);
   const outside = { config: await seen(folder), data: data.path === null ? null : await seen(data.path) };
   const builder = {
-    ...{ outer, suffix, config: folder, data: data.path, files },
+    outer,
+    suffix,
+    config: folder,
+    data: data.path,
+    files,
     reached: toolsOf(reached, container),
   };
   const held = outside.data === null ? [] : [outside.data.path];
   const placed = ({ path }: Outside, stored: string, build: ServerFiles['build']): InPlacePath => ({
-    ...{ path, stored, companions: [], exclusive: true },
+    path,
+    stored,
+    companions: [],
+    exclusive: true,
     server: { name: 'OpenLDAP', heldAt: held, build },
   });
   const configuration = placed(outside.config, files.configuration, (dumps, target, aborted) =>

@@ -57,7 +57,11 @@ export async function clientOf(settings: MariadbSettings, reached: Reached, sign
     return (await host.run(command(client, words), { signal, limitMs, input })).stdout;
   };
   return {
-    ...{ host, dump, client, command, explain },
+    host,
+    dump,
+    client,
+    command,
+    explain,
     async lines(sql, signal, limitMs = SQL_LIMIT_MS) {
       try {
         const printed = await ask(args.client(null), sql, limitMs, signal);

@@ -57,7 +57,14 @@ export async function copyVolume(
       });
     }
     const tree: CapturedTree = {
-      ...{ type: 'tree', name: item, source, kind: 'volume', tool, exclude, estimatedBytes: null, fingerprint: null },
+      type: 'tree',
+      name: item,
+      source,
+      kind: 'volume',
+      tool,
+      exclude,
+      estimatedBytes: null,
+      fingerprint: null,
       roots: (naming) => [{ path: volume.Mountpoint, stored: storedName(volume.Name, naming) }],
       tar,
       completed() {

@@ -41,8 +41,12 @@ export interface Reader {
 }
 
 const ownerSchema = z.object({
-  ...{ machine: z.string(), hostname: z.string(), boot: z.string(), pidNamespace: z.string() },
-  ...{ pid: z.int(), startTime: z.string() },
+  machine: z.string(),
+  hostname: z.string(),
+  boot: z.string(),
+  pidNamespace: z.string(),
+  pid: z.int(),
+  startTime: z.string(),
 });
 const readersSchema = z.array(
   z.object({ Id: z.string(), Image: z.string(), Config: z.object({ Labels: z.record(z.string(), z.string()) }) }),

@@ -41,7 +41,8 @@ export function parseContainers(stdout: string): readonly Container[] {
 /** @param member what it is in its group */
 export const imageOf = (container: Container, member: string): Image => ({
   identity: container.Image.startsWith('sha256:') ? container.Image : `sha256:${container.Image}`,
-  ...{ reference: container.Config.Image, member },
+  reference: container.Config.Image,
+  member,
 });
 
 export const nameOf = ({ Name }: Container): string => Name.replace(/^\//, '');
