@@ -5,6 +5,7 @@ import { newestFirst } from '../domain/proof.ts';
 import type { PointSummary, UnreadablePoint } from '../domain/recovery-point.ts';
 import type { Context } from './context.ts';
 import { type Failure, failureOf } from './failure.ts';
+import { isOrphaned } from './orphaned.ts';
 import { refresh } from './refresh.ts';
 
 export interface ListRequest {
@@ -14,9 +15,14 @@ export interface ListRequest {
   readonly repositories: readonly string[];
 }
 
+export interface ListedPoint extends PointSummary {
+  /** The plan that made it is no longer configured. */
+  readonly orphaned: boolean;
+}
+
 export interface ListReport {
   /** Newest first; a point that lies in several repositories once for each. */
-  readonly points: readonly PointSummary[];
+  readonly points: readonly ListedPoint[];
   readonly unreadable: readonly (UnreadablePoint & { readonly repository: string })[];
   /** Repositories that could not be reached. `service` is empty. */
   readonly failures: readonly Failure[];
@@ -27,17 +33,28 @@ export interface ListReport {
  *  is configured nor has a point */
 export async function list(
   { service, repositories }: ListRequest,
-  context: Pick<Context, 'catalog' | 'clock' | 'origin' | 'services' | 'repositoryNames' | 'repository' | 'progress'>,
+  context: Pick<
+    Context,
+    | 'catalog'
+    | 'clock'
+    | 'configuration'
+    | 'origin'
+    | 'plans'
+    | 'progress'
+    | 'repository'
+    | 'repositoryNames'
+    | 'services'
+  >,
   signal: AbortSignal,
 ): Promise<ListReport> {
-  const points: PointSummary[] = [];
+  const points: ListedPoint[] = [];
   const unreadable: (UnreadablePoint & { repository: string })[] = [];
   const failures: Failure[] = [];
   const listed = new Set<string>();
   for (const name of repositories.length > 0 ? repositories : context.repositoryNames) {
     try {
       const found = await refresh(await context.repository(name), service ?? undefined, context, signal);
-      points.push(...found.points);
+      points.push(...found.points.map((point) => ({ ...point, orphaned: isOrphaned(point, context) })));
       unreadable.push(...found.unreadable.map((row) => ({ ...row, repository: name })));
       listed.add(name);
     } catch (error) {

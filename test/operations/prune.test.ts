@@ -246,7 +246,17 @@ describe('a removal', () => {
 
   test('of an orphaned plan asks, and leaves the last proved point', async () => {
     using made = await withPoints(3);
+    const orphaned = async () =>
+      (await list({ service: null, repositories: [] }, made.context, signal)).points.map((point) => point.orphaned);
+    expect(await orphaned()).toEqual([false, false, false]);
     made.plans.clear();
+    expect(await orphaned()).toEqual([true, true, true]);
+    const unconfigured = { ...made.context, configuration: null };
+    expect((await list({ service: null, repositories: [] }, unconfigured, signal)).points).toMatchObject([
+      { orphaned: false },
+      { orphaned: false },
+      { orphaned: false },
+    ]);
     const planned = await plan(made);
     expect(planned.services[0]?.question).toContain('no longer configured');
     await perform(made, planned, true);

@@ -13,6 +13,6 @@ export const showCommand = (face: Face): Command =>
     .action(async (point: string, options: RepositoryChoice) => {
       await using application = await face.open(openedFor(options));
       const report = await show({ what: point, repository: options.repository }, application, face.signal);
-      face.print(showForPeople(report.point));
-      face.printJson({ ...pointAsJson(report.point), manifest: report.point.manifest });
+      face.print(showForPeople(report));
+      face.printJson({ ...pointAsJson(report.point), orphaned: report.orphaned, manifest: report.point.manifest });
     });

@@ -5,7 +5,7 @@ import { pointAsJson, pointsForPeople } from './point.ts';
 import { printable } from './table.ts';
 
 export const listAsJson = ({ points, unreadable, failures }: ListReport): object => ({
-  points: points.map(pointAsJson),
+  points: points.map((point) => ({ ...pointAsJson(point), orphaned: point.orphaned })),
   unreadable: unreadable.map(({ service, repository, location, problem }) => ({
     service,
     repository,

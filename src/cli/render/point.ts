@@ -35,12 +35,16 @@ export function pointAsJson(point: PointSummary): object {
   };
 }
 
-/** What is remarkable about a point: held, foreign, made for safety. */
-export function remarkOf({ held, foreign, type }: PointSummary): string {
+/** A point, and whether its plan is no longer configured, where that was asked. */
+export type Remarkable = PointSummary & { readonly orphaned?: boolean };
+
+/** What is remarkable about a point: held, foreign, made for safety, of a plan that is gone. */
+export function remarkOf({ held, foreign, type, orphaned = false }: Remarkable): string {
   const words = [
     held === null ? '' : `held: ${held.reason}`,
     foreign ? 'foreign' : '',
     type === 'safety' ? 'safety' : '',
+    orphaned ? 'orphaned' : '',
   ];
   return words.filter((word) => word !== '').join(', ');
 }
@@ -49,7 +53,7 @@ export function remarkOf({ held, foreign, type }: PointSummary): string {
 const LONGEST_REMARK = 72;
 const cut = (text: string): string => (text.length <= LONGEST_REMARK ? text : `${text.slice(0, LONGEST_REMARK - 1)}…`);
 
-export function pointsForPeople(points: readonly PointSummary[], now: Temporal.Instant): string {
+export function pointsForPeople(points: readonly Remarkable[], now: Temporal.Instant): string {
   const columns = [
     { title: 'POINT' },
     { title: 'SERVICE' },

@@ -2,8 +2,8 @@ import { counted } from '../../domain/counted.ts';
 import { formatDuration } from '../../domain/duration.ts';
 import type { Facts } from '../../domain/facts.ts';
 import type { Item } from '../../domain/manifest.ts';
-import type { RecoveryPoint } from '../../domain/recovery-point.ts';
 import { formatBytes } from '../../domain/size.ts';
+import type { ShowReport } from '../../operations/show.ts';
 import { coloured, strong } from './colour.ts';
 import { remarkOf, timeForPeople } from './point.ts';
 import { printable, table } from './table.ts';
@@ -45,9 +45,9 @@ const itemRow = (item: Item): string[] => [
 ];
 
 /** Everything a person asks of one point; a foreign archive has no manifest and shows what its name and size say. */
-export function showForPeople(point: RecoveryPoint): string {
+export function showForPeople({ point, orphaned }: ShowReport): string {
   const { manifest } = point;
-  const remark = remarkOf(point);
+  const remark = remarkOf({ ...point, orphaned });
   const lines = [
     `${strong(point.id)}  ${printable(point.service)} in ${printable(point.repository)} (${printable(point.location)})`,
     `made      ${timeForPeople(point.timestamp)}${manifest ? ` on ${printable(manifest.host)}, took ${formatDuration(manifest.durationMs / 1000)}` : ''}`,
