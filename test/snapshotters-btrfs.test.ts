@@ -8,7 +8,7 @@ import { btrfsPool, hasBtrfs } from './services/btrfs.ts';
 import { loopDisk, run } from './services/loop-disk.ts';
 import { filesIn, openAt } from './services/snapshotter-fixture.ts';
 
-const signal = AbortSignal.timeout(120_000);
+const signal = AbortSignal.timeout(600_000);
 const KEPT = 'media.recovery-backup-20260501-020000';
 
 const failure = async (promise: Promise<unknown>): Promise<HoldfastError> => {

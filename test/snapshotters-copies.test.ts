@@ -7,7 +7,7 @@ import { openSnapshotter } from '../src/snapshotters.ts';
 import { canMount, run, temporaryDisk } from './services/loop-disk.ts';
 import { aPool, openAt } from './services/snapshotter-fixture.ts';
 
-const signal = AbortSignal.timeout(60_000);
+const signal = AbortSignal.timeout(600_000);
 
 /** This machine, with a `cp` that copies some and then waits until it is ended. */
 function hostWithSlowCopies(begun: () => void): Host {

@@ -18,7 +18,7 @@ import { btrfsPool, hasBtrfs } from './services/btrfs.ts';
 import { canMount, run, temporaryDisk } from './services/loop-disk.ts';
 import { openAt } from './services/snapshotter-fixture.ts';
 
-const signal = AbortSignal.timeout(120_000);
+const signal = AbortSignal.timeout(600_000);
 
 async function changes(snapshotter: Snapshotter, from: string, to: string | null): Promise<Record<string, string>> {
   const found: Record<string, string> = {};

@@ -14,7 +14,7 @@ export interface SnapshotterFixture extends AsyncDisposable {
   files(name: string): Promise<Readonly<Record<string, string>> | null>;
 }
 
-const signal = AbortSignal.timeout(120_000);
+const signal = AbortSignal.timeout(600_000);
 const SNAPSHOT = 'media-pre-deploy-20260501-020000';
 const KEPT = 'media.recovery-backup-20260502-030000';
 

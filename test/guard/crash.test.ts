@@ -122,7 +122,8 @@ async function look({ verb, way }: Tried, prepared: Prepared, disk: BtrfsPool): 
     // whatever is there was recorded, and the command was only started behind a snapshot
     expect(snapshots.map(({ name }) => name)).toEqual(readdirSync(join(disk.path, 'snapshots')));
     const expected = back ? 'rolled_back' : 'pending';
-    expect(snapshots.map(({ outcome }) => outcome)).toEqual(snapshots.map(() => expected));
+    const outcomes = snapshots.map(({ outcome }) => outcome);
+    expect(outcomes, JSON.stringify(recoveries)).toEqual(outcomes.map(() => expected));
     for (const advice of told) expect(advice).toMatch(adviceFor(snapshots[0] ?? null));
     if (snapshots.length > 0 && !back) expect(told).toHaveLength(1);
     if (file('media') === 'now') expect(snapshots).toHaveLength(1);

@@ -22,7 +22,7 @@ import { memoryContainers } from '../fakes/containers.ts';
 import { type MemorySnapshotter, memorySnapshotter } from '../fakes/snapshotter.ts';
 import { type MemoryUnit, memoryUnit, openFrom } from '../fakes/unit.ts';
 
-export const signal = AbortSignal.timeout(60_000);
+export const signal = AbortSignal.timeout(600_000);
 
 /** Mounts and processes as a test says they are, by path. */
 export interface MemoryMounts extends MountTable {

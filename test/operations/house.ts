@@ -23,7 +23,7 @@ import { type MemoryUnit, openFrom } from '../fakes/unit.ts';
 import { type TestSource, testSource } from './source.ts';
 import { portsOf } from './step-ports.ts';
 
-export const signal = AbortSignal.timeout(50_000);
+export const signal = AbortSignal.timeout(600_000);
 
 /** Services with sources in memory, repositories in memory, the real journal and the real host. */
 export interface House extends Disposable {

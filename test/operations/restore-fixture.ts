@@ -71,7 +71,7 @@ type Faults = {
 };
 
 /** Ends with the file's tests, however busy the machine is. */
-export const signal = AbortSignal.timeout(240_000);
+export const signal = AbortSignal.timeout(600_000);
 
 export async function fixture(folder = realpathSync(mkdtempSync(join(tmpdir(), 'restore-')))): Promise<Fixture> {
   const events: ProgressEvent[] = [];

@@ -21,7 +21,7 @@ import { redisUnit } from './server-unit.ts';
 const execute = promisify(execFile);
 const child = join(import.meta.dirname, 'server-exchange-crash.child.ts');
 const env = { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), 'holdfast-e2e-compiled') };
-const never = AbortSignal.timeout(240_000);
+const never = AbortSignal.timeout(600_000);
 type Killed = Error & { readonly signal: string | null; readonly stderr: string };
 
 /** Kills a restore at each write of its journal, in turn before and after it: what is left after one and before the next

@@ -9,7 +9,7 @@ import { type MemoryUnit, memoryUnit, openFrom } from '../fakes/unit.ts';
 import { available } from '../services/available.ts';
 import { freePort, type RedisServer, redisServer } from '../services/redis.ts';
 
-const never = AbortSignal.timeout(60_000);
+const never = AbortSignal.timeout(600_000);
 
 describe.runIf(available('redis-server'))('the unit that a server runs as', () => {
   let server: RedisServer;

@@ -12,7 +12,7 @@ import type { Host } from '../../src/ports/host.ts';
 import type { CaptureContext, Captured, CapturedTree, TreeNaming } from '../../src/ports/source.ts';
 import { ABSOLUTE, changing, contextIn, listing, output, temporaryFolder, told, writeBytes } from './support.ts';
 
-const signal = AbortSignal.timeout(300_000);
+const signal = AbortSignal.timeout(600_000);
 
 /** Captures a tree, `use`s it before it is read, and unpacks it by tar. */
 async function captureTo(
