@@ -11,7 +11,7 @@ import {
   saysNoContainer,
 } from '../../../process/container-engine.ts';
 import * as args from './args.ts';
-import { type Container, healthOf, nameOf, parseContainers, stateOf } from './parse.ts';
+import { type Container, healthOf, nameOf, parseContainers, startedShortlyBefore, stateOf } from './parse.ts';
 
 /** How long a container may take to end before it is killed, where it says nothing itself. The engine's own 10 s are
  *  little for a database. */
@@ -90,8 +90,9 @@ export function containerEngine(subject: string, host: Host, environment: Engine
     const [found] = await inspect([known], signal);
     return found?.State.Status === 'exited' && found.State.ExitCode !== 0 ? found : null;
   }
-  /** Whether what the container needs in its project was still starting, and is not any more. */
-  async function waitForNeeds({ Config }: Container, signal: AbortSignal): Promise<boolean> {
+  /** Whether what the container needs in its project may still have been starting when it ended, and is not any more. */
+  async function waitForNeeds(fallen: Container, signal: AbortSignal): Promise<boolean> {
+    const { Config } = fallen;
     const needs = neededBy(Config.Labels ?? {});
     const project = Config.Labels?.[PROJECT_LABEL];
     if (project === undefined || needs === null || needs.size === 0) return false;
@@ -99,7 +100,9 @@ export function containerEngine(subject: string, host: Host, environment: Engine
     for (let looks = 0; ; looks++) {
       const members = await ofProject(project, signal);
       const needed = members.filter((one) => needs.has(one.Config.Labels?.[SERVICE_LABEL] ?? ''));
-      if (!needed.some((one) => healthOf(one, null) === 'starting')) return looks > 0;
+      // One that was starting then may be healthy by now.
+      if (!needed.some((one) => healthOf(one, null) === 'starting'))
+        return looks > 0 || needed.some((one) => startedShortlyBefore(one, fallen, NEEDS_LIMIT_MS));
       if (performance.now() > deadline) return false;
       await sleep(LOOK_AGAIN_MS, undefined, { signal });
     }

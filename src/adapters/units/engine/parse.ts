@@ -77,6 +77,12 @@ export function downMsOf(containers: readonly Container[]): number | null {
   return known.length === down.length && known.length > 0 ? Math.min(...(known as number[])) : null;
 }
 
+/** Whether one was started when the other ended, or not long before. In milliseconds. */
+export function startedShortlyBefore(one: Container, ended: Container, withinMs: number): boolean {
+  const [started, end] = [momentOf(one.State.StartedAt), momentOf(ended.State.FinishedAt)];
+  return started !== null && end !== null && started > end - withinMs;
+}
+
 /** RFC 3339, in nanoseconds; the year 1 stands for never. In milliseconds since 1970. */
 function momentOf(text: string): number | null {
   try {
