@@ -93,6 +93,8 @@ interface UnitStarted {
   readonly kind: 'unit-started';
   readonly unit: UnitReference;
   readonly members: readonly string[];
+  /** ISO 8601: see Unit.start. */
+  readonly madeAfter?: string;
 }
 
 /** A mount of this machine was taken from a subvolume. Taken back or performed, it shows the folder at `path`, whatever
@@ -237,7 +239,10 @@ async function startAgain(
 /** Does a step, or sees that it was done already. */
 export async function perform(step: ForwardStep, ports: StepPorts, signal: AbortSignal): Promise<void> {
   if (step.kind === 'recovery-recorded') return ports.recordRecovery(recoveryOf(step.recovery));
-  if (step.kind === 'unit-started') return (await ports.unit(step.unit)).start(step.members, signal);
+  if (step.kind === 'unit-started') {
+    const madeAfter = step.madeAfter === undefined ? undefined : Temporal.Instant.from(step.madeAfter);
+    return (await ports.unit(step.unit)).start(step.members, signal, madeAfter);
+  }
   if (step.kind === 'images-taken') return takeImages(step, ports.unit, signal);
   if (step.kind === 'remounted') return ports.mounts.show(step, signal);
   if (step.kind === 'snapshot-made') return recordSnapshotMade(step, ports, signal);

@@ -23,6 +23,17 @@ export function remaining(
   ];
 }
 
+/** A Compose project whose file was taken back is made by it again, as far as it was made since: else the containers of
+ *  the change that failed would run on the old data. */
+export const asDeclaredThen = (plan: RollbackPlan, units: readonly Stopped[]): readonly Stopped[] =>
+  units.map((one) => {
+    const { reference } = one.unit;
+    const within = ({ state }: Replacement): boolean =>
+      reference.kind === 'compose' && reference.file.startsWith(`${state.path}/`);
+    const replaced = plan.replacements.find(within);
+    return replaced === undefined ? one : { ...one, madeAfter: replaced.snapshot.madeAt };
+  });
+
 function afterSwap({ pool, subvolume, provisional, kept, state, snapshotter }: Replacement): readonly ForwardStep[] {
   if (kept === null) return [];
   const { atomic } = snapshotter.capabilities;
@@ -58,10 +69,10 @@ export async function goForward(
       );
     }
   }
-  for (const { unit, members } of units) {
+  for (const { unit, members, madeAfter } of units) {
     context.progress({ type: 'step', subject: unit.name, text: 'starting' });
     try {
-      await unit.start(members, own);
+      await unit.start(members, own, madeAfter);
     } catch (error) {
       const missing = error instanceof HoldfastError && error.code === 'UnitMissing';
       const byHand = missing ? 'make it again, and start it' : startCommand(unit);
@@ -84,6 +95,6 @@ export async function downAgain(units: readonly Stopped[], signal: AbortSignal):
 
 function startCommand({ reference }: Unit): string {
   if (reference.kind === 'container') return `docker start ${reference.container}`;
-  if (reference.kind === 'compose') return `docker compose --file ${reference.file} start`;
+  if (reference.kind === 'compose') return `docker compose --file ${reference.file} up --detach`;
   return systemctlCommand('start', reference);
 }

@@ -4,7 +4,7 @@ import { type GuardContext, settleSettings } from './guard-context.ts';
 import { type PoolDetail, refuseOtherRollback, VERBS, waitForCommands } from './guards.ts';
 import { exchange } from './rollback-exchange.ts';
 import { type Expectation, expectationOf, nestedGone, stillOnOldData } from './rollback-expectation.ts';
-import { downAgain, goForward, remaining } from './rollback-forward.ts';
+import { asDeclaredThen, downAgain, goForward, remaining } from './rollback-forward.ts';
 import type { Replacement, RollbackPlan } from './rollback-plan.ts';
 import { recordReplaced } from './rollback-record.ts';
 import { writtenInKept } from './rollback-written.ts';
@@ -82,7 +82,7 @@ export async function rollback(
     });
     await refuseOtherRollback(journal.id, pool, subvolumes, context);
     const { stopped, remounts } = await exchange(plan, journal, context, signal);
-    const again = options.startAgain ?? stopped;
+    const again = asDeclaredThen(plan, options.startAgain ?? stopped);
     await journal.forwardOnly(remaining(plan, again, remounts, recoveryOf('success', kept)));
     exchanged = true;
     const problems = await goForward(plan, again, remounts, context);

@@ -9,6 +9,8 @@ import type { Context } from './context.ts';
 export interface Stopped {
   readonly unit: Unit;
   readonly members: readonly string[];
+  /** As {@link Unit.start} takes it. */
+  readonly madeAfter?: Temporal.Instant;
 }
 
 /** A unit, and whether something of it runs now. */
@@ -85,7 +87,10 @@ export async function runningOf(units: readonly Unit[], signal: AbortSignal): Pr
 
 /** What is still to be done after the point of no return, in the declared order. */
 export const startsOf = (stopped: readonly Stopped[]): readonly ForwardStep[] =>
-  stopped.map(({ unit, members }) => ({ kind: 'unit-started', unit: unit.reference, members }));
+  stopped.map(({ unit, members, madeAfter }) => ({
+    ...{ kind: 'unit-started', unit: unit.reference, members },
+    ...(madeAfter === undefined ? {} : { madeAfter: madeAfter.toString() }),
+  }));
 
 /** Starts what ran, in the declared order. One that does not start keeps no other down.
  *  @returns why, of each that did not start

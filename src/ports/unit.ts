@@ -42,8 +42,11 @@ export interface Unit {
   /** @param spared members, of those that `running` tells, which go on; none when left out */
   stop(signal: AbortSignal, spared?: ReadonlySet<string>): Promise<void>;
   /** Starts these members, which `running` told; all of the unit when null, none when empty. Does not wait until it is
-   *  healthy. @throws UnitFailed when it ends at once */
-  start(members: readonly string[] | null, signal: AbortSignal): Promise<void>;
+   *  healthy.
+   *  @param madeAfter members of a group that were made after this moment, and that what declares the group describes
+   *  otherwise now, are made anew of it before they start; left out: all stay as they are
+   *  @throws UnitFailed when it ends at once, or when one could not be made anew, which is then started as it is */
+  start(members: readonly string[] | null, signal: AbortSignal, madeAfter?: Temporal.Instant): Promise<void>;
   /** For how long these members were down before they were last started, by the clock that also started them: the
    *  shortest, in milliseconds. From the end of a stop to the beginning of a start it is no less than these are apart,
    *  unless somebody started one in between. Null where it is not known, always where `tellsDowntime` is false. */

@@ -67,11 +67,12 @@ export function memoryUnit(options: MemoryUnitOptions = {}): MemoryUnit {
       calls.push(spared.size === 0 ? `stop ${name}` : `stop ${name} but ${[...spared].join(',')}`);
       for (const member of own.keys()) if (!spared.has(member)) own.set(member, false);
     },
-    async start(wanted, signal) {
+    async start(wanted, signal, madeAfter) {
       await asked('start', signal);
       const unknown = wanted?.find((member) => !own.has(member));
       if (unknown !== undefined) throw new HoldfastError('UnitMissing', `${name} has no ${unknown}.`, name);
-      calls.push(wanted === null ? `start ${name}` : `start ${name}: ${wanted.join(',')}`);
+      const since = madeAfter === undefined ? '' : `, made after ${madeAfter}`;
+      calls.push(wanted === null ? `start ${name}` : `start ${name}: ${wanted.join(',')}${since}`);
       for (const member of wanted ?? own.keys()) own.set(member, true);
     },
     async health(signal) {

@@ -5,6 +5,7 @@ import type { Json, Running } from '../e2e/holdfast.ts';
 import { available } from '../services/available.ts';
 import { type BtrfsPool, btrfsPool, hasBtrfs } from '../services/btrfs.ts';
 import {
+  composeFile,
   type DockerEngine,
   dockerAvailable,
   dockerEngine,
@@ -231,6 +232,38 @@ describe.runIf(hasBtrfs() && dockerAvailable())('a deployment of a container', (
     expect([await names(), version('shop')]).toEqual([['beside_db_1', 'beside_web_1'], 'good 1']);
     expect(await docker('exec', 'beside_web_1', 'cat', '/data/version')).toBe('good 1');
   });
+
+  compose(
+    'of a Compose project whose file lies with the data runs as before after whatever was done to it',
+    { timeout: 180_000 },
+    async () => {
+      const file = join(pool.path, 'wiki', 'compose.yaml');
+      const made = on('wiki', `{ units: [{ compose: ${file} }] }`);
+      const text = (script: string): string =>
+        `version: "3"\nservices:\n  web:\n    image: busybox\n    network_mode: none\n    volumes: ['${pool.path}/wiki:/data']\n    command: [sh, -c, '${script}']\n`;
+      made.write('version', 'good 1\n');
+      made.write('compose.yaml', text(APP));
+      await composeFile(engine, file, 'up', '--detach');
+      remove('wiki_web_1');
+      const asBefore = async (): Promise<void> => {
+        expect([await seenBy('wiki_web_1'), readFileSync(file, 'utf8')]).toEqual(['good 1', text(APP)]);
+        expect(await docker('inspect', '--format', '{{index .Config.Cmd 2}}', 'wiki_web_1')).toBe(APP);
+      };
+      const bad = made.machine.write('bad.yaml', text('exit 3'));
+      const up = change('wiki', 'bad', `cp ${bad} ${file}; docker-compose --file ${file} up --detach`);
+      expect(guarded(made, 2, 'wiki', up, '--auto-rollback')).toMatchObject({ outcome: 'rolled_back', commandExit: 0 });
+      await asBefore();
+      const id = await docker('inspect', '--format', '{{.Id}}', 'wiki_web_1');
+      const gone = `rm -r ${join(pool.path, 'wiki')}/*; exit 1`;
+      expect(guarded(made, 2, 'wiki', gone, '--auto-rollback')).toMatchObject({ outcome: 'rolled_back' });
+      await asBefore();
+      const broken = `echo 'services: [' > ${file}; exit 1`;
+      expect(guarded(made, 2, 'wiki', broken, '--auto-rollback')).toMatchObject({ outcome: 'rolled_back' });
+      await asBefore();
+      // what the command did not make is not made anew
+      expect(await docker('inspect', '--format', '{{.Id}}', 'wiki_web_1')).toBe(id);
+    },
+  );
 
   test('is not started while a container that no unit owns has the data mounted: 4, by name; nor is a rollback: 1', async () => {
     const made = await deployed('shared', { units: '' });

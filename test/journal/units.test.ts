@@ -116,11 +116,17 @@ test('after the point of no return the units that were not started yet are start
     await entry.step({ kind: 'unit-stopped', unit: reference('web'), members: ['one'] }, () =>
       unitOf('web').stop(never),
     );
-    await entry.forwardOnly([{ kind: 'unit-started', unit: reference('web'), members: ['one'] }]);
+    await entry.forwardOnly([
+      { kind: 'unit-started', unit: reference('database'), members: ['one'] },
+      { kind: 'unit-started', unit: reference('web'), members: ['one'], madeAfter: '2026-11-21T14:30:00.5Z' },
+    ]);
   }
   using next = journal();
   expect(await next.repair({ force: false }, never)).toMatchObject([{ outcome: 'finished' }]);
-  expect(calls).toEqual(['stop container web', 'start container web: one']);
+  expect(calls).toEqual([
+    ...['stop container web', 'start container database: one'],
+    'start container web: one, made after 2026-11-21T14:30:00.5Z',
+  ]);
 });
 
 test('a unit that was started is stopped before what is beneath it is taken back', async () => {

@@ -8,7 +8,7 @@ import type { EngineEnvironment } from '../../../process/container-engine.ts';
 import { keptName } from '../engine/args.ts';
 import { containerEngine } from '../engine/engine.ts';
 import { giveNameBack, keepAll, releaseAll } from '../engine/images.ts';
-import { type Container, downMsOf, imageOf, nameOf, runs, stateOf } from '../engine/parse.ts';
+import { type Container, downMsOf, imageOf, momentOf, nameOf, runs, stateOf } from '../engine/parse.ts';
 import { madeOf, ofFile } from './made-of.ts';
 import { imagesIn, parseNeeds } from './order.ts';
 import { composeProject, type Project } from './project.ts';
@@ -64,6 +64,28 @@ export function composeUnit(reference: Reference, host: Host, environment: Engin
     if (containers.length > 1 && !containers.every(knows)) said = await saidIn(project, signal);
     return inOrder(containers, serviceOf, new Map([...said, ...told]));
   }
+  /** @returns why something stayed as it is, as without its image: it is started all the same */
+  async function makeAsDeclared(
+    members: readonly string[],
+    madeAfter: Temporal.Instant,
+    signal: AbortSignal,
+  ): Promise<HoldfastError | null> {
+    const later = (await inspectWithoutFile(signal)).filter(
+      (container) =>
+        members.includes(nameOf(container)) && (momentOf(container.Created) ?? 0) > madeAfter.epochMilliseconds,
+    );
+    if (later.length === 0) return null;
+    try {
+      const declared = parseNeeds(await project.config(signal));
+      const services = new Set(later.map(serviceOf)).intersection(new Set(declared.keys()));
+      await project.makeAsDeclared([...services], signal);
+      return null;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof HoldfastError) return error;
+      throw error;
+    }
+  }
   return {
     name,
     reference,
@@ -77,8 +99,9 @@ export function composeUnit(reference: Reference, host: Host, environment: Engin
       );
       for (const container of (await ordered(running, signal)).toReversed()) await engine.stop(container, signal);
     },
-    async start(members, signal) {
+    async start(members, signal, madeAfter) {
       if (members === null) return project.up(signal);
+      const notMade = madeAfter === undefined ? null : await makeAsDeclared(members, madeAfter, signal);
       const there = new Set((await inspectWithoutFile(signal)).map(nameOf));
       const gone = members.filter((member) => !there.has(member));
       if (gone.length > 0) await project.makeMissing(signal); // `compose down` removed them
@@ -88,6 +111,7 @@ export function composeUnit(reference: Reference, host: Host, environment: Engin
       const names = members.map((member) => (there.has(member) ? member : (anew.get(spelled(member)) ?? member)));
       for (const container of await ordered(await engine.inspect(names, signal), signal))
         await engine.start(nameOf(container), signal);
+      if (notMade !== null) throw notMade;
     },
     async health(signal) {
       const healths = (await inspect(signal)).filter(runs).map((container) => engine.health(container));

@@ -23,6 +23,9 @@ export interface Project {
   up(signal: AbortSignal): Promise<void>;
   /** Makes what is missing and starts nothing; what is there is not made anew. @throws UnitFailed */
   makeMissing(signal: AbortSignal): Promise<void>;
+  /** Makes the containers of these services anew that the file describes otherwise now, and starts nothing.
+   *  @throws UnitFailed */
+  makeAsDeclared(services: readonly string[], signal: AbortSignal): Promise<void>;
   /** Makes the containers of these services anew, of these images where one is named, and does not start them.
    *  @throws UnitFailed */
   makeAnew(services: readonly string[], images: ReadonlyMap<string, string>, signal: AbortSignal): Promise<void>;
@@ -65,6 +68,19 @@ export function composeProject(name: string, file: string, host: Host, environme
       hint: `See what Compose says of it: docker compose --file ${file} config`,
     });
   }
+  async function makeServices(
+    [first, ...others]: readonly string[],
+    options: readonly string[],
+    signal: AbortSignal,
+    more: readonly string[] = [],
+  ): Promise<void> {
+    if (first === undefined) return;
+    const words = ['up', '--no-start', '--no-deps', '--no-build', ...options, first, ...others];
+    const { exitCode, stderrTail } = await compose(words, signal, { limitMs: LIMIT_MS, more });
+    if (exitCode === 0) return;
+    const what = [first, ...others].join(', ');
+    throw new HoldfastError('UnitFailed', `${name}: ${what} could not be made anew: ${stderrTail.trim()}`, name);
+  }
   async function make(what: string, options: readonly string[], signal: AbortSignal): Promise<void> {
     const words = ['up', ...options, '--no-recreate', '--no-build'];
     const { exitCode, stderrTail } = await compose(words, signal, { limitMs: LIMIT_MS });
@@ -83,15 +99,10 @@ export function composeProject(name: string, file: string, host: Host, environme
     config: (signal) => look(['config'], signal),
     up: (signal) => make('started', ['--detach'], signal),
     makeMissing: (signal) => make('made', ['--no-start'], signal),
+    makeAsDeclared: (services, signal) => makeServices(services, [], signal),
     async makeAnew(services, images, signal) {
-      if (services.length === 0) return;
-      const words = ['up', '--no-start', '--no-deps', '--no-build', '--force-recreate', ...services];
       await using override = images.size === 0 ? null : await writeOverride(images, signal);
-      const more = override === null ? [] : [override.path];
-      const { exitCode, stderrTail } = await compose(words, signal, { limitMs: LIMIT_MS, more });
-      if (exitCode === 0) return;
-      const what = services.join(', ');
-      throw new HoldfastError('UnitFailed', `${name}: ${what} could not be made anew: ${stderrTail.trim()}`, name);
+      await makeServices(services, ['--force-recreate'], signal, override === null ? [] : [override.path]);
     },
   };
 

@@ -9,6 +9,7 @@ const containerSchema = z.object({
   Name: z.string(),
   /** `sha256:…` */
   Image: z.string(),
+  Created: z.string().default(''),
   RestartCount: z.int().default(0),
   State: z.object({
     Status: z.string(),
@@ -84,7 +85,7 @@ export function startedShortlyBefore(one: Container, ended: Container, withinMs:
 }
 
 /** RFC 3339, in nanoseconds; the year 1 stands for never. In milliseconds since 1970. */
-function momentOf(text: string): number | null {
+export function momentOf(text: string): number | null {
   try {
     const nanoseconds = Temporal.Instant.from(text).epochNanoseconds;
     return nanoseconds <= 0n ? null : Number(nanoseconds / 1000n) / 1000;
