@@ -139,11 +139,16 @@ export async function loadConfiguration(place: Place): Promise<Loaded> {
 export function loadTexts(texts: readonly ConfigurationText[], faults: readonly Diagnostic[]): Loaded {
   const { files, diagnostics, loaded } = checkTexts(texts, faults);
   if (loaded) return loaded;
+  throw invalid(files, diagnostics);
+}
+
+/** What is wrong, as one error with every place. */
+export function invalid(files: readonly string[], diagnostics: readonly Diagnostic[]): HoldfastError {
   const errors = diagnostics.filter(({ severity }) => severity === 'error');
   const more = errors.length > LISTED ? [`and ${errors.length - LISTED} more`] : [];
   const lines = [...errors.slice(0, LISTED).map(printDiagnostic), ...more];
   const subject = files[0] ?? errors[0]?.file ?? '';
-  throw new HoldfastError(
+  return new HoldfastError(
     'ConfigurationInvalid',
     lines.length === 1 ? (lines[0] ?? '') : `The configuration has errors:\n${lines.join('\n')}`,
     subject,

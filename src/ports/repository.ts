@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../domain/errors.ts';
 import type { Manifest } from '../domain/manifest.ts';
 import type { Evidence, Hold, PointReference, RecoveryPoint, UnreadablePoint } from '../domain/recovery-point.ts';
 import type { Bytes } from './bytes.ts';
@@ -96,6 +97,8 @@ export interface TreeEntry {
 export interface Problem {
   readonly subject: string;
   readonly detail: string;
+  /** Where an error said it. */
+  readonly code?: ErrorCode;
 }
 
 export type LockMode = 'shared' | 'exclusive';

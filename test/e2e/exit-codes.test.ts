@@ -77,7 +77,10 @@ describe('what the configuration does not have', () => {
     expect(message).toContain(`${machine.configuration}:3:1`);
     expect(message).toContain('repositories');
     const checked = machine.json(78, 'config', 'check');
-    expect(checked).toMatchObject({ outcome: 'failed', diagnostics: [{ severity: 'error', line: 3, column: 1 }] });
+    expect(checked).toMatchObject({
+      ...{ outcome: 'failed', diagnostics: [{ severity: 'error', line: 3, column: 1 }] },
+      error: { code: 'ConfigurationInvalid', exitCode: 78, message },
+    });
   });
 
   test.runIf(available('sqlite3'))('is 1 for a point, service, plan or item, and 10 for a repository', () => {
@@ -246,6 +249,9 @@ services: { files: { sources: { data: { files: [./data] } } } }
     });
     expect(readdirSync(machine.folder)).not.toContain('to');
     expect(machine.json(5, 'verify', '--repository', 'age')).toMatchObject({ outcome: 'inconclusive' });
+    expect(machine.json(12, 'repository', 'check', 'age')).toMatchObject({ outcome: 'failed' });
+    tool('chmod', '644', machine.path('age/.holdfast-repository.json'));
+    expect(machine.json(1, 'repository', 'check', 'age').problems).toHaveLength(2);
     const known = ['--repository', machine.path('age'), '--identity', machine.path('good.key')];
     const alone = {
       environment: { HOLDFAST_CONFIG: machine.path('none.yaml'), STATE_DIRECTORY: machine.path('fresh') },
@@ -276,7 +282,7 @@ services: { files: { sources: { data: { files: [./data] } } } }
     machine.passes('verify', '--identity', key);
     machine.passes('restore', 'files', '--to', machine.path('to'), '--identity', key);
     expect(readFileSync(`${machine.path('to')}${machine.path('data/soup.txt')}`, 'utf8')).toBe('soup\n');
-    expect(machine.json(1, 'repository', 'check', 'age').problems).toMatchObject([{ subject: 'key' }]);
+    expect(machine.json(12, 'repository', 'check', 'age').problems).toMatchObject([{ subject: 'key' }]);
     machine.passes('repository', 'check', 'age', '--identity', key);
   });
 

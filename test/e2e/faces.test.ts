@@ -39,7 +39,7 @@ test('the help names every verb and marks those that are not built; help of a ve
     expect(help).toContain(` ${verb} `);
   for (const verb of ['health', 'serve', 'schedule', 'host'])
     expect(help).toMatch(new RegExp(` ${verb} [^()]*\\(not built yet\\)`));
-  for (const verb of ['backup', 'restore', 'prune'])
+  for (const verb of ['backup', 'restore', 'prune', 'config', 'repository', 'snapshot', 'catalog'])
     expect(machine.passes(verb, '--help')).toMatch(new RegExp(`Examples:\\n {2}holdfast ${verb}`));
 });
 

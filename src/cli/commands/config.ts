@@ -1,7 +1,7 @@
 import { homedir } from 'node:os';
 import { Command } from 'commander';
 import { printDiagnostic } from '../../config/diagnostic.ts';
-import { checkConfiguration, loadConfiguration } from '../../config/load.ts';
+import { checkConfiguration, invalid, loadConfiguration } from '../../config/load.ts';
 import type { Place } from '../../config/locate.ts';
 import { maskedConfiguration, printConfiguration } from '../../config/masked.ts';
 import { sampleConfiguration } from '../../config/sample.ts';
@@ -9,6 +9,7 @@ import { configurationJsonSchema } from '../../config/schema.ts';
 import { homeFolder } from '../../domain/home-folder.ts';
 import type { Face } from '../face.ts';
 import { bad, coloured, doubtful } from '../render/colour.ts';
+import { errorAsJson } from '../render/error.ts';
 
 export const configCommand = (face: Face): Command => {
   const place = (): Place => ({
@@ -32,7 +33,10 @@ export const configCommand = (face: Face): Command => {
       }
       const outcome = loaded === null ? 'failed' : 'passed';
       face.print(`${coloured(outcome)}: ${files.join(', ')}`);
-      face.printJson({ outcome, files, diagnostics });
+      face.printJson({
+        ...{ outcome, files, diagnostics },
+        ...(loaded === null ? errorAsJson(invalid(files, diagnostics)) : {}),
+      });
       face.exit(loaded === null ? 78 : 0);
     });
   const show = new Command('show')
@@ -57,7 +61,9 @@ export const configCommand = (face: Face): Command => {
       face.print(sampleConfiguration());
       face.printJson({ configuration: sampleConfiguration() });
     });
-  const group = new Command('config').description('Check the configuration, show it, print its schema or a sample.');
+  const group = new Command('config')
+    .description('Check the configuration, show it, print its schema or a sample.')
+    .addHelpText('after', '\nExamples:\n  holdfast config check\n  holdfast config show --json');
   for (const command of [check, show, schema, sample]) group.addCommand(command);
   return group;
 };

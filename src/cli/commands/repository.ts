@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { counted } from '../../domain/counted.ts';
-import { HoldfastError } from '../../domain/errors.ts';
-import { repositoryCheck, repositoryInit } from '../../operations/repository-check.ts';
+import { ERRORS, HoldfastError } from '../../domain/errors.ts';
+import { type RepositoryCheckReport, repositoryCheck, repositoryInit } from '../../operations/repository-check.ts';
 import { repositoryList } from '../../operations/repository-list.ts';
 import type { Face, LocationKeys } from '../face.ts';
 import { coloured } from '../render/colour.ts';
@@ -35,7 +35,7 @@ export const repositoryCommand = (face: Face): Command => {
       for (const { subject, detail } of report.problems) face.print(`${printable(subject)}: ${printable(detail)}`);
       face.print(`${coloured(report.outcome)}: ${printable(name)}, ${counted(report.points, 'recovery point')}`);
       face.printJson({ ...report });
-      face.exit(report.outcome === 'passed' ? 0 : 1);
+      face.exit(exitCodeOfCheck(report));
     });
   const list = new Command('list')
     .description('The repositories of the configuration and what they hold.')
@@ -46,7 +46,9 @@ export const repositoryCommand = (face: Face): Command => {
       face.print(repositoriesForPeople(rows));
       face.printJson({ repositories: rows });
     });
-  const group = new Command('repository').description('Create, check and list repositories.');
+  const group = new Command('repository')
+    .description('Create, check and list repositories.')
+    .addHelpText('after', '\nExamples:\n  holdfast repository init local\n  holdfast repository list --json');
   for (const command of [init, check, list]) group.addCommand(command);
   for (const [name, summary] of [
     ['rekey', 'A new key, the old one retired'],
@@ -55,6 +57,12 @@ export const repositoryCommand = (face: Face): Command => {
     group.addCommand(notBuilt(name, summary));
   return group;
 };
+
+/** Where nothing is wrong but the key, the code says so, as it does for every verb that opens something with it. */
+const exitCodeOfCheck = ({ problems }: RepositoryCheckReport): number =>
+  problems.every(({ code }) => code === 'WrongPassword') && problems.length > 0
+    ? ERRORS.WrongPassword.exit
+    : Math.sign(problems.length);
 
 const notBuilt = (name: string, summary: string): Command =>
   new Command(name)

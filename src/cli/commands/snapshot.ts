@@ -8,7 +8,12 @@ import { snapshotAsJson, snapshotsAsJson, snapshotsForPeople } from '../render/s
 import { printable } from '../render/table.ts';
 
 export const snapshotCommand = (face: Face): Command => {
-  const group = new Command('snapshot').description('Make, list, mark and remove snapshots.');
+  const group = new Command('snapshot')
+    .description('Make, list, mark and remove snapshots.')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  holdfast snapshot create media --label before-upgrade\n  holdfast snapshot list',
+    );
   for (const command of [create(face), list(face), mark(face), remove(face)]) group.addCommand(command);
   return group;
 };

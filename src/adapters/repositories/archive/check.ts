@@ -1,6 +1,6 @@
 import { lstat, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { messageOf } from '../../../domain/errors.ts';
+import { HoldfastError, messageOf } from '../../../domain/errors.ts';
 import type { Problem } from '../../../ports/repository.ts';
 import { openCanary } from './canary.ts';
 import { ifPresent } from './failures.ts';
@@ -22,7 +22,8 @@ export async function checkRepository(
   const problems: Problem[] = [];
   await openCanary(settings, tools, signal).catch((error: unknown) => {
     signal.throwIfAborted();
-    problems.push({ subject: 'key', detail: messageOf(error) });
+    const code = error instanceof HoldfastError ? { code: error.code } : {};
+    problems.push({ subject: 'key', detail: messageOf(error), ...code });
   });
   const { mode } = await lstat(join(path, MARKER));
   if (mode & 0o077) problems.push({ subject: MARKER, detail: 'is open to others' });
