@@ -5,6 +5,7 @@ import type { Check } from '../domain/verdict.ts';
 import type { Bytes } from '../ports/bytes.ts';
 import type { Scratch, ScratchPlace } from '../ports/scratch.ts';
 import type { Context } from './context.ts';
+import { passingBytes } from './passing-bytes.ts';
 import type { SelectedPoint } from './point-selection.ts';
 import type { Choice } from './restore-choice.ts';
 import { writeItem } from './restore-extract.ts';
@@ -105,19 +106,15 @@ export async function restoreOne(
   progress({ type: 'item-finished', subject: choice.name, outcome, detail: drilling.detail || 'restored' });
 }
 
-async function* told(
-  choice: Choice,
+const told = (
+  { name }: Choice,
   { repository, point }: SelectedPoint,
   { progress }: Context,
   signal: AbortSignal,
-): Bytes {
-  let passed = 0;
-  for await (const chunk of repository.open(point, choice.name, signal)) {
-    yield chunk;
-    passed += chunk.length;
-    progress({ type: 'item-advanced', subject: choice.name, bytes: passed });
-  }
-}
+): Bytes =>
+  passingBytes(repository.open(point, name, signal), (bytes) =>
+    progress({ type: 'item-advanced', subject: name, bytes }),
+  );
 
 /** Counts what one item became and compares it with what was counted when it was captured. */
 export async function verifyOne(

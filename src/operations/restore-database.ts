@@ -5,6 +5,7 @@ import type { JournalEntry } from '../journal/entry.ts';
 import type { Bytes } from '../ports/bytes.ts';
 import type { Databases } from '../ports/source.ts';
 import type { Context } from './context.ts';
+import { passingBytes } from './passing-bytes.ts';
 import type { SelectedPoint } from './point-selection.ts';
 import type { Choice } from './restore-choice.ts';
 import type { RestoredItem } from './restore-request.ts';
@@ -89,14 +90,8 @@ export async function fillDatabase(
   const { progress } = context;
   const subject = choice.name;
   progress({ type: 'item-started', subject, totalBytes: choice.bytes });
-  async function* bytes(): Bytes {
-    let passed = 0;
-    for await (const chunk of repository.open(point, choice.name, signal)) {
-      yield chunk;
-      passed += chunk.length;
-      progress({ type: 'item-advanced', subject, bytes: passed });
-    }
-  }
+  const onPassed = (bytes: number): void => progress({ type: 'item-advanced', subject, bytes });
+  const bytes = (): Bytes => passingBytes(repository.open(point, subject, signal), onPassed);
   let warnings: readonly string[] = [];
   const step = { kind: 'database-made', service, source: choice.source, database: name } as const;
   await journal.step(step, async () => {

@@ -6,6 +6,7 @@ import { isBelow, trimSlashes } from '../domain/tree-path.ts';
 import type { Bytes } from '../ports/bytes.ts';
 import type { Command, Host } from '../ports/host.ts';
 import type { Context } from './context.ts';
+import { passingBytes } from './passing-bytes.ts';
 import type { SelectedPoint } from './point-selection.ts';
 import { type Choice, chosenEntries } from './restore-choice.ts';
 
@@ -173,15 +174,15 @@ async function feedWhole(
   };
   let passed = 0;
   let ended = false;
-  async function* counted(): Bytes {
-    for await (const chunk of bytes) {
-      yield chunk;
-      passed += chunk.byteLength;
-      context.progress({ type: 'item-advanced', subject: choice.name, bytes: passed });
-    }
+  const onPassed = (count: number): void => {
+    passed = count;
+    context.progress({ type: 'item-advanced', subject: choice.name, bytes: count });
+  };
+  async function* untilEnd(): Bytes {
+    yield* passingBytes(bytes, onPassed);
     ended = true;
   }
-  await host.feed([command], { signal, input: counted(), onStderr });
+  await host.feed([command], { signal, input: untilEnd(), onStderr });
   if (ended) return warnings;
   const words = `${command.program} stopped reading ${choice.name} after ${passed} bytes, before its hashes were compared.`;
   throw new HoldfastError('Damaged', words, choice.name);

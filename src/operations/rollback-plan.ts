@@ -13,6 +13,7 @@ import {
   type Subject,
   unitsOf,
 } from './guard-context.ts';
+import { refuseState } from './snapshot.ts';
 import { type SeenUnit, withState } from './units.ts';
 
 /** What to take back: a snapshot or kept state by name, else the newest snapshot of a subvolume. */
@@ -130,16 +131,9 @@ async function replacementOf(
   context: GuardContext,
   signal: AbortSignal,
 ): Promise<Replacement> {
-  const { subvolume, snapshotter, definition } = subject;
+  const { subvolume, snapshotter } = subject;
   const state = await snapshotter.examine(subvolume, signal);
-  if (state.readOnlyPool)
-    throw new HoldfastError('PoolUnusable', `${snapshotter.path} is mounted read-only.`, snapshotter.path);
-  if (state.nested.length > 0 && definition.nested !== 'move')
-    throw new HoldfastError(
-      'NestedSubvolumes',
-      `${state.path} holds other subvolumes: ${state.nested.join(', ')}.`,
-      subvolume,
-    );
+  refuseState(state, subject);
   const kept = state.exists ? await freeKeptName(subject, at, context, signal) : null;
   if (kept === null && (await snapshotter.holds(subvolume, signal)))
     throw new HoldfastError('TargetExists', `${state.path} is there and is no subvolume any more.`, state.path, {

@@ -1,11 +1,11 @@
 import type { Container } from '../domain/containers.ts';
-import { HoldfastError } from '../domain/errors.ts';
 import { portSockets, unixSockets } from '../domain/listening.ts';
 import type { Host } from '../ports/host.ts';
 import type { Databases, ServerAddress, Source } from '../ports/source.ts';
 import type { Unit, UnitReference } from '../ports/unit.ts';
 import type { Context } from './context.ts';
 import { linesOf, printedBy } from './look.ts';
+import { noneWhenMissing } from './units.ts';
 
 /** What of some units serves databases that are read or restored: it goes on meanwhile (interface, section 10, line 7). */
 export interface Serving {
@@ -44,7 +44,7 @@ export async function servingOf(
   for (const address of others) if ('port' in address && (await isHere(address.host, host, signal))) near.push(address);
   const inodes = await socketsOf(others, near, host, signal);
   for (const unit of units) {
-    const running = await unit.running(signal).catch(noneWhenMissing);
+    const running = await unit.running(signal).catch(noneWhenMissing); // told by whoever stops it
     const found = new Set(await publishedBy(unit, running, { others, near }, context, signal));
     for (const member of running) {
       const pids = await (await context.unit(memberOf(unit.reference, member))).processes(signal);
@@ -66,11 +66,6 @@ export async function servingOf(
 export const goesOn = ({ reference }: Pick<Unit, 'reference'>, { members }: Pick<Serving, 'members'>): boolean =>
   (reference.kind === 'systemd' && members.has(reference.unit)) ||
   (reference.kind === 'container' && members.has(reference.container));
-
-function noneWhenMissing(error: unknown): readonly never[] {
-  if (error instanceof HoldfastError && error.code === 'UnitMissing') return []; // told by whoever stops it
-  throw error;
-}
 
 function memberOf(reference: UnitReference, member: string): UnitReference {
   if (reference.kind === 'systemd') return { ...reference, unit: member };

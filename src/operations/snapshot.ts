@@ -72,25 +72,30 @@ export async function createSnapshots(
  *  @returns what the subvolume is now
  *  @throws NestedSubvolumes, PoolUnusable, NoSpace */
 export async function refuseUnsafe(
-  { subvolume, definition, snapshotter }: Subject,
+  subject: Subject,
   { guard }: Pick<GuardContext, 'guard'>,
   signal: AbortSignal,
 ): Promise<SubvolumeState> {
+  const { subvolume, snapshotter } = subject;
   const [state, room] = await Promise.all([snapshotter.examine(subvolume, signal), snapshotter.room(signal)]);
-  if (state.readOnlyPool)
-    throw new HoldfastError('PoolUnusable', `${snapshotter.path} is mounted read-only.`, snapshotter.path);
-  if (state.nested.length > 0 && definition.nested !== 'move')
-    throw new HoldfastError(
-      'NestedSubvolumes',
-      `${state.path} holds other subvolumes: ${state.nested.join(', ')}.`,
-      subvolume,
-    );
+  refuseState(state, subject);
   if (room.freeShare >= guard.minFree) return state;
   const percent = (share: number): string => `${Math.floor(share * 1000) / 10} %`;
   const words = `${percent(room.freeShare)} of the pool ${snapshotter.pool} are free, and ${percent(guard.minFree)} must be.`;
   throw new HoldfastError('NoSpace', words, snapshotter.path, {
     hint: 'Remove snapshots (holdfast snapshot list), free space, or lower guard.minFree',
   });
+}
+
+/** @throws PoolUnusable where nothing can be written; NestedSubvolumes for what no snapshot holds, unless it may be moved */
+export function refuseState(
+  { path, readOnlyPool, nested }: SubvolumeState,
+  { subvolume, definition, snapshotter }: Subject,
+): void {
+  if (readOnlyPool)
+    throw new HoldfastError('PoolUnusable', `${snapshotter.path} is mounted read-only.`, snapshotter.path);
+  if (nested.length === 0 || definition.nested === 'move') return;
+  throw new HoldfastError('NestedSubvolumes', `${path} holds other subvolumes: ${nested.join(', ')}.`, subvolume);
 }
 
 /** What is on the disk, newest first, with what was recorded of it. @param subvolume of this one only */

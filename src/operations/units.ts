@@ -74,7 +74,8 @@ export const downWhenMissing = (unit: Unit): Unit => ({
   processes: (signal) => unit.processes(signal).catch(noneWhenMissing),
 });
 
-function noneWhenMissing(error: unknown): readonly never[] {
+/** For a look at a unit that may not be there: nothing, where it is not. @throws any other error again */
+export function noneWhenMissing(error: unknown): readonly never[] {
   if (error instanceof HoldfastError && error.code === 'UnitMissing') return [];
   throw error;
 }

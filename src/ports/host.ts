@@ -23,6 +23,12 @@ export interface Finished {
   readonly durationMs: number;
 }
 
+/** From here on, in bytes, a thread that reads takes less time than it takes to start. */
+const BULK_BYTES = 32 * 1024 ** 2;
+
+/** Whether so much will come that {@link RunOptions.bulk} pays. @param expectedBytes null where nobody knows */
+export const isBulk = (expectedBytes: number | null): boolean => (expectedBytes ?? 0) >= BULK_BYTES;
+
 export interface RunOptions {
   readonly signal: AbortSignal;
   /** Milliseconds until the process group is ended with TERM, then KILL; no limit when left out. */
@@ -31,7 +37,7 @@ export interface RunOptions {
   readonly input?: Bytes;
   /** Exit codes of any member that are no failure; [0] when left out. */
   readonly accept?: readonly number[];
-  /** For {@link Host.read}: much will come, so it is read in a thread of its own, in chunks of 4 MiB. */
+  /** For {@link Host.read}: much will come ({@link isBulk}), so it is read in a thread of its own, in chunks of 4 MiB. */
   readonly bulk?: boolean;
   /** Each line of stderr as it comes, without its newline, known secrets masked. Bytes that are not UTF-8 as U+FFFD. */
   readonly onStderr?: (line: string) => void;

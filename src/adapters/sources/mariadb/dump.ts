@@ -1,5 +1,6 @@
 import { HoldfastError } from '../../../domain/errors.ts';
 import type { Bytes } from '../../../ports/bytes.ts';
+import { isBulk } from '../../../ports/host.ts';
 import type { Captured } from '../../../ports/source.ts';
 import { unlessSilent } from '../server/silence.ts';
 import * as args from './args.ts';
@@ -7,9 +8,6 @@ import type { Client } from './client.ts';
 import { listTables, missingDatabase, type SeenDatabase, type SeenTable } from './look.ts';
 import { readScript } from './read-script.ts';
 import { withOddDays } from './sql-mode.ts';
-
-/** A dump that is expected to be larger is read in a thread of its own. */
-const BULK_BYTES = 32 * 1024 ** 2;
 
 /** One database as SQL, and the facts that its own INSERTs have.
  *  @throws SourceMissing, SourceFailed when the program or the server failed, however much was given */
@@ -25,7 +23,7 @@ export async function* dumpDatabase(
     const dump = client.command(client.dump, args.dump(name, client.dump.oracle));
     const reader = readScript();
     yield beginning(database);
-    const bulk = (database.bytes ?? 0) > BULK_BYTES;
+    const bulk = isBulk(database.bytes);
     const read = (until: AbortSignal): Bytes => client.host.read([dump], { signal: until, bulk });
     for await (const chunk of withOddDays(unlessSilent(read, name, signal))) {
       reader.take(chunk);

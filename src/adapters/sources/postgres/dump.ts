@@ -1,7 +1,7 @@
 import { counted } from '../../../domain/counted.ts';
 import type { Facts } from '../../../domain/facts.ts';
 import type { Bytes } from '../../../ports/bytes.ts';
-import type { Session } from '../../../ports/host.ts';
+import { isBulk, type Session } from '../../../ports/host.ts';
 import type { Captured } from '../../../ports/source.ts';
 import { unlessSilent } from '../server/silence.ts';
 import * as args from './args.ts';
@@ -11,8 +11,6 @@ import { closedDatabase, missingDatabase, type SeenDatabase } from './look.ts';
 
 /** Rows are counted while the dump runs, and so much longer: what is not counted by then stays uncounted. */
 export const COUNTING_LIMIT_MS = 10_000;
-/** A dump that is expected to be larger is read in a thread of its own. */
-const BULK_BYTES = 32 * 1024 ** 2;
 
 /** One database in the custom format, and the facts of the same snapshot.
  *  @throws SourceMissing, SourceFailed when pg_dump or the server failed, however much was given */
@@ -30,7 +28,7 @@ export async function* dumpDatabase(
     const listed = await listTables(session);
     const dump = client.command('pg_dump', args.dump(snapshot, listed.anyBytes), name);
     let counting: Counting | null = null;
-    const bulk = (bytes ?? 0) > BULK_BYTES;
+    const bulk = isBulk(bytes);
     const read = (until: AbortSignal): Bytes => client.host.read([dump], { signal: until, bulk });
     for await (const chunk of unlessSilent(read, name, signal)) {
       // The first bytes come when the dump has taken over the snapshot: from then on the session may fail alone.

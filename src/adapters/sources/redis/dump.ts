@@ -1,13 +1,11 @@
 import { HoldfastError } from '../../../domain/errors.ts';
 import { type Bytes, giveBack } from '../../../ports/bytes.ts';
+import { isBulk } from '../../../ports/host.ts';
 import type { Captured } from '../../../ports/source.ts';
 import { unlessSilent } from '../server/silence.ts';
 import type { Client, Seen } from './client.ts';
 import { findRdbEnd } from './rdb-end.ts';
 import { scanRdb } from './rdb-scanner.ts';
-
-/** A dump that is expected to be larger is read in a thread of its own. */
-const BULK_BYTES = 32 * 1024 ** 2;
 
 /** The RDB that the server sends to a replica, and the keys that are counted in the very bytes.
  *  @throws SourceMissing, SourceFailed when redis-cli or the server failed, however much was given */
@@ -19,7 +17,7 @@ export async function* dumpServer(
 ): AsyncGenerator<Uint8Array, Captured> {
   const [end, scan] = [findRdbEnd(), scanRdb()];
   try {
-    const bulk = (bytes ?? 0) > BULK_BYTES;
+    const bulk = isBulk(bytes);
     const read = (until: AbortSignal): Bytes => client.host.read([client.replicate], { signal: until, bulk });
     for await (const chunk of unlessSilent(read, source, signal)) {
       const certain = end.take(chunk); // a copy

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { HoldfastError } from '../../../domain/errors.ts';
 import type { Tool } from '../../../domain/manifest.ts';
 import { printName } from '../../../domain/tree-name.ts';
-import type { Host } from '../../../ports/host.ts';
+import { type Host, isBulk } from '../../../ports/host.ts';
 import type { Capture, CaptureContext, Captured, CapturedTree, TreeNaming } from '../../../ports/source.ts';
 import { countTree } from '../../../streams/tar-facts.ts';
 import * as args from './args.ts';
@@ -29,9 +29,6 @@ export interface Tree {
   /** False where sizes and times do not tell whether something changed. */
   readonly fingerprinted: boolean;
 }
-
-/** From here on a thread that reads takes less time than it takes to start. */
-const BULK_BYTES = 32 * 1024 ** 2;
 
 /** Walks a tree and opens its capture: nothing of a file has been read yet.
  *  @throws SourceMissing; SourceFailed for what is mounted inside; Refused for what belongs to Holdfast itself */
@@ -132,7 +129,7 @@ async function* read(ready: Ready, naming: TreeNaming, signal: AbortSignal): Asy
   const command = { program: 'tar', args: args.tar({ copies: listed, roots, naming }) };
   const input = namesWithout(walked.names, copies.left, signal);
   let facts = {};
-  const bulk = walked.estimatedBytes >= BULK_BYTES;
+  const bulk = isBulk(walked.estimatedBytes);
   yield* countTree(host.read([command], { signal, input, bulk, ...listener.options }), (counted) => {
     facts = counted;
   });
