@@ -1,6 +1,7 @@
 import { formatDuration } from '../domain/duration.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import type { OpenEntry } from '../journal/journal.ts';
+import { type EntryWait, waitForEntries } from './entry-wait.ts';
 import type { GuardContext } from './guard-context.ts';
 
 /** Verbs of journal entries by which processes see each other. */
@@ -22,20 +23,12 @@ export interface PoolDetail {
   readonly snapshot: string;
 }
 
-const LOOK_AGAIN_MS = 500;
-
 /** What an entry that may be no guard's says of a pool; empty where it says nothing. */
 const detailOf = ({ detail }: OpenEntry): Partial<PoolDetail> => (detail as Partial<PoolDetail> | null) ?? {};
 
 function worksOn(entry: OpenEntry, pool: string, subvolumes: readonly string[]): boolean {
   const other = detailOf(entry);
   return other.pool === pool && (other.subvolumes ?? []).some((name) => subvolumes.includes(name));
-}
-
-/** A guard waits for its command: what the command starts must not wait for the guard. */
-export function isOwn({ detail }: OpenEntry, guardedBy: readonly string[]): boolean {
-  const { point, snapshot } = (detail ?? {}) as { readonly point?: unknown; readonly snapshot?: unknown };
-  return guardedBy.some((own) => own === point || own === snapshot);
 }
 
 type Waits = Pick<GuardContext, 'journal' | 'clock' | 'guard' | 'progress' | 'guardedBy'>;
@@ -77,25 +70,20 @@ export async function inTurn<Answer>(
 const WHAT: Readonly<Record<string, string>> = { [VERBS.command]: 'command', [VERBS.turn]: 'rollback' };
 
 /** @throws StateBusy when the limit is over */
-async function waitWhile(
-  stands: (entry: OpenEntry) => boolean,
-  { journal, clock, guard, progress, guardedBy }: Waits,
-  signal: AbortSignal,
-): Promise<void> {
-  const opened = await journal();
-  const end = clock.monotonicMs() + guard.limit * 1000;
-  for (let told = false; ; ) {
-    const other = opened.open().find((entry) => entry.state === 'running' && stands(entry) && !isOwn(entry, guardedBy));
-    if (other === undefined) return;
-    const what = WHAT[other.verb] ?? 'rollback';
-    if (clock.monotonicMs() >= end) {
-      const words = `The ${what} of another guard (process ${other.owner.pid}) still runs on ${other.subject} after ${formatDuration(guard.limit)}.`;
-      throw new HoldfastError('StateBusy', words, other.subject);
-    }
-    if (!told) progress({ type: 'step', subject: other.subject, text: `waiting for the ${what} of another guard` });
-    told = true;
-    await clock.sleep(LOOK_AGAIN_MS, signal);
-  }
+function waitWhile(stands: (entry: OpenEntry) => boolean, context: Waits, signal: AbortSignal): Promise<void> {
+  const { limit } = context.guard;
+  const whatOf = ({ verb }: OpenEntry): string => WHAT[verb] ?? 'rollback';
+  const wait: EntryWait = {
+    limitMs: limit * 1000,
+    stands,
+    waiting: (other) => ({ subject: other.subject, text: `waiting for the ${whatOf(other)} of another guard` }),
+    over: (other) => {
+      const { subject, owner } = other;
+      const words = `The ${whatOf(other)} of another guard (process ${owner.pid}) still runs on ${subject} after ${formatDuration(limit)}.`;
+      return new HoldfastError('StateBusy', words, subject);
+    },
+  };
+  return waitForEntries(wait, context, signal);
 }
 
 /** Of two processes that both begin an entry before they look, only one sees the other here. */

@@ -3,9 +3,8 @@ import { HoldfastError } from '../domain/errors.ts';
 import { overlap } from '../domain/tree-path.ts';
 import type { OpenEntry } from '../journal/journal.ts';
 import type { Context } from './context.ts';
-import { isOwn, VERBS } from './guards.ts';
-
-const LOOK_AGAIN_MS = 500;
+import { type EntryWait, waitForEntries } from './entry-wait.ts';
+import { VERBS } from './guards.ts';
 
 /** What an entry says of the service that it works on. `paths`: a restore in place has them, one to a folder does not.
  *  `folders`: of the subvolumes that a guard or rollback works on. */
@@ -49,24 +48,23 @@ export const waitForServiceCommands = (service: string, context: WaitPorts, sign
 
 type WaitPorts = Pick<Context, 'journal' | 'clock' | 'progress' | 'settling' | 'guardedBy'>;
 
-async function waitFor(
+function waitFor(
   service: string,
   what: string,
   stands: (entry: OpenEntry) => boolean,
-  { journal, clock, progress, settling, guardedBy }: WaitPorts,
+  context: WaitPorts,
   signal: AbortSignal,
 ): Promise<void> {
-  const opened = await journal();
-  const end = clock.monotonicMs() + settling.limitMs;
-  for (let told = false; ; told = true) {
-    const other = opened.open().find((entry) => entry.state === 'running' && stands(entry) && !isOwn(entry, guardedBy));
-    if (other === undefined) return;
-    const whose = `${other.verb} of ${other.subject} (process ${other.owner.pid})`;
-    if (clock.monotonicMs() >= end) {
-      const words = `A ${whose} still runs after ${formatDuration(settling.limitMs / 1000)}, and ${what} waits for its end.`;
-      throw new HoldfastError('StateBusy', words, service);
-    }
-    if (!told) progress({ type: 'step', subject: service, text: `waiting for the ${whose}` });
-    await clock.sleep(LOOK_AGAIN_MS, signal);
-  }
+  const { limitMs } = context.settling;
+  const whoseOf = ({ verb, subject, owner }: OpenEntry): string => `${verb} of ${subject} (process ${owner.pid})`;
+  const wait: EntryWait = {
+    limitMs,
+    stands,
+    waiting: (other) => ({ subject: service, text: `waiting for the ${whoseOf(other)}` }),
+    over: (other) => {
+      const words = `A ${whoseOf(other)} still runs after ${formatDuration(limitMs / 1000)}, and ${what} waits for its end.`;
+      return new HoldfastError('StateBusy', words, service);
+    },
+  };
+  return waitForEntries(wait, context, signal);
 }
