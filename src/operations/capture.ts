@@ -4,7 +4,7 @@ import type { ServiceDefinition } from '../domain/definitions.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import type { Item, Manifest } from '../domain/manifest.ts';
 import type { Hold, RecoveryPoint } from '../domain/recovery-point.ts';
-import type { PointHeader, Repository } from '../ports/repository.ts';
+import type { Draft, PointHeader, Repository } from '../ports/repository.ts';
 import { beginWaiting } from './begin.ts';
 import type { CaptureRequest } from './capture-request.ts';
 import { captureSources } from './capture-sources.ts';
@@ -14,7 +14,7 @@ import { type EarlierPoints, earlierPoints } from './earlier-points.ts';
 import { refresh } from './refresh.ts';
 import { copiesOfGuards } from './service-record.ts';
 import { readFrom, servingOf } from './serving.ts';
-import { NO_SNAPSHOTS, planSourceSnapshots, sourceSnapshots } from './source-snapshots.ts';
+import { NO_SNAPSHOTS, planSourceSnapshots, type SourceSnapshots, sourceSnapshots } from './source-snapshots.ts';
 import { type Stillness, whileStopped } from './units.ts';
 import { vanishedOf } from './vanished.ts';
 
@@ -27,67 +27,99 @@ export async function capture(
   context: Context,
   signal: AbortSignal,
 ): Promise<RecoveryPoint> {
-  const { service, plan } = request;
-  let begunAt = context.clock.now();
-  let from = context.clock.monotonicMs();
-  const header = (): PointHeader => {
-    const now = context.clock.now();
-    [begunAt, from] = [now, context.clock.monotonicMs()];
-    const timestamp = now.round({ smallestUnit: 'second', roundingMode: 'floor' });
-    const { origin, identifiers } = context;
-    const { timezone, type = 'regular' } = request;
-    return { id: request.id ?? identifiers.next(now), service: service.name, plan, type, origin, timestamp, timezone };
-  };
-  const begun = await beginWaiting(repository, header, request.lockWaitMs, context.clock, signal);
+  const { service, sources, units, unitsForGood: forGood = [] } = request;
+  const begun = await begin(request, repository, context, signal);
   await using draft = begun.draft;
-  const { timestamp } = begun.header;
   const { points } = await refresh(repository, service.name, context, signal);
-  const clock = clockProblem(points, context.origin, timestamp);
+  const clock = clockProblem(points, context.origin, begun.header.timestamp);
   const own = points.filter(({ origin, type }) => origin === context.origin && type === 'regular');
   const earlier = earlierPoints(own, repository, context, signal);
   const forbidden = await forbiddenPaths(service, context);
-  const items: Item[] = [];
-  const unopened = new Map<string, unknown>();
-  const { sources, units, unitsForGood: forGood = [] } = request;
-  const on = await context.host(service.host);
-  const { members: spared } = await servingOf(readFrom(sources), [...units, ...forGood], on, context, signal);
+  const host = await context.host(service.host);
+  const { members: spared } = await servingOf(readFrom(sources), [...units, ...forGood], host, context, signal);
   const written = writtenMeanwhile(request.writers ?? [], spared);
   const planned =
     units.length > 0
       ? await planSourceSnapshots(service, sources, { latest: await earlier.latest(), written }, context, signal)
       : NO_SNAPSHOTS;
   await using snapshots = sourceSnapshots(planned, context, (error) => request.onLeftSnapshots?.(error));
+  const items: Item[] = [];
+  const unopened = new Map<string, unknown>();
   const read = async (release: () => Promise<void>): Promise<void> => {
     const onUnopened = (item: string, error: unknown): void => void unopened.set(item, error);
     const parts = { request, repository, draft, earlier, forbidden, snapshots, written, release, onUnopened };
     items.push(...(await captureSources(parts, context, signal)));
   };
   if (units.length + forGood.length === 0) await read(async () => {});
-  else {
-    const what = { verb: 'backup', subject: service.name, units, forGood, spared };
-    await draft.warm();
-    let since: Promise<readonly unknown[]> | undefined;
-    const work = async ({ down, release }: Stillness): Promise<void> => {
-      if (down) await snapshots.take(signal);
-      await read(async () => {
-        await release();
-        // once all runs again, so that nothing stays down for the sake of the question
-        const { writers } = request;
-        if (down && writers !== undefined)
-          since ??= startedSince(service, { writers, units }, context, signal).catch((error) => [error]);
-      });
-    };
-    const { problems, stopped, downtimeMs, startedMs } = await whileStopped(what, context, signal, work);
-    for (const problem of [...problems, ...((await since) ?? [])]) request.onUnitProblem(problem);
-    const readings = snapshots.readings();
-    if (stopped.length > 0) request.onStopped?.({ stopped, downtimeMs, startedMs, readings });
-    await snapshots[Symbol.asyncDispose]();
-  }
+  else await readWhileStopped(request, { draft, snapshots, spared, read }, context, signal);
   refuseNothing(service.name, items, unopened);
-  const durationMs = Math.round(context.clock.monotonicMs() - from);
-  const manifest = manifestOf(begun.header, service.host, items, { begunAt, durationMs }, context);
+  const manifest = manifestOf(begun, service.host, items, context);
   const hold = await holdOf(request, manifest, earlier, clock);
   return await draft.commit(manifest, hold, signal);
+}
+
+/** A point that was begun. */
+interface Begun {
+  readonly draft: Draft;
+  readonly header: PointHeader;
+  readonly begunAt: Temporal.Instant;
+  /** The same by the monotonic clock, in milliseconds. */
+  readonly fromMs: number;
+}
+
+/** @throws RepositoryLocked while another run on the service does not end in time */
+async function begin(
+  { service, plan, timezone, id, type = 'regular', lockWaitMs }: CaptureRequest,
+  repository: Repository,
+  { clock, identifiers, origin }: Pick<Context, 'clock' | 'identifiers' | 'origin'>,
+  signal: AbortSignal,
+): Promise<Begun> {
+  let begunAt = clock.now();
+  let fromMs = clock.monotonicMs();
+  const header = (): PointHeader => {
+    begunAt = clock.now();
+    fromMs = clock.monotonicMs();
+    const timestamp = begunAt.round({ smallestUnit: 'second', roundingMode: 'floor' });
+    return { id: id ?? identifiers.next(begunAt), service: service.name, plan, type, origin, timestamp, timezone };
+  };
+  const begun = await beginWaiting(repository, header, lockWaitMs, clock, signal);
+  return { ...begun, begunAt, fromMs };
+}
+
+interface StoppedReading {
+  readonly draft: Draft;
+  readonly snapshots: SourceSnapshots;
+  /** Members of the units that go on: the servers that are read. */
+  readonly spared: ReadonlySet<string>;
+  /** Reads all sources. @param release once nothing more is read of what the units change */
+  read(release: () => Promise<void>): Promise<void>;
+}
+
+/** Reads the sources with the units down, from snapshots where that can be, and tells whoever asked for the point what
+ *  became of the units. */
+async function readWhileStopped(
+  { service, units, unitsForGood: forGood = [], writers, onUnitProblem, onStopped }: CaptureRequest,
+  { draft, snapshots, spared, read }: StoppedReading,
+  context: Context,
+  signal: AbortSignal,
+): Promise<void> {
+  await draft.warm();
+  let since: Promise<readonly unknown[]> | undefined;
+  const work = async ({ down, release }: Stillness): Promise<void> => {
+    if (down) await snapshots.take(signal);
+    await read(async () => {
+      await release();
+      // once all runs again, so that nothing stays down for the sake of the question
+      if (down && writers !== undefined)
+        since ??= startedSince(service, { writers, units }, context, signal).catch((error) => [error]);
+    });
+  };
+  const what = { verb: 'backup', subject: service.name, units, forGood, spared };
+  const { problems, stopped, downtimeMs, startedMs } = await whileStopped(what, context, signal, work);
+  for (const problem of [...problems, ...((await since) ?? [])]) onUnitProblem(problem);
+  const readings = snapshots.readings();
+  if (stopped.length > 0) onStopped?.({ stopped, downtimeMs, startedMs, readings });
+  await snapshots[Symbol.asyncDispose]();
 }
 
 /** What belongs to Holdfast itself: its own folders, the states that recoveries moved aside and the snapshots that guard
@@ -116,12 +148,13 @@ function refuseNothing(service: string, items: readonly Item[], unopened: Readon
 const lacksSecret = (error: unknown): boolean => error instanceof HoldfastError && error.code === 'SecretMissing';
 
 function manifestOf(
-  { id, service, plan, type, origin, timestamp }: PointHeader,
+  { header, begunAt, fromMs }: Begun,
   host: string,
   items: Item[],
-  { begunAt, durationMs }: { readonly begunAt: Temporal.Instant; readonly durationMs: number },
-  { version, machine, configuration }: Context,
+  { clock, version, machine, configuration }: Context,
 ): Manifest {
+  const { id, service, plan, type, origin, timestamp } = header;
+  const durationMs = Math.round(clock.monotonicMs() - fromMs);
   const failed = items.filter(({ outcome }) => outcome === 'failed').length;
   return {
     format: 1,
