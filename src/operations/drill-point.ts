@@ -1,5 +1,5 @@
 import { counted } from '../domain/counted.ts';
-import type { DrilledItem, DrillVerdict, NotChecked } from '../domain/drill.ts';
+import type { DrilledItem, DrillPhase, DrillVerdict, NotChecked } from '../domain/drill.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import { proofAfter } from '../domain/evidence.ts';
 import type { Item } from '../domain/manifest.ts';
@@ -11,7 +11,7 @@ import { type DrillBudget, refuseLargeDrill, refuseLongDrill } from './drill-bud
 import { checkRestored } from './drill-checks.ts';
 import type { DrillContext } from './drill-context.ts';
 import { type Drilling, drilledItem, drillingOf, restoreOne, verifyOne } from './drill-items.ts';
-import { phasesOf } from './drill-phases.ts';
+import { type Phases, phasesOf } from './drill-phases.ts';
 import { gatherRestored, makeScene, openInstances, type Scene } from './drill-scene.ts';
 import type { SelectedPoint } from './point-selection.ts';
 import { type Choice, choose } from './restore-choice.ts';
@@ -24,7 +24,8 @@ export interface DrillPointOptions extends DrillBudget {
 }
 
 /** Restores a point into scratch instances, compares each item with the facts of its capture and runs the service's own
- *  checks on the copy. Whatever happens, nothing of it is left. `entry` is closed by it. What it proves is not written anywhere yet.
+ *  checks on the copy. Whatever happens, nothing of it is left. `entry` is closed by it. What it proves is not written
+ *  anywhere yet.
  *  @throws ItemNotFound and the like before anything is made; the reason of `signal`, once all is cleaned up */
 export async function drillPoint(
   selected: SelectedPoint,
@@ -34,65 +35,23 @@ export async function drillPoint(
   signal: AbortSignal,
 ): Promise<DrillVerdict> {
   const { point } = selected;
-  const { clock, progress } = context;
   const drilled = await chosen(selected, options, context, signal);
   const { maxDurationMs } = options;
   const limit =
     maxDurationMs === null ? null : { milliseconds: maxDurationMs, signal: AbortSignal.timeout(maxDurationMs) };
   const limited = limit === null ? signal : AbortSignal.any([signal, limit.signal]);
-  const subject = `${point.service} ${point.id}`;
-  const phases = phasesOf(clock, (name) => progress({ type: 'step', subject, text: `drill: ${name}` }), limit);
-  const found: Found = { scene: null, checks: [], notChecked: [], rtoMs: null };
-  {
-    await using servers = new AsyncDisposableStack();
-    const selects = await phases.perform('select', async () => {
-      if (options.items === undefined) await refuseLongDrill(point.service, options, context);
-      const bytes = await refuseLargeDrill(point.service, choicesOf(drilled), options, context, limited);
-      const what = `${counted(drilled.length, 'item')} of ${point.timestamp}`;
-      return { outcome: 'passed', detail: `${what}, about ${formatBytes(bytes)} when restored` };
-    });
-    const from = clock.monotonicMs();
-    const perform = async (made: Scene): Promise<void> => {
-      await phases.perform('restore', async () => {
-        const parts = { selected, place: made.place, context };
-        for (const one of drilled) if (one.outcome === null) await restoreOne(one, parts, limited);
-        return said(drilled, `${counted(drilled.length, 'item')} restored`);
-      });
-      await phases.perform('verify', async () => {
-        for (const one of drilled) await verifyOne(one, made.place, context, limited);
-        await gatherRestored(drilled, made, limited);
-        const whole = drilled.every(({ outcome }) => outcome === 'passed') && isWhole(point, drilled);
-        Object.assign(found, await checkRestored(point.service, drilled, whole, made, context, limited));
-        found.rtoMs = Math.round(clock.monotonicMs() - from);
-        return withChecks(said(drilled, 'all facts are equal'), found.checks);
-      });
-    };
-    const creates = selects
-      ? await phases.perform('create', async () => {
-          const made = await makeScene(options.scratch, entry, context, limited);
-          found.scene = made;
-          const instances = await openInstances(point.service, drilled, made, servers, context, limited);
-          return said(drilled, counted(instances, 'scratch instance'));
-        })
-      : false;
-    if (creates && found.scene !== null) await perform(found.scene);
-    await phases.perform('clean up', async () => {
-      try {
-        await servers.disposeAsync();
-      } finally {
-        await entry[Symbol.asyncDispose]();
-      }
-      return { outcome: 'passed', detail: 'nothing is left' };
-    });
-  }
+  const begin = (name: DrillPhase): void =>
+    context.progress({ type: 'step', subject: `${point.service} ${point.id}`, text: `drill: ${name}` });
+  const phases = phasesOf(context.clock, begin, limit);
+  const found = await performAll({ selected, options, drilled, entry, phases }, context, limited);
   signal.throwIfAborted();
-  const objectives = context.services.get(point.service)?.objectives;
   const rows = phases.rows();
   const items = drilled.map(drilledItem);
   const judged = worst(rows.slice(0, -1).map(({ outcome }) => outcome));
-  const now = clock.now().round({ smallestUnit: 'millisecond', roundingMode: 'floor' });
+  const now = context.clock.now().round({ smallestUnit: 'millisecond', roundingMode: 'floor' });
   // with nothing proved the answer is the point itself, and more than these two
   const { evidence, evidenceAt } = proofAfter(point, provenBy(judged, items, point, options.proven), now);
+  const objectives = context.services.get(point.service)?.objectives;
   return {
     point,
     outcome: worst(rows.map(({ outcome }) => outcome)),
@@ -108,11 +67,77 @@ export async function drillPoint(
   };
 }
 
+interface PointDrill {
+  readonly selected: SelectedPoint;
+  readonly options: DrillPointOptions;
+  /** Each phase adds what it found of them. */
+  readonly drilled: readonly Drilling[];
+  readonly entry: JournalEntry;
+  readonly phases: Phases;
+}
+
 interface Found {
   scene: Scene | null;
   checks: readonly Check[];
   notChecked: readonly NotChecked[];
+  /** When a recovery would have begun, by the monotonic clock. */
+  fromMs: number;
+  /** Until all was verified; null when it was not. */
   rtoMs: number | null;
+}
+
+/** The phases, one after the other, up to the first that throws; and in any case the last one, which cleans up. */
+async function performAll(drill: PointDrill, context: DrillContext, signal: AbortSignal): Promise<Found> {
+  const { selected, options, drilled, entry, phases } = drill;
+  const { service, timestamp } = selected.point;
+  const found: Found = { scene: null, checks: [], notChecked: [], fromMs: Number.NaN, rtoMs: null };
+  await using servers = new AsyncDisposableStack();
+  const selects = await phases.perform('select', async () => {
+    if (options.items === undefined) await refuseLongDrill(service, options, context);
+    const bytes = await refuseLargeDrill(service, choicesOf(drilled), options, context, signal);
+    const what = `${counted(drilled.length, 'item')} of ${timestamp}`;
+    return { outcome: 'passed', detail: `${what}, about ${formatBytes(bytes)} when restored` };
+  });
+  found.fromMs = context.clock.monotonicMs();
+  const create = async (): Promise<Pick<Check, 'outcome' | 'detail'>> => {
+    found.scene = await makeScene(options.scratch, entry, context, signal);
+    const instances = await openInstances(service, drilled, found.scene, servers, context, signal);
+    return said(drilled, counted(instances, 'scratch instance'));
+  };
+  const creates = selects && (await phases.perform('create', create));
+  if (creates && found.scene !== null) await restoreAndVerify(drill, found.scene, found, context, signal);
+  await phases.perform('clean up', async () => {
+    try {
+      await servers.disposeAsync();
+    } finally {
+      await entry[Symbol.asyncDispose]();
+    }
+    return { outcome: 'passed', detail: 'nothing is left' };
+  });
+  return found;
+}
+
+async function restoreAndVerify(
+  { selected, drilled, phases }: PointDrill,
+  scene: Scene,
+  found: Found,
+  context: DrillContext,
+  signal: AbortSignal,
+): Promise<void> {
+  const { point } = selected;
+  const { place } = scene;
+  await phases.perform('restore', async () => {
+    for (const one of drilled) if (one.outcome === null) await restoreOne(one, { selected, place, context }, signal);
+    return said(drilled, `${counted(drilled.length, 'item')} restored`);
+  });
+  await phases.perform('verify', async () => {
+    for (const one of drilled) await verifyOne(one, place, context, signal);
+    await gatherRestored(drilled, scene, signal);
+    const whole = drilled.every(({ outcome }) => outcome === 'passed') && isWhole(point, drilled);
+    Object.assign(found, await checkRestored(point.service, drilled, whole, scene, context, signal));
+    found.rtoMs = Math.round(context.clock.monotonicMs() - found.fromMs);
+    return withChecks(said(drilled, 'all facts are equal'), found.checks);
+  });
 }
 
 const choicesOf = (drilled: readonly Drilling[]): readonly Choice[] => drilled.map(({ choice }) => choice);
