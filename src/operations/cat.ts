@@ -13,7 +13,7 @@ export interface CatRequest extends PointQuery {
  *  were stored; what was read until then must not be trusted. The point's shared lock is held meanwhile.
  *  @throws as `selectPoint`; ItemNotFound, PathNotFound, Damaged */
 export async function* cat(request: CatRequest, context: Context, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-  const { repository, point } = await selectPoint(request, context, signal);
+  const { repository, point } = await selectPoint({ ...request, evenFailed: true }, context, signal);
   await using _ = await repository.lock({ kind: 'point', id: point.id }, 'shared', 0, signal);
   const { name, tree } = namedItem(request.item, await readableItems(point, context), point);
   if (request.path === undefined) return yield* repository.open(point, name, signal);

@@ -40,16 +40,16 @@ export interface DrillReport {
  *  @throws PointNotFound and the like for what was named; StateBusy while another drill of the service runs */
 export async function drill(request: DrillRequest, context: DrillContext, signal: AbortSignal): Promise<DrillReport> {
   await confirmScratchFolder(request.scratch, context, signal);
-  const { what } = request;
+  const { what, repository } = request;
   if (what !== null) {
-    const selected = await selectPoint({ what, repository: request.repository }, context, signal);
+    const selected = await selectPoint({ what, repository, evenFailed: true }, context, signal);
     return drillEach([selected], [], request, context, signal);
   }
   const points: SelectedPoint[] = [];
   const warnings: { subject: string; text: string }[] = [];
   for (const service of context.services.keys()) {
     try {
-      points.push(await selectPoint({ what: service, repository: request.repository }, context, signal));
+      points.push(await selectPoint({ what: service, repository, evenFailed: true }, context, signal));
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof HoldfastError && error.code === 'PointNotFound')) throw error;

@@ -21,7 +21,7 @@ export interface LsEntry extends TreeEntry {
  *  lock is held until the iteration ends or is left.
  *  @throws as `selectPoint`; ItemNotFound, PathNotFound */
 export async function* ls(request: LsRequest, context: Context, signal: AbortSignal): AsyncGenerator<LsEntry> {
-  const selected = await selectPoint(request, context, signal);
+  const selected = await selectPoint({ ...request, evenFailed: true }, context, signal);
   const { repository, point } = selected;
   await using _ = await repository.lock({ kind: 'point', id: point.id }, 'shared', 0, signal);
   const items = await readableItems(point, context);

@@ -13,6 +13,9 @@ export interface PointQuery {
   readonly at?: string | undefined;
   /** Only this repository; in the order of the configuration when left out. */
   readonly repository?: string | undefined;
+  /** With a service: where only points are left whose last check failed, the newest of them, and not an error. For who
+   *  proves what is read, and replaces nothing: what made the check fail may be mended. */
+  readonly evenFailed?: boolean;
 }
 
 /** A point whose manifest was just read from the repository that holds it. */
@@ -31,7 +34,8 @@ const TOLERATED_SKEW = { minutes: 10 } as const;
 const ID_PREFIX = /^[0-9A-HJKMNP-TV-Z]{1,26}$/i; // https://github.com/ulid/spec, Crockford's alphabet
 
 /** Finds the point that is meant. By service: the newest that passed, is not held, was not made for safety, does not lie
- *  in the future and whose last check did not fail. By id or location: that one, whatever it is.
+ *  in the future and whose last check did not fail; a newer one whose check failed is named in a warning. By id or
+ *  location: that one, whatever it is.
  *  @throws PointNotFound; Usage for a time with a point, or a beginning that several points share;
  *  RepositoryNotFound and the like for a repository that was asked for by name */
 export async function selectPoint(
@@ -94,19 +98,46 @@ async function newestUsable(
   const latest = now.add(TOLERATED_SKEW);
   const at = query.at === undefined ? latest : parsePointInTime(query.at, now, Temporal.Now.timeZoneId());
   const limit = Temporal.Instant.compare(at, latest) > 0 ? latest : at;
-  const candidates = points
-    .filter((point) => mayBecomeUsable(point) && Temporal.Instant.compare(point.timestamp, limit) <= 0)
+  const newest = points
+    .filter(({ timestamp }) => Temporal.Instant.compare(timestamp, limit) <= 0)
     .toSorted((left, right) => Temporal.Instant.compare(right.timestamp, left.timestamp)); // stable: repositories stay in order
-  for (const candidate of candidates) {
+  const failed = newest.filter((point) => point.evidence === 'failed' && whyUnusable(unchecked(point)) === null);
+  for (const candidate of newest.filter(mayBecomeUsable)) {
     const repository = await context.repository(candidate.repository);
     const point = await asItIs(candidate, repository, signal);
     const reason = typeof point === 'string' ? point : whyUnusable(point);
-    if (typeof point !== 'string' && reason === null) return { repository, point };
+    if (typeof point !== 'string' && reason === null) {
+      warnOfFailed(failed, point, context);
+      return { repository, point };
+    }
     passedOver.set(candidate, reason ?? '');
     if (whyUnusable(candidate) !== null) continue; // as everybody knows
     context.progress({ type: 'warning', subject: candidate.id, text: `passed over: ${reason}` });
   }
+  for (const candidate of query.evenFailed ? failed : []) {
+    const repository = await context.repository(candidate.repository);
+    const point = await asItIs(candidate, repository, signal);
+    if (typeof point === 'string' || whyUnusable(unchecked(point)) !== null) continue;
+    const text = 'taken although its last check failed: there is no other';
+    context.progress({ type: 'warning', subject: candidate.id, text });
+    return { repository, point };
+  }
   return null;
+}
+
+/** The point as if no check of it had failed. */
+const unchecked = <Point extends PointSummary>(point: Point): Point =>
+  point.evidence === 'failed' ? { ...point, evidence: 'stored' } : point;
+
+/** Who gets an older state than the newest has to hear of it. */
+function warnOfFailed(
+  failed: readonly PointSummary[],
+  { timestamp }: PointSummary,
+  { progress }: Pick<SelectionPorts, 'progress'>,
+): void {
+  const newer = failed.filter((point) => Temporal.Instant.compare(point.timestamp, timestamp) > 0);
+  for (const id of new Set(newer.map((point) => point.id)))
+    progress({ type: 'warning', subject: id, text: 'passed over: its last check failed' });
 }
 
 /** The repository is right and the catalog may be old. Text: why it cannot be read. */

@@ -23,7 +23,7 @@ type Answer = Omit<RestoreReport, 'run' | 'durationMs'>;
  *  @throws as `selectPoint`, `choose`, `planFolder` and `planInPlace`; Damaged; as `planDatabase` */
 export async function restore(request: RestoreRequest, context: Context, signal: AbortSignal): Promise<RestoreReport> {
   const from = context.clock.monotonicMs();
-  const selected = await selectPoint(request, context, signal);
+  const selected = await selectPoint({ ...request, evenFailed: request.target.kind !== 'in-place' }, context, signal);
   const { repository, point } = selected;
   await using _ = await repository.lock({ kind: 'point', id: point.id }, 'shared', 0, signal);
   const chosen = await choose(request, selected, context, signal);

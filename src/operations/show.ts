@@ -12,6 +12,6 @@ export interface ShowReport {
 
 /** One point with its manifest as its repository has it now. @throws as `selectPoint` */
 export async function show(request: ShowRequest, context: Context, signal: AbortSignal): Promise<ShowReport> {
-  const { point } = await selectPoint(request, context, signal);
+  const { point } = await selectPoint({ ...request, evenFailed: true }, context, signal);
   return { point, orphaned: isOrphaned(point, context) };
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { HoldfastError } from '../../src/domain/errors.ts';
@@ -6,6 +6,7 @@ import { parsePointInTime } from '../../src/domain/point-in-time.ts';
 import { cat } from '../../src/operations/cat.ts';
 import { ls } from '../../src/operations/ls.ts';
 import { selectPoint } from '../../src/operations/point-selection.ts';
+import { restore } from '../../src/operations/restore.ts';
 import { show } from '../../src/operations/show.ts';
 import { type Fixture, fixture, signal } from './restore-fixture.ts';
 
@@ -37,6 +38,35 @@ test('a service means its newest point that passed, is not held, is no safety po
   const future = await made.backUp({ timestamp: `${Temporal.Now.instant().add({ hours: 1 }).round('second')}` });
   expect(await idOf(made, 'mealie')).toBe(good.id);
   for (const { id } of [partial, safety, held, damaged, future]) expect(await idOf(made, id)).toBe(id);
+});
+
+test('a service whose points all failed their last check is read and drilled from the newest, and that is said', async () => {
+  using made = await fixture();
+  const path = withFile(made);
+  const older = await made.backUp({ timestamp: day(9) });
+  const newer = await made.backUp({ timestamp: day(10) });
+  const fail = (point: typeof newer) =>
+    made.repository.writeReport(
+      point,
+      'verification-report',
+      '',
+      { point: point.id, evidence: 'failed', evidenceAt: day(15) } as const,
+      signal,
+    );
+  await fail(newer);
+  expect(await idOf(made, 'mealie')).toBe(older.id);
+  const passedOver = { type: 'warning', subject: newer.id, text: 'passed over: its last check failed' };
+  expect(made.events).toContainEqual(passedOver);
+  await fail(older);
+  const taken = await selectPoint({ what: 'mealie', evenFailed: true }, made.context, signal);
+  expect(taken.point).toMatchObject({ id: newer.id, evidence: 'failed' });
+  const text = 'taken although its last check failed: there is no other';
+  expect(made.events).toContainEqual({ type: 'warning', subject: newer.id, text });
+  const [to, what] = [join(made.folder, 'to'), 'mealie'];
+  await restore({ what, target: { kind: 'folder', path: to } }, made.context, signal);
+  expect(readFileSync(join(to, path, 'inner', 'file'), 'utf8')).toBe('bytes');
+  const target = { kind: 'in-place', live: false, withoutSafety: false } as const;
+  await expect(restore({ what, target }, made.context, signal)).rejects.toMatchObject({ code: 'PointNotFound' });
 });
 
 test('a point that was held since the catalog heard of it is passed over, and that is said', async () => {
