@@ -24,16 +24,7 @@ export async function copyPoint(
   context: Pick<Context, 'catalog' | 'clock' | 'origin' | 'progress'>,
   signal: AbortSignal,
 ): Promise<{ readonly point: RecoveryPoint; readonly copied: boolean }> {
-  const { manifest } = point;
-  if (manifest === null)
-    throw new HoldfastError(
-      'Unsupported',
-      `${point.location} was made by another tool and has no manifest.`,
-      point.id,
-      {
-        hint: 'Copy the archive itself with the tools of the system',
-      },
-    );
+  const manifest = manifestToCopy(point);
   await using _ = await from.lock({ kind: 'point', id: point.id }, 'shared', lockWaitMs, signal);
   const { id, service, plan, type, origin } = manifest;
   const header = { id, service, plan, type, origin, timestamp: point.timestamp, timezone };
@@ -50,6 +41,14 @@ export async function copyPoint(
   const { archive: _archive, ...rest } = manifest;
   const copy: Manifest = { ...rest, items, totalSize: totalSizeOf(items) };
   return { point: await draft.commit(copy, point.held, signal), copied: true };
+}
+
+/** @throws Unsupported for a foreign archive, which has none */
+export function manifestToCopy({ manifest, location, id }: RecoveryPoint): Manifest {
+  if (manifest !== null) return manifest;
+  throw new HoldfastError('Unsupported', `${location} was made by another tool and has no manifest.`, id, {
+    hint: 'Copy the archive itself with the tools of the system',
+  });
 }
 
 interface ItemCopy {

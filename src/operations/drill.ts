@@ -39,12 +39,25 @@ export interface DrillReport {
  *  asked. Writes a report beside each point and raises, or lowers, its evidence.
  *  @throws PointNotFound and the like for what was named; StateBusy while another drill of the service runs */
 export async function drill(request: DrillRequest, context: DrillContext, signal: AbortSignal): Promise<DrillReport> {
+  const { points, warnings } = await planDrill(request, context, signal);
+  return drillEach(points, warnings, request, context, signal);
+}
+
+export interface PlannedDrill {
+  readonly points: readonly SelectedPoint[];
+  readonly warnings: DrillReport['warnings'];
+}
+
+/** The points that {@link drill} would restore, and services that have none. @throws as `drill` for what was named */
+export async function planDrill(
+  request: DrillRequest,
+  context: DrillContext,
+  signal: AbortSignal,
+): Promise<PlannedDrill> {
   await confirmScratchFolder(request.scratch, context, signal);
   const { what, repository } = request;
-  if (what !== null) {
-    const selected = await selectPoint({ what, repository, evenFailed: true }, context, signal);
-    return drillEach([selected], [], request, context, signal);
-  }
+  if (what !== null)
+    return { points: [await selectPoint({ what, repository, evenFailed: true }, context, signal)], warnings: [] };
   const points: SelectedPoint[] = [];
   const warnings: { subject: string; text: string }[] = [];
   for (const service of context.services.keys()) {
@@ -56,10 +69,10 @@ export async function drill(request: DrillRequest, context: DrillContext, signal
       warnings.push({ subject: service, text: messageOf(error).split('\n')[0] ?? '' });
     }
   }
-  if (!request.sample) return drillEach(points, warnings, request, context, signal);
+  if (!request.sample) return { points, warnings };
   const { selected, passedOver } = await oldestProof(points, request, context, signal);
   for (const { subject, text } of passedOver) context.progress({ type: 'warning', subject, text });
-  return drillEach(selected === null ? [] : [selected], selected === null ? passedOver : [], request, context, signal);
+  return selected === null ? { points: [], warnings: passedOver } : { points: [selected], warnings: [] };
 }
 
 async function drillEach(

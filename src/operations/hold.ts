@@ -58,6 +58,13 @@ export async function hold(request: HoldRequest, context: Context, signal: Abort
   return recorded(what, context, perform, ({ points }) => points.map(({ id, repository }) => ({ id, repository })));
 }
 
+/** The points that {@link hold} would keep, as they are now. @throws as `hold` */
+export const planHold = async (
+  request: HoldRequest,
+  context: Context,
+  signal: AbortSignal,
+): Promise<readonly PointSummary[]> => (await pointsNamed(request, context, signal)).named;
+
 const BEFORE = '; held by itself: ';
 
 /** @param given null keeps what a person said before */
@@ -76,7 +83,7 @@ export async function release(request: ReleaseRequest, context: Context, signal:
   const perform = async () => {
     const released: PointSummary[] = [];
     for (const point of named.filter(({ held }) => held !== null)) {
-      const followers = point.held?.by === 'anomaly' ? await withinBounds(point, all, context, signal) : [];
+      const followers = await followersOf(point, all, context, signal);
       for (const each of [point, ...followers]) {
         await (await context.repository(each.repository)).release(each, signal);
         await context.catalog.setHold(each, null);
@@ -91,6 +98,27 @@ export async function release(request: ReleaseRequest, context: Context, signal:
     [...points, ...released].map(({ id, repository }) => ({ id, repository })),
   );
 }
+
+/** The held points that {@link release} would give back, the later ones of their series among them. @throws as `release` */
+export async function planRelease(
+  request: ReleaseRequest,
+  context: Context,
+  signal: AbortSignal,
+): Promise<readonly PointSummary[]> {
+  const { named, all } = await pointsNamed(request, context, signal);
+  const given: PointSummary[] = [];
+  for (const point of named.filter(({ held }) => held !== null))
+    given.push(point, ...(await followersOf(point, all, context, signal)));
+  return given;
+}
+
+const followersOf = async (
+  point: PointSummary,
+  all: readonly PointSummary[],
+  context: Context,
+  signal: AbortSignal,
+): Promise<readonly PointSummary[]> =>
+  point.held?.by === 'anomaly' ? await withinBounds(point, all, context, signal) : [];
 
 interface Named {
   readonly named: readonly PointSummary[];

@@ -1,3 +1,4 @@
+import { HoldfastError } from '../domain/errors.ts';
 import type { Problem, Repository } from '../ports/repository.ts';
 import type { Context } from './context.ts';
 
@@ -39,6 +40,24 @@ export async function repositoryInit(
   const repository = await context.repository(name);
   const { id } = await repository.initialize(signal);
   return { repository: name, id };
+}
+
+/** What {@link repositoryInit} would make. @throws Refused for one that exists, and what opening it throws */
+export async function planRepositoryInit(
+  name: string,
+  context: Pick<Context, 'repository'>,
+  signal: AbortSignal,
+): Promise<Repository> {
+  const repository = await context.repository(name);
+  try {
+    await repository.list({}, signal);
+  } catch (error) {
+    if (error instanceof HoldfastError && error.code === 'RepositoryNotFound') return repository;
+    throw error;
+  }
+  throw new HoldfastError('Refused', `The repository ${name} is there already.`, name, {
+    hint: `See what is in it with: holdfast repository check ${name}`,
+  });
 }
 
 /** What can be written where a repository lies; null for one elsewhere. */

@@ -44,13 +44,14 @@ export async function createSnapshots(
   context: Pick<GuardContext, 'pools' | 'snapshotter' | 'catalog' | 'clock' | 'zone' | 'guard'>,
   signal: AbortSignal,
 ): Promise<readonly Snapshot[]> {
-  const subjects: Subject[] = [];
-  for (const name of subvolumes) subjects.push(await findSubvolume(name, context, signal));
-  for (const subject of subjects) await refuseUnsafe(subject, context, signal);
-  const made: Snapshot[] = [];
   const at = context.clock.now(); // of all: what one depends on is not younger, so that it is found beside it
-  for (const { pool, subvolume, snapshotter } of subjects) {
-    const name = snapshotName(subvolume, label ?? 'manual', at, context.zone);
+  const made: Snapshot[] = [];
+  for (const { pool, subvolume, snapshotter, name } of await planSnapshots(
+    { subvolumes, label },
+    at,
+    context,
+    signal,
+  )) {
     const stored = await withFreeName(name, (free) => snapshotter.snapshot(subvolume, free, signal));
     const snapshot: Snapshot = {
       pool,
@@ -66,6 +67,27 @@ export async function createSnapshots(
     made.push(snapshot);
   }
   return made;
+}
+
+export interface PlannedSnapshot extends Subject {
+  /** What it is called at that moment, unless somebody has the name. */
+  readonly name: string;
+}
+
+/** What {@link createSnapshots} would make. @throws as `createSnapshots` */
+export async function planSnapshots(
+  { subvolumes, label }: CreateRequest,
+  at: Temporal.Instant,
+  context: Pick<GuardContext, 'pools' | 'snapshotter' | 'catalog' | 'zone' | 'guard'>,
+  signal: AbortSignal,
+): Promise<readonly PlannedSnapshot[]> {
+  const planned: PlannedSnapshot[] = [];
+  for (const each of subvolumes) {
+    const subject = await findSubvolume(each, context, signal);
+    planned.push({ ...subject, name: snapshotName(subject.subvolume, label ?? 'manual', at, context.zone) });
+  }
+  for (const subject of planned) await refuseUnsafe(subject, context, signal);
+  return planned;
 }
 
 /** What keeps a snapshot from being whole, or from leaving room.

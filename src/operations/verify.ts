@@ -47,6 +47,10 @@ export async function verify(request: VerifyRequest, context: Context, signal: A
   return verifyEach({ points, level: request.level, warnings, ages }, context, signal);
 }
 
+/** The points that {@link verify} would prove, and what it could not look at. @throws as `verify` */
+export const planVerify = (request: VerifyRequest, context: Context, signal: AbortSignal): Promise<PlannedProof> =>
+  chosen(request, context, signal);
+
 /** Proves exactly these points, as {@link verify} does. */
 export const verifyPoints = (
   points: readonly PointSummary[],
@@ -55,7 +59,7 @@ export const verifyPoints = (
   signal: AbortSignal,
 ): Promise<VerifyReport> => verifyEach({ points, level, warnings: [], ages: () => null }, context, signal);
 
-interface Selection extends Chosen {
+interface Selection extends PlannedProof {
   readonly level: VerifyLevel;
   /** How old a point may be, in seconds; null when it does not matter. */
   readonly ages: (point: PointSummary) => number | null;
@@ -86,7 +90,7 @@ function verifyEach(
   }));
 }
 
-interface Chosen {
+export interface PlannedProof {
   readonly points: readonly PointSummary[];
   readonly warnings: readonly VerifyWarning[];
 }
@@ -95,7 +99,7 @@ async function chosen(
   { what, repositories, sample }: VerifyRequest,
   context: Context,
   signal: AbortSignal,
-): Promise<Chosen> {
+): Promise<PlannedProof> {
   // a repository that cannot be reached is said by the report, and not a second time on the way
   const quiet: Context = { ...context, progress: (event) => event.type !== 'warning' && context.progress(event) };
   const listing = await list({ service: null, repositories }, quiet, signal);

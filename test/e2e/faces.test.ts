@@ -172,13 +172,47 @@ describe.runIf(available('sqlite3'))('the face of a command', () => {
       prune: { services: [{ service: 'notes', repository: 'disk', decisions: [{ point: id, action: 'remove' }] }] },
     });
     expect(machine.passes('run', 'nightly', '--dry-run')).toMatch(/Would back up notes into disk.*\n[\s\S]*remove +01/);
-    for (const args of [['verify'], ['hold', id], ['copy', id, '--to', 'disk'], ['catalog', 'rebuild']])
+    for (const args of [
+      ['snapshot', 'mark', 'x', 'success'],
+      ['catalog', 'rebuild'],
+    ])
       expect(machine.json(64, ...args, '--dry-run')).toMatchObject({ error: { code: 'NotBuilt', exitCode: 64 } });
     expect(
       image()
         .split('\n')
         .filter((line) => !line.includes('./state/')),
     ).toEqual(before);
+  });
+
+  test('a dry run of what proves, keeps or copies a point says which points, and refuses what would be refused', () => {
+    const machine = aMachine();
+    aServiceOn(machine);
+    const { id } = machine.json(0, 'backup').points[0];
+    machine.write(
+      'conf.d/more.yaml',
+      'repositories: { spare: { engine: archive, path: ../spare }, later: { engine: archive, path: ../later } }\n',
+    );
+    machine.passes('repository', 'init', 'spare');
+    const dry = (exitCode: number, ...args: readonly string[]) => machine.json(exitCode, ...args, '--dry-run');
+    const image = () =>
+      tool('sh', '-c', 'cd "$1" && find disk spare -printf "%p %s %T@\\n" | sort', 'sh', machine.folder);
+    const before = image();
+    const points = [{ id, service: 'notes', repository: 'disk', held: null, evidence: 'stored' }];
+    for (const args of [['verify', 'notes'], ['drill'], ['drill', 'notes'], ['hold', id]])
+      expect(dry(0, ...args)).toMatchObject({ dryRun: true, points });
+    expect(machine.passes('drill', '--dry-run')).toBe(`Would drill ${id}  notes in disk\n`);
+    expect(dry(1, 'hold', 'notes')).toMatchObject({ error: { code: 'PointNotFound' } });
+    expect(dry(0, 'release', id).points).toEqual([]);
+    expect(dry(0, 'copy', id, '--to', 'spare')).toMatchObject({ dryRun: true, from: 'disk', there: false });
+    expect(dry(0, 'copy', id, '--to', 'disk')).toMatchObject({ there: true });
+    expect(dry(10, 'copy', id, '--to', 'later')).toMatchObject({ error: { code: 'RepositoryNotFound' } });
+    expect(dry(0, 'repository', 'init', 'later')).toMatchObject({ path: machine.path('later') });
+    expect(dry(1, 'repository', 'init', 'disk')).toMatchObject({ error: { code: 'Refused' } });
+    expect(image()).toBe(before);
+    expect(existsSync(machine.path('later'))).toBe(false);
+    machine.passes('hold', id);
+    expect(dry(0, 'release', id).points).toMatchObject([{ id, held: 'held by hand' }]);
+    expect(machine.json(0, 'list').points).toMatchObject([{ id, held: 'held by hand', evidence: 'stored' }]);
   });
 });
 

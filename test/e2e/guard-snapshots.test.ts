@@ -34,6 +34,10 @@ describe.runIf(hasBtrfs())('snapshots of a pool', () => {
     expect(machine.json(0, 'snapshot', 'list').snapshots).toMatchObject([
       { snapshot_name: 'media-pre-shell-20261116-143000', type: 'by-hand', outcome: null },
     ]);
+    expect(machine.json(0, 'snapshot', 'create', 'media', '--label', 'Trial', '--dry-run')).toMatchObject({
+      snapshots: [{ snapshot_name: expect.stringMatching(/^media-trial-\d{8}-\d{6}$/), subvolume: 'media' }],
+    });
+    expect(machine.json(1, 'snapshot', 'create', 'nowhere', '--dry-run').error.code).toBe('SubvolumeMissing');
     expect(machine.json(1, 'snapshot', 'create', 'nowhere')).toMatchObject({ error: { code: 'SubvolumeMissing' } });
     expect(machine.json(64, 'snapshot', 'create', '../media')).toMatchObject({ error: { code: 'Usage' } });
     expect(machine.json(64, 'snapshot', 'mark', 'x', 'splendid')).toMatchObject({ error: { code: 'Usage' } });

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { copy } from '../../operations/copy.ts';
+import { copy, planCopy } from '../../operations/copy.ts';
 import { duration } from '../arguments.ts';
 import type { Face } from '../face.ts';
 import { pointAsJson } from '../render/point.ts';
@@ -20,8 +20,15 @@ export const copyCommand = (face: Face): Command =>
     .option('--lock-wait <duration>', 'wait for another run on the same service', duration)
     .addHelpText('after', '\nExamples:\n  holdfast copy wishlist --to sealed')
     .action(async (what: string, { to, from, lockWait = 0 }: Options) => {
-      await using application = await face.open({ writes: true });
+      const { dryRun } = face.globals();
+      await using application = await face.open({ writes: !dryRun });
       const request = { what, from: from ?? null, to, lockWaitMs: lockWait * 1000 };
+      if (dryRun) {
+        const { point, from, there } = await planCopy(request, application, face.signal);
+        const would = there ? 'is already in' : `would be copied from ${printable(from)} to`;
+        face.print(`${point.id}  ${printable(point.service)}: ${would} ${printable(to)}`);
+        return face.printJson({ dryRun, from, to, copied: false, there, point: pointAsJson(point) });
+      }
       const report = await copy(request, application, face.signal);
       const { point, copied } = report;
       const words = copied ? `copied from ${printable(report.from)} to` : 'was already in';

@@ -2,13 +2,14 @@ import { access, constants, stat, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { Command } from 'commander';
 import { HoldfastError, messageOf } from '../../domain/errors.ts';
-import { drill } from '../../operations/drill.ts';
+import { drill, planDrill } from '../../operations/drill.ts';
 import { duration, gathered, size } from '../arguments.ts';
-import { refuseDryRun } from '../dry-run.ts';
 import { EXIT_OF_PROOF } from '../exit-code.ts';
 import type { Face } from '../face.ts';
 import { drillAsJson, drillForPeople } from '../render/drill.ts';
 import { drillAsHtml } from '../render/drill-html.ts';
+import { plannedAsJson, plannedForPeople } from '../render/planned.ts';
+import { printable } from '../render/table.ts';
 import { openedFor, type RepositoryChoice, withRepositoryOptions } from '../repository-option.ts';
 
 interface Options extends RepositoryChoice {
@@ -42,11 +43,11 @@ export const drillCommand = (face: Face): Command =>
       '\nExamples:\n  holdfast drill mealie\n  holdfast drill databases --item postgres_authelia --json\n  holdfast drill --sample --max-duration 30m --max-space 20GiB --html drill.html',
     )
     .action(async (what: string | undefined, options: Options) => {
-      refuseDryRun(face.globals());
       if (options.sample && (what !== undefined || options.item !== undefined))
         throw new HoldfastError('Usage', '--sample chooses the service by itself.', '--sample');
       if (options.html !== undefined) await confirmHtml(resolve(options.html));
-      await using application = await face.open({ ...openedFor(options), writes: true });
+      const { dryRun } = face.globals();
+      await using application = await face.open({ ...openedFor(options), writes: !dryRun });
       const request = {
         what: what ?? null,
         repository: options.repository,
@@ -57,6 +58,14 @@ export const drillCommand = (face: Face): Command =>
         maxDurationMs: options.maxDuration === undefined ? null : options.maxDuration * 1000,
         lockWaitMs: (options.lockWait ?? 0) * 1000,
       };
+      if (dryRun) {
+        const planned = await planDrill(request, application, face.signal);
+        const points = planned.points.map(({ point }) => point);
+        for (const { subject, text } of planned.warnings)
+          face.note(`warning: ${printable(subject)}: ${printable(text)}`);
+        face.print(plannedForPeople('drill', points));
+        return face.printJson({ ...plannedAsJson(points), warnings: planned.warnings });
+      }
       const report = await drill(request, application, face.signal);
       if (options.html !== undefined) await writeHtml(options.html, drillAsHtml(report));
       face.print(drillForPeople(report));

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
-import { hold, release } from '../../operations/hold.ts';
+import { hold, planHold, planRelease, release } from '../../operations/hold.ts';
 import type { Face } from '../face.ts';
+import { plannedAsJson, plannedForPeople } from '../render/planned.ts';
 import { pointAsJson } from '../render/point.ts';
 import { printable } from '../render/table.ts';
 
@@ -17,8 +18,14 @@ export const holdCommand = (face: Face): Command =>
     .option('--repository <name>', 'only in this one')
     .addHelpText('after', "\nExamples:\n  holdfast hold 01KAJ --reason 'before the move'")
     .action(async (what: string, { repository, reason }: Options) => {
-      await using application = await face.open({ writes: true });
+      const { dryRun } = face.globals();
+      await using application = await face.open({ writes: !dryRun });
       const request = { what, repository: repository ?? null, reason: reason ?? null };
+      if (dryRun) {
+        const points = await planHold(request, application, face.signal);
+        face.print(plannedForPeople('hold', points));
+        return face.printJson(plannedAsJson(points));
+      }
       const report = await hold(request, application, face.signal);
       for (const point of report.points)
         face.print(`held  ${point.id}  ${printable(point.service)} in ${printable(point.repository)}`);
@@ -32,8 +39,15 @@ export const releaseCommand = (face: Face): Command =>
     .option('--repository <name>', 'only in this one')
     .addHelpText('after', '\nExamples:\n  holdfast release 01KAJ')
     .action(async (what: string, { repository }: Options) => {
-      await using application = await face.open({ writes: true });
-      const report = await release({ what, repository: repository ?? null }, application, face.signal);
+      const { dryRun } = face.globals();
+      await using application = await face.open({ writes: !dryRun });
+      const request = { what, repository: repository ?? null };
+      if (dryRun) {
+        const points = await planRelease(request, application, face.signal);
+        face.print(plannedForPeople('release', points));
+        return face.printJson(plannedAsJson(points));
+      }
+      const report = await release(request, application, face.signal);
       for (const point of report.points) {
         const word = report.wasNotHeld.includes(point.repository) ? 'was not held' : 'released';
         face.print(`${word}  ${point.id}  ${printable(point.service)} in ${printable(point.repository)}`);

@@ -1,7 +1,12 @@
 import { Command } from 'commander';
 import { counted } from '../../domain/counted.ts';
 import { ERRORS, HoldfastError } from '../../domain/errors.ts';
-import { type RepositoryCheckReport, repositoryCheck, repositoryInit } from '../../operations/repository-check.ts';
+import {
+  planRepositoryInit,
+  type RepositoryCheckReport,
+  repositoryCheck,
+  repositoryInit,
+} from '../../operations/repository-check.ts';
 import { repositoryList } from '../../operations/repository-list.ts';
 import type { Face, LocationKeys } from '../face.ts';
 import { coloured } from '../render/colour.ts';
@@ -18,7 +23,14 @@ export const repositoryCommand = (face: Face): Command => {
       '\nExamples:\n  holdfast repository init local\n  holdfast repository init vault --identity /media/stick/age.key',
     )
     .action(async (name: string, keys: LocationKeys) => {
-      await using application = await face.open({ writes: true, keys });
+      const { dryRun } = face.globals();
+      await using application = await face.open({ writes: !dryRun, keys });
+      if (dryRun) {
+        const { capabilities } = await planRepositoryInit(name, application, face.signal);
+        const path = capabilities.local;
+        face.print(`Would make the repository ${printable(name)}${path === null ? '' : ` in ${printable(path)}`}`);
+        return face.printJson({ dryRun, repository: name, path });
+      }
       const { id } = await repositoryInit(name, application, face.signal);
       const config = application.loaded?.configuration.repositories?.[name];
       face.print(recoverySheet(name, id, config));

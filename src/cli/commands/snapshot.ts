@@ -1,7 +1,13 @@
 import { Argument, Command } from 'commander';
 import { SNAPSHOT_OUTCOMES, type SnapshotOutcome } from '../../domain/guard.ts';
 import { listKeptStates, nameOfKept } from '../../operations/kept-states.ts';
-import { createSnapshots, listSnapshots, markSnapshot, removeSnapshot } from '../../operations/snapshot.ts';
+import {
+  createSnapshots,
+  listSnapshots,
+  markSnapshot,
+  planSnapshots,
+  removeSnapshot,
+} from '../../operations/snapshot.ts';
 import type { Face } from '../face.ts';
 import { keptStateAsJson, keptStatesForPeople } from '../render/kept-states.ts';
 import { snapshotAsJson, snapshotsAsJson, snapshotsForPeople } from '../render/snapshot.ts';
@@ -25,7 +31,15 @@ const create = (face: Face): Command =>
     .option('--label <label>', 'stands in the name in place of "manual"')
     .addHelpText('after', '\nExamples:\n  holdfast snapshot create media --label before-upgrade')
     .action(async (subvolumes: readonly string[], { label }: { readonly label?: string }) => {
-      await using application = await face.open({ writes: true });
+      const { dryRun } = face.globals();
+      await using application = await face.open({ writes: !dryRun });
+      if (dryRun) {
+        const request = { subvolumes, label: label ?? null };
+        const planned = await planSnapshots(request, application.clock.now(), application, face.signal);
+        face.print(planned.map(({ name }) => `Would make ${name}`).join('\n'));
+        const rows = planned.map(({ name, subvolume, pool }) => ({ snapshot_name: name, subvolume, pool }));
+        return face.printJson({ dryRun, snapshots: rows });
+      }
       const made = await createSnapshots({ subvolumes, label: label ?? null }, application, face.signal);
       face.print(made.map(({ name }) => name).join('\n'));
       face.printJson({ snapshots: made.map(snapshotAsJson) });

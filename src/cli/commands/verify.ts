@@ -1,9 +1,11 @@
 import { Command, Option } from 'commander';
 import { VERIFY_LEVELS, type VerifyLevel } from '../../domain/verdict.ts';
-import { verify } from '../../operations/verify.ts';
+import { planVerify, verify } from '../../operations/verify.ts';
 import { count, duration } from '../arguments.ts';
 import { EXIT_OF_PROOF } from '../exit-code.ts';
 import type { Face } from '../face.ts';
+import { plannedAsJson, plannedForPeople } from '../render/planned.ts';
+import { printable } from '../render/table.ts';
 import { verifyAsJson, verifyForPeople } from '../render/verify.ts';
 import { openedFor, type RepositoryChoice, withRepositoryOptions } from '../repository-option.ts';
 
@@ -29,7 +31,8 @@ export const verifyCommand = (face: Face): Command =>
       '\nExamples:\n  holdfast verify\n  holdfast verify wishlist --max-age 36h\n  holdfast verify --level readable --sample 5 --json',
     )
     .action(async (what: string[], options: Options) => {
-      await using application = await face.open({ ...openedFor(options), writes: true });
+      const { dryRun } = face.globals();
+      await using application = await face.open({ ...openedFor(options), writes: !dryRun });
       const request = {
         what,
         repositories: options.repository === undefined ? [] : [options.repository],
@@ -37,6 +40,12 @@ export const verifyCommand = (face: Face): Command =>
         maxAgeSeconds: options.maxAge ?? null,
         sample: options.sample ?? null,
       };
+      if (dryRun) {
+        const { points, warnings } = await planVerify(request, application, face.signal);
+        for (const { subject, text } of warnings) face.note(`warning: ${printable(subject)}: ${printable(text)}`);
+        face.print(plannedForPeople('verify', points));
+        return face.printJson({ ...plannedAsJson(points), level: options.level, warnings });
+      }
       const report = await verify(request, application, face.signal);
       face.print(verifyForPeople(report));
       face.printJson(verifyAsJson(report));
