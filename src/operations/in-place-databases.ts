@@ -144,7 +144,7 @@ export async function stageDatabases(
 }
 
 /** Where the present database went: under which name. */
-interface Renamed {
+export interface Renamed {
   readonly source: string;
   readonly original: string;
   readonly path: string;

@@ -1,7 +1,10 @@
 import { excludedBelow, parsePattern } from '../domain/exclude.ts';
+import { isBelow } from '../domain/tree-path.ts';
 import type { JournalEntry } from '../journal/entry.ts';
 import type { Host, HostFiles } from '../ports/host.ts';
 import { exchanged } from './in-place-kept.ts';
+import type { InPlacePlan } from './in-place-plan.ts';
+import type { Staged } from './in-place-stage.ts';
 
 export interface Excluded {
   /** The present state. */
@@ -19,7 +22,7 @@ export interface Excluded {
  *  not take it away. It stays in the kept state where the restored tree has something of its name, has no folder for it,
  *  where its name is not UTF-8, and where it is the log of a database that was restored: beside an older database that
  *  would show today's tables (interface, section 10, line 3). Answers with the names that stayed, as text. */
-export async function moveExcluded(
+async function moveExcluded(
   { present, restored, root, patterns, owned }: Excluded,
   host: Host,
   journal: Pick<JournalEntry, 'step'>,
@@ -91,4 +94,24 @@ async function* namesBelow(
       rest = rest.subarray(end + 1);
     }
   }
+}
+
+/** Takes over what the source of an exchanged folder leaves out ({@link moveExcluded}). @returns what stayed, for people */
+export async function keepExcluded(
+  exchange: Staged,
+  { host, exchanges }: InPlacePlan,
+  journal: Pick<JournalEntry, 'step'>,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const { path, root, staged, present, choice } = exchange;
+  if (present?.type !== 'directory' || !choice.tree) return [];
+  const inside = exchanges.filter((other) => other.way === 'nested' && isBelow(other.path, path));
+  const owned = new Set(inside.flatMap((other) => [other.path, ...other.companions]));
+  const wanted = { present: path, restored: staged, root, patterns: choice.item?.exclude ?? [], owned };
+  const stayed = await moveExcluded(wanted, host, journal, signal);
+  if (stayed.length === 0) return [];
+  const more = stayed.length > 5 ? ` and ${stayed.length - 5} more` : '';
+  return [
+    `Left out by the source and not taken over, but kept in ${exchange.kept}: ${stayed.slice(0, 5).join(', ')}${more}`,
+  ];
 }

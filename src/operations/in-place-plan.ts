@@ -4,7 +4,7 @@ import { HoldfastError } from '../domain/errors.ts';
 import { isBelow, parentOf } from '../domain/tree-path.ts';
 import { unitReferencesOf } from '../domain/unit-reference.ts';
 import type { Step } from '../journal/step.ts';
-import type { Host, PathStatus } from '../ports/host.ts';
+import type { Host, HostFiles, PathStatus } from '../ports/host.ts';
 import type { InPlacePath } from '../ports/source.ts';
 import type { Unit } from '../ports/unit.ts';
 import type { Validator } from '../ports/validator.ts';
@@ -226,10 +226,7 @@ async function exchangeOf(
     throw new HoldfastError('TargetBusy', words, path, { hint: 'Unmount it, or restore a part with: --path' });
   }
   const present = await files.status(path, signal);
-  const presentCompanions: string[] = [];
-  for (const companion of placement.companions) {
-    if ((await files.status(companion, signal)) !== null) presentCompanions.push(companion);
-  }
+  const presentCompanions = await thereOf(placement.companions, files, signal);
   const stageSuffix = `.holdfast-restore-${id.toLowerCase()}`;
   const common = { ...placement, root, presentCompanions, choice, present, copy: null };
   if (mounts.includes(path)) {
@@ -246,6 +243,13 @@ async function exchangeOf(
     return { ...common, missingParent: null, way, kept, place, stage: beside(path, stageSuffix) };
   }
   return { ...common, missingParent, way: 'rename', kept, place, stage: beside(missingParent ?? path, stageSuffix) };
+}
+
+/** Those of some paths that are there. */
+export async function thereOf(paths: readonly string[], files: HostFiles, signal: AbortSignal): Promise<string[]> {
+  const there: string[] = [];
+  for (const path of paths) if ((await files.status(path, signal)) !== null) there.push(path);
+  return there;
 }
 
 /** On BTRFS one mount has several devices, and no rename leads from one to another. */

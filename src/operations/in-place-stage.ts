@@ -3,7 +3,7 @@ import { parentOf, trimSlashes } from '../domain/tree-path.ts';
 import type { JournalEntry } from '../journal/entry.ts';
 import type { Host } from '../ports/host.ts';
 import type { Context } from './context.ts';
-import type { Exchange, InPlacePlan } from './in-place-plan.ts';
+import { type Exchange, type InPlacePlan, thereOf } from './in-place-plan.ts';
 import type { SelectedPoint } from './point-selection.ts';
 import type { Choice } from './restore-choice.ts';
 import { extract, userIdOf } from './restore-extract.ts';
@@ -73,6 +73,38 @@ export async function stage({ host, exchanges }: InPlacePlan, parts: StageParts,
     if (exchange.way === 'nested') await putInto(outerOf(exchange, built), exchange, host, signal);
   for (const path of folders) await host.run({ program: 'sync', args: ['--file-system', '--', path] }, { signal });
   return { exchanges: built.filter(({ way }) => way !== 'nested'), items };
+}
+
+/** Makes the volumes that are gone; what was made is what is there now. */
+export async function prepared(plan: InPlacePlan, signal: AbortSignal): Promise<InPlacePlan> {
+  const exchanges: Exchange[] = [];
+  for (const exchange of plan.exchanges) {
+    const { prepare = null, path } = exchange;
+    await prepare?.(signal);
+    const present = prepare === null ? exchange.present : await plan.host.files.status(path, signal);
+    exchanges.push({ ...exchange, present });
+  }
+  return { ...plan, exchanges };
+}
+
+/** What is there of the paths of servers, looked at once more: a server writes its files when it ends, also one that had
+ *  none before. */
+export async function lookedAgain(
+  exchanges: readonly Staged[],
+  { files }: Host,
+  signal: AbortSignal,
+): Promise<Staged[]> {
+  const looked: Staged[] = [];
+  for (const exchange of exchanges) {
+    if (exchange.server === undefined) {
+      looked.push(exchange);
+      continue;
+    }
+    const present = await files.status(exchange.path, signal);
+    const presentCompanions = await thereOf(exchange.companions, files, signal);
+    looked.push({ ...exchange, present, presentCompanions });
+  }
+  return looked;
 }
 
 /** Makes of a dump what its server reads, where that is not the dump itself. */

@@ -64,3 +64,10 @@ async function swapContents(exchange: Staged, parts: SwapParts, signal: AbortSig
   for (const name of restored) await rename(`${staged}/${name}`, `${path}/${name}`, parts, signal);
   return [{ path: kept, original: path }];
 }
+
+/** A mount point stays and only its contents were exchanged; it takes the owner and the mode of the folder in the point. */
+export async function dressMountPoint({ path, staged }: Staged, host: Host, signal: AbortSignal): Promise<void> {
+  for (const program of ['chown', 'chmod']) {
+    await host.run({ program, args: [`--reference=${staged}`, '--', path] }, { signal });
+  }
+}

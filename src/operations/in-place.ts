@@ -1,21 +1,19 @@
 import type { HoldfastError } from '../domain/errors.ts';
 import { messageOf } from '../domain/errors.ts';
-import { isBelow } from '../domain/tree-path.ts';
 import { imagesTaken } from '../journal/images-step.ts';
 import { recoveryRecorded } from '../journal/step.ts';
 import type { KeptState, Recovery } from '../ports/catalog.ts';
-import type { Host } from '../ports/host.ts';
 import type { Images, Unit } from '../ports/unit.ts';
 import type { Context } from './context.ts';
 import { lookAfter } from './in-place-checks.ts';
-import { stageDatabases, swapDatabases } from './in-place-databases.ts';
-import { moveExcluded } from './in-place-excluded.ts';
+import { type Renamed, stageDatabases, swapDatabases } from './in-place-databases.ts';
+import { keepExcluded } from './in-place-excluded.ts';
 import { refuseHolders, unseenHolders } from './in-place-holders.ts';
 import { type KeptAside, keptUntil } from './in-place-kept.ts';
-import type { Exchange, InPlacePlan } from './in-place-plan.ts';
+import type { InPlacePlan } from './in-place-plan.ts';
 import { servingPlan } from './in-place-servers.ts';
-import { type Staged, stage } from './in-place-stage.ts';
-import { type SetAside, swap } from './in-place-swap.ts';
+import { lookedAgain, prepared, stage } from './in-place-stage.ts';
+import { dressMountPoint, type SetAside, swap } from './in-place-swap.ts';
 import type { SelectedPoint } from './point-selection.ts';
 import type { RestoredItem } from './restore-request.ts';
 import type { Expectation } from './rollback-expectation.ts';
@@ -152,21 +150,7 @@ async function exchangeAll(
   // Last: where their server is away after a crash, nothing is taken back before it answers, and no unit is started.
   const renamed = await swapDatabases(plan.databases, parts, signal);
   const stages = [...new Set(plan.exchanges.flatMap((exchange) => (exchange.copy === null ? exchange.stage : [])))];
-  const until = keptUntil(startedAt, keptSeconds);
-  const kept: readonly KeptAside[] = [
-    ...aside.map((one) => ({ ...one, kind: 'path' as const, until })),
-    ...renamed.map(({ original, path }) => ({ original, path, kind: 'database' as const, until })),
-  ];
-  const states = [
-    ...aside.map(({ path }) => ({ path, host: host.name, until })),
-    ...renamed.map(({ source, path, original }) => ({
-      service: service.name,
-      source,
-      database: path,
-      original,
-      until,
-    })),
-  ];
+  const { kept, states } = keptOf({ aside, renamed }, keptUntil(startedAt, keptSeconds), plan);
   const recovery = recoveryOf('success', states);
   const again = [...(options.startAgain ?? stopped), ...sharing];
   const removals = stages.map((path) => ({ kind: 'path-removed', host: host.name, path }) as const);
@@ -174,7 +158,7 @@ async function exchangeAll(
   await journal.forwardOnly([recoveryRecorded(recovery), ...imageSteps, ...startsOf(again), ...removals]);
   onSwapped();
   await context.catalog.recordRecovery(recovery);
-  for (const exchange of exchanges) if (exchange.way === 'contents') await dressMountPoint(exchange, plan, signal);
+  for (const exchange of exchanges) if (exchange.way === 'contents') await dressMountPoint(exchange, host, signal);
   const problems = [...(await takeImages(images, context, signal)), ...(await startUnits(again, context, signal))];
   for (const path of stages) await host.files.remove(path, signal);
   await journal.done(); // trying again does not help a unit that does not start; a person is told
@@ -187,33 +171,27 @@ async function exchangeAll(
   return { recovery: ended, items: restoredItems, kept, warnings: [...warnings, ...well.warnings], validation, bad };
 }
 
-/** Makes the volumes that are gone; what was made is what is there now. */
-async function prepared(plan: InPlacePlan, signal: AbortSignal): Promise<InPlacePlan> {
-  const exchanges: Exchange[] = [];
-  for (const exchange of plan.exchanges) {
-    const { prepare = null, path } = exchange;
-    await prepare?.(signal);
-    const present = prepare === null ? exchange.present : await plan.host.files.status(path, signal);
-    exchanges.push({ ...exchange, present });
-  }
-  return { ...plan, exchanges };
-}
-
-/** A server writes its files when it ends, also one that had none before. */
-async function lookedAgain(exchanges: readonly Staged[], { files }: Host, signal: AbortSignal): Promise<Staged[]> {
-  const looked: Staged[] = [];
-  for (const exchange of exchanges) {
-    if (exchange.server === undefined) {
-      looked.push(exchange);
-      continue;
-    }
-    const present = await files.status(exchange.path, signal);
-    const presentCompanions: string[] = [];
-    for (const companion of exchange.companions)
-      if ((await files.status(companion, signal)) !== null) presentCompanions.push(companion);
-    looked.push({ ...exchange, present, presentCompanions });
-  }
-  return looked;
+/** What was set aside, as the answer tells it, and as the catalog keeps it. */
+function keptOf(
+  { aside, renamed }: { readonly aside: readonly SetAside[]; readonly renamed: readonly Renamed[] },
+  until: Temporal.Instant,
+  { host, service }: InPlacePlan,
+): { readonly kept: readonly KeptAside[]; readonly states: readonly KeptState[] } {
+  const kept: readonly KeptAside[] = [
+    ...aside.map((one) => ({ ...one, kind: 'path' as const, until })),
+    ...renamed.map(({ original, path }) => ({ original, path, kind: 'database' as const, until })),
+  ];
+  const states: readonly KeptState[] = [
+    ...aside.map(({ path }) => ({ path, host: host.name, until })),
+    ...renamed.map(({ source, path, original }) => ({
+      service: service.name,
+      source,
+      database: path,
+      original,
+      until,
+    })),
+  ];
+  return { kept, states };
 }
 
 /** One unit whose images cannot be taken back keeps no other down. @returns what has to be done by hand */
@@ -234,30 +212,4 @@ async function takeImages(
     }
   }
   return problems;
-}
-
-async function keepExcluded(
-  exchange: Staged,
-  { host, exchanges }: InPlacePlan,
-  journal: Parameters<typeof moveExcluded>[2],
-  signal: AbortSignal,
-): Promise<readonly string[]> {
-  const { path, root, staged, present, choice } = exchange;
-  if (present?.type !== 'directory' || !choice.tree) return [];
-  const inside = exchanges.filter((other) => other.way === 'nested' && isBelow(other.path, path));
-  const owned = new Set(inside.flatMap((other) => [other.path, ...other.companions]));
-  const wanted = { present: path, restored: staged, root, patterns: choice.item?.exclude ?? [], owned };
-  const stayed = await moveExcluded(wanted, host, journal, signal);
-  if (stayed.length === 0) return [];
-  const more = stayed.length > 5 ? ` and ${stayed.length - 5} more` : '';
-  return [
-    `Left out by the source and not taken over, but kept in ${exchange.kept}: ${stayed.slice(0, 5).join(', ')}${more}`,
-  ];
-}
-
-/** A mount point stays and only its contents were exchanged; it takes the owner and the mode of the folder in the point. */
-async function dressMountPoint({ path, staged }: Staged, { host }: InPlacePlan, signal: AbortSignal): Promise<void> {
-  for (const program of ['chown', 'chmod']) {
-    await host.run({ program, args: [`--reference=${staged}`, '--', path] }, { signal });
-  }
 }
