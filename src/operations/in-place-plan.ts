@@ -1,11 +1,12 @@
 import { beside } from '../domain/beside.ts';
 import type { ServiceDefinition } from '../domain/definitions.ts';
 import { HoldfastError } from '../domain/errors.ts';
+import type { Item } from '../domain/manifest.ts';
 import { isBelow, parentOf } from '../domain/tree-path.ts';
 import { unitReferencesOf } from '../domain/unit-reference.ts';
 import type { Step } from '../journal/step.ts';
 import type { Host, HostFiles, PathStatus } from '../ports/host.ts';
-import type { InPlacePath } from '../ports/source.ts';
+import type { InPlacePath, Source } from '../ports/source.ts';
 import type { Unit } from '../ports/unit.ts';
 import type { Validator } from '../ports/validator.ts';
 import type { Context } from './context.ts';
@@ -14,6 +15,8 @@ import { freeName, keptSuffix } from './in-place-kept.ts';
 import { narrowed } from './in-place-narrow.ts';
 import type { Choice } from './restore-choice.ts';
 import { sharersOf } from './service-containers.ts';
+
+const TO_A_FOLDER = 'Restore to a folder with: --to DIR';
 
 /** A new state that is made of a snapshot, in place of being read from the point. */
 export interface CopyOfSnapshot {
@@ -97,7 +100,7 @@ export async function planInPlace(
   const service = context.services.get(names.service);
   if (service === undefined) {
     const words = `The configuration has no service ${names.service}, so it is not known where its data belong.`;
-    throw new HoldfastError('ServiceNotFound', words, names.service, { hint: 'Restore to a folder with: --to DIR' });
+    throw new HoldfastError('ServiceNotFound', words, names.service, { hint: TO_A_FOLDER });
   }
   const checks = await context.checks(service);
   const host = await context.host(service.host);
@@ -117,12 +120,13 @@ export async function planInPlace(
   }
   for (const choice of paths) {
     const before = found.length;
-    for (const placement of await placementsOf(choice, service, context, signal)) {
+    const { source, item } = await placed(choice, service, context);
+    for (const placement of await source.placements(item.roots ?? [], signal)) {
       for (const path of await narrowed(placement, choice, host.files, signal)) {
         found.push(await exchangeOf(path, placement.path, choice, surroundings, signal));
       }
     }
-    if (!choice.tree && found.length === before) throw hasNoPlace(choice);
+    if (!choice.tree && found.length === before) throw hasNoPlace(choice, source);
   }
   if (found.length + databases.length + applied.length === 0)
     throw new HoldfastError('PathNotFound', `Nothing of ${names.point} has a place.`, names.point);
@@ -167,40 +171,36 @@ async function unitsOf(
   return opened;
 }
 
-async function placementsOf(
+/** The item of a choice, and the source that it goes back into.
+ *  @throws Refused when the configuration no longer has it; Unsupported for one that nothing goes back into */
+async function placed(
   choice: Choice,
   service: ServiceDefinition,
   context: Pick<Context, 'source'>,
-  signal: AbortSignal,
-): Promise<readonly InPlacePath[]> {
+): Promise<{ readonly item: Item; readonly source: Source }> {
   const { name, item } = choice;
   const definition = service.sources.find((source) => source.name === choice.source);
   if (item === null || definition === undefined) {
     const words = `Where ${name} belongs is not known: ${service.name} has no source ${choice.source}.`;
-    throw new HoldfastError('Refused', words, name, { hint: 'Restore to a folder with: --to DIR' });
+    throw new HoldfastError('Refused', words, name, { hint: TO_A_FOLDER });
   }
   const source = await context.source(service, definition);
   if (source.kind !== item.kind) {
     const words = `${name} was made of a source of kind ${item.kind}, and ${choice.source} is now of kind ${source.kind}.`;
-    throw new HoldfastError('Refused', words, name, { hint: 'Restore to a folder with: --to DIR' });
+    throw new HoldfastError('Refused', words, name, { hint: TO_A_FOLDER });
   }
   if (!source.capabilities.inPlace) {
     const words = `A source of kind ${source.kind} cannot be restored in place by this version.`;
-    throw new HoldfastError('Unsupported', words, name, { hint: 'Restore to a folder with: --to DIR' });
+    throw new HoldfastError('Unsupported', words, name, { hint: TO_A_FOLDER });
   }
-  return source.placements(item.roots ?? [], signal);
+  return { item, source };
 }
 
 /** A server that has lost its settings cannot tell where its data lie: what is left out would pass for restored. */
-const hasNoPlace = ({ name, source }: Choice): HoldfastError =>
-  new HoldfastError(
-    'Refused',
-    `Where ${name} belongs is not known: the server of ${source} does not tell it now.`,
-    name,
-    {
-      hint: 'Restore its settings first, by themselves (--item ldap_config), then this; or to a folder with: --to DIR',
-    },
-  );
+function hasNoPlace({ name, source }: Choice, { withoutPlace = TO_A_FOLDER }: Source): HoldfastError {
+  const words = `Where ${name} belongs is not known: the server of ${source} does not tell it now.`;
+  return new HoldfastError('Refused', words, name, { hint: withoutPlace });
+}
 
 interface Surroundings {
   readonly host: Host;

@@ -213,6 +213,8 @@ export interface Source {
   readonly drillServer?: DrillServer | undefined;
   /** The server of items that are paths, which goes on while it is dumped. Left out where none is needed for that. */
   readonly readFrom?: ServerAddress | undefined;
+  /** What to do, for people, when {@link Source.placements} knows no place of an item. Left out where it always does. */
+  readonly withoutPlace?: string;
   /** Which paths a restore in place of an item exchanges. */
   placements(roots: readonly Root[], signal: AbortSignal): Promise<readonly InPlacePath[]>;
   /** The paths that a capture reads, where snapshots of them would hold all of it; none where not: a dump, a tree that

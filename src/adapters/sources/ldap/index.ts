@@ -44,6 +44,7 @@ export function source(name: string, settings: LdapSettings, host: Host, tools: 
     },
     databases: null,
     readFrom: container === undefined ? undefined : { container },
+    withoutPlace: `Restore its settings first, by themselves (--item ${CONFIGURATION}), then this; or to a folder with: --to DIR`,
     async placements(_roots, signal) {
       const reached = await reachServer(name, settings.ldap, host, tools);
       const files = { entries: `${KIND}.ldif`, configuration: `${CONFIGURATION}.ldif` };
