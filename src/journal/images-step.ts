@@ -7,17 +7,28 @@ export interface ImagesTaken {
   /** Under which the images are kept. */
   readonly label: string;
   readonly images: Images;
+  /** ISO 8601: see Unit.takeImagesBack. */
+  readonly madeAfter?: string;
 }
 
-export const imagesTaken = (unit: UnitReference, label: string, images: Images): ImagesTaken => ({
-  kind: 'images-taken',
-  unit,
-  label,
-  images,
+export const imagesTaken = (
+  unit: UnitReference,
+  label: string,
+  images: Images,
+  madeAfter?: Temporal.Instant,
+): ImagesTaken => ({
+  ...{ kind: 'images-taken', unit, label, images },
+  ...(madeAfter === undefined ? {} : { madeAfter: madeAfter.toString() }),
 });
 
 export const takeImages = async (
-  { unit, label, images }: ImagesTaken,
+  { unit, label, images, madeAfter }: ImagesTaken,
   open: (reference: UnitReference) => Promise<Pick<Unit, 'takeImagesBack'>>,
   signal: AbortSignal,
-): Promise<void> => (await open(unit)).takeImagesBack(label, images, signal);
+): Promise<void> =>
+  (await open(unit)).takeImagesBack(
+    label,
+    images,
+    signal,
+    madeAfter === undefined ? undefined : Temporal.Instant.from(madeAfter),
+  );

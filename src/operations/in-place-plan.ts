@@ -1,4 +1,5 @@
 import { beside } from '../domain/beside.ts';
+import { placesOf } from '../domain/containers.ts';
 import type { ServiceDefinition } from '../domain/definitions.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import type { Item } from '../domain/manifest.ts';
@@ -15,6 +16,7 @@ import { freeName, keptSuffix } from './in-place-kept.ts';
 import { narrowed } from './in-place-narrow.ts';
 import type { Choice } from './restore-choice.ts';
 import { sharersOf } from './service-containers.ts';
+import { downWhenMissing } from './units.ts';
 
 const TO_A_FOLDER = 'Restore to a folder with: --to DIR';
 
@@ -155,21 +157,28 @@ export async function planUnits(
   return { service, host, units: await unitsOf(service, context, signal), checks };
 }
 
-/** Each is looked at, so that a name that is wrong is found before anything is touched. */
+/** Each is looked at, so that a name that is wrong is found before anything is touched. A project whose compose file is a
+ *  part of the service is down where it is gone: it may be what has to come back. */
 async function unitsOf(
-  { units, host, stopDuring }: ServiceDefinition,
+  service: ServiceDefinition,
   context: Pick<Context, 'unit'>,
   signal: AbortSignal,
 ): Promise<readonly Unit[]> {
+  const { units, host, stopDuring } = service;
   if (!stopDuring.restore) return [];
   const opened: Unit[] = [];
   for (const reference of unitReferencesOf(units, host)) {
-    const unit = await context.unit(reference);
-    await unit.state(signal);
+    const opening = await context.unit(reference);
+    const unit = holdsFileOf(service, opening) ? downWhenMissing(opening) : opening;
+    await unit.running(signal);
     opened.push(unit);
   }
   return opened;
 }
+
+const holdsFileOf = (service: ServiceDefinition, { reference }: Unit): boolean =>
+  reference.kind === 'compose' &&
+  placesOf(service).some(({ kind, at }) => kind === 'bind' && isBelow(reference.file, at));
 
 /** The item of a choice, and the source that it goes back into.
  *  @throws Refused when the configuration no longer has it; Unsupported for one that nothing goes back into */

@@ -46,6 +46,8 @@ export interface ImagesTaken {
   readonly unit: Unit;
   readonly label: string;
   readonly images: Images;
+  /** As {@link Unit.takeImagesBack} takes it. */
+  readonly madeAfter?: Temporal.Instant;
 }
 
 /** What is restored: the id of the point, and where it can be read; null when snapshots hold all of it. */
@@ -154,7 +156,9 @@ async function exchangeAll(
   const recovery = recoveryOf('success', states);
   const again = [...(options.startAgain ?? stopped), ...sharing];
   const removals = stages.map((path) => ({ kind: 'path-removed', host: host.name, path }) as const);
-  const imageSteps = images.map(({ unit, label, images: wanted }) => imagesTaken(unit.reference, label, wanted));
+  const imageSteps = images.map(({ unit, label, images: wanted, madeAfter }) =>
+    imagesTaken(unit.reference, label, wanted, madeAfter),
+  );
   await journal.forwardOnly([recoveryRecorded(recovery), ...imageSteps, ...startsOf(again), ...removals]);
   onSwapped();
   await context.catalog.recordRecovery(recovery);
@@ -201,10 +205,10 @@ async function takeImages(
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   const problems: string[] = [];
-  for (const { unit, label, images } of all) {
+  for (const { unit, label, images, madeAfter } of all) {
     progress({ type: 'step', subject: unit.name, text: 'images' });
     try {
-      await unit.takeImagesBack(label, images, signal);
+      await unit.takeImagesBack(label, images, signal, madeAfter);
     } catch (error) {
       signal.throwIfAborted();
       const hint = (error as Partial<HoldfastError>).hint;

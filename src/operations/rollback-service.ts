@@ -20,7 +20,7 @@ import { heldTrees } from './service-trees.ts';
 import { waitForServiceCommands } from './service-wait.ts';
 import type { Serving } from './serving.ts';
 import { removeEndedKeptStates } from './snapshot.ts';
-import { type SeenUnit, withState } from './units.ts';
+import { downWhenMissing, type SeenUnit, withState } from './units.ts';
 
 /** What a rollback of a whole service would do, found out without touching anything. */
 export interface ServiceRollbackPlan {
@@ -86,7 +86,10 @@ export async function planServiceRollback(
 ): Promise<ServiceRollbackPlan> {
   const service = serviceNamed(point.service, context);
   const { plan: found, selected } = await planWayBack(point, context, signal);
-  const units = await unitsOfService(service, context);
+  // a project whose file went with its containers is made again when the file is back
+  const units = (await unitsOfService(service, context)).map((unit) =>
+    unit.reference.kind === 'compose' ? downWhenMissing(unit) : unit,
+  );
   const images: { unit: Unit; container: string; image: string }[] = [];
   const states = await withState(units, signal);
   for (const unit of units) {
@@ -121,6 +124,11 @@ async function writtenSince(
   return written;
 }
 
+/** Whether the compose file of a unit goes back, too. */
+const isDeclaredIn = ({ exchanges }: ServiceRollbackPlan['plan'], { reference }: Unit): boolean =>
+  reference.kind === 'compose' &&
+  exchanges.some(({ path }) => reference.file === path || reference.file.startsWith(`${path}/`));
+
 const imagesIn = ({ images }: ServicePoint, { reference }: Unit): ServicePoint['images'][number]['images'] =>
   images.find(({ unit }) => JSON.stringify(unit) === JSON.stringify(reference))?.images ?? {};
 
@@ -150,7 +158,10 @@ export async function performServiceRollback(
   const paths = plan.exchanges.filter(({ present }) => present !== null);
   await refuseTreesInUse(paths, plan.units, context, signal);
   const images: ImagesTaken[] = plan.units
-    .map((unit) => ({ unit, label: labelOf(point), images: imagesIn(point, unit) }))
+    .map((unit) => ({
+      ...{ unit, label: labelOf(point), images: imagesIn(point, unit) },
+      ...(isDeclaredIn(plan, unit) ? { madeAfter: timeOfUlid(point.id) } : {}),
+    }))
     .filter((one) => Object.keys(one.images).length > 0);
   const wanted = {
     // a state that failed may not let itself be dumped, and is kept under another name anyway

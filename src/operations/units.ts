@@ -72,6 +72,7 @@ export const downWhenMissing = (unit: Unit): Unit => ({
   ...unit,
   running: (signal) => unit.running(signal).catch(noneWhenMissing),
   processes: (signal) => unit.processes(signal).catch(noneWhenMissing),
+  images: (signal) => unit.images(signal).catch((error) => Object.fromEntries(noneWhenMissing(error))),
 });
 
 /** For a look at a unit that may not be there: nothing, where it is not. @throws any other error again */

@@ -64,8 +64,9 @@ export interface Unit {
   releaseImages(label: string, signal: AbortSignal): Promise<void>;
   /** Makes those containers anew that are not of these images any more, or are gone, of what is kept under the label.
    *  What was made anew is down; volumes stay. A name that the images had then leads to them again.
+   *  @param madeAfter as {@link start} takes it, before the images are looked at
    *  @throws Unsupported where a container cannot be made anew; UnitFailed */
-  takeImagesBack(label: string, images: Images, signal: AbortSignal): Promise<void>;
+  takeImagesBack(label: string, images: Images, signal: AbortSignal, madeAfter?: Temporal.Instant): Promise<void>;
   /** What may start it again while it is stopped: its active timers, sockets and paths by name. */
   starters(signal: AbortSignal): Promise<readonly string[]>;
 }

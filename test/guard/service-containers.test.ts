@@ -48,8 +48,8 @@ describe.runIf(hasBtrfs() && dockerAvailable() && available('docker-compose'))(
         .split('\n')
         .filter((tag) => tag !== '');
 
-    /** A Compose project whose data lie in a subvolume, as a service. */
-    async function deployed(name: string, more = ''): Promise<Deployment> {
+    /** A Compose project whose data lie in a subvolume, as a service. @param inside the compose file lies there, too */
+    async function deployed(name: string, more = '', inside = false): Promise<Deployment> {
       const machine = aMachine(engine.environment);
       const data = join(pool.path, name);
       execFileSync('btrfs', ['-q', 'subvolume', 'create', data]);
@@ -57,7 +57,7 @@ describe.runIf(hasBtrfs() && dockerAvailable() && available('docker-compose'))(
       const image = `${name}:latest`;
       await release(image, 1);
       mkdirSync(machine.path(name));
-      const file = machine.path(name, 'docker-compose.yml');
+      const file = inside ? join(data, 'docker-compose.yml') : machine.path(name, 'docker-compose.yml');
       writeFileSync(
         file,
         `version: '3'
@@ -118,6 +118,24 @@ guard: { settle: 2s, steady: 1s${more} }
       const line = `docker-compose --file ${made.file} down --timeout 1; echo 2 > ${made.data}/version; exit 1`;
       expect(made.machine.json(2, ...guarded(line, '--auto-rollback'))).toMatchObject({ outcome: 'rolled_back' });
       expect(await runs(made)).toBe(`running ${made.first} 1`);
+    });
+
+    test('whose compose file lies with its data runs as before after whatever was done to both', async () => {
+      const made = await deployed('own', '', true);
+      const { file, data, container, first } = made;
+      const text = readFileSync(file, 'utf8');
+      const takenBack = async (line: string): Promise<void> => {
+        expect(made.machine.json(2, ...guarded(line, '--auto-rollback'))).toMatchObject({ outcome: 'rolled_back' });
+        expect(await runs(made)).toBe(`running ${first} 1`);
+        expect(await inspect(container, '{{index .Config.Cmd 2}}')).toBe(APP);
+      };
+      await takenBack(`docker-compose --file ${file} down --timeout 1; rm -r ${data}/*; exit 1`);
+      expect(readFileSync(file, 'utf8')).toBe(text);
+      // the name of a new image that was written before the guard is in the point, and was not what ran
+      await release('own:next', 2);
+      writeFileSync(file, text.replace('own:latest', 'own:next'));
+      const bad = made.machine.write('bad.yml', text.replace(/command: .*/, 'command: [sh, -c, "exit 3"] }'));
+      await takenBack(`cp ${bad} ${file}; docker-compose --file ${file} up --detach`);
     });
 
     test('that was down before stays down', async () => {

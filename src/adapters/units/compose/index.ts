@@ -3,7 +3,7 @@ import { HoldfastError } from '../../../domain/errors.ts';
 import { inOrder, type Needs, neededBy } from '../../../domain/start-order.ts';
 import { unitNameOf } from '../../../domain/unit-reference.ts';
 import type { Host } from '../../../ports/host.ts';
-import type { Unit, UnitHealth, UnitReference, UnitState } from '../../../ports/unit.ts';
+import type { Images, Unit, UnitHealth, UnitReference, UnitState } from '../../../ports/unit.ts';
 import type { EngineEnvironment } from '../../../process/container-engine.ts';
 import { keptName } from '../engine/args.ts';
 import { containerEngine } from '../engine/engine.ts';
@@ -124,35 +124,43 @@ export function composeUnit(reference: Reference, host: Host, environment: Engin
     },
     images: async (signal) =>
       Object.fromEntries(
-        (await inspect(signal)).map((container) => [nameOf(container), imageOf(container, serviceOf(container))]),
+        (await inspectWithoutFile(signal)).map((container) => [
+          nameOf(container),
+          imageOf(container, serviceOf(container)),
+        ]),
       ),
     async keepImages(label, images, signal) {
       await inspect(signal);
       await keepAll(engine, label, images, signal);
     },
     releaseImages: (label, signal) => releaseAll(engine, label, signal), // the project may be gone by then
-    async takeImagesBack(label, images, signal) {
-      const now = new Map(
-        (await inspect(signal)).map((container) => [nameOf(container), imageOf(container, '').identity]),
-      );
-      const other = Object.entries(images).filter(([container, { identity }]) => now.get(container) !== identity);
-      if (other.length === 0) return;
-      const wanted = new Map(other.map(([, image]) => [image.member, image]));
-      const named = imagesIn(await project.config(signal));
-      const override = new Map<string, string>();
-      for (const [service, image] of wanted) {
-        const back = await giveNameBack(engine, image, signal);
-        // a file that was changed names another image by now; Compose names what it built by the service
-        if (!back || (named.get(service) ?? image.reference) !== image.reference)
-          override.set(service, keptName(label, image.identity));
-      }
-      await project.makeAnew([...wanted.keys()], override, signal);
+    async takeImagesBack(label, images, signal, madeAfter) {
+      const notMade = madeAfter === undefined ? null : await makeAsDeclared(Object.keys(images), madeAfter, signal);
+      await takeBack(label, images, signal);
+      if (notMade !== null) throw notMade;
     },
     async starters(signal) {
       await inspectWithoutFile(signal);
       return [];
     },
   };
+  async function takeBack(label: string, images: Images, signal: AbortSignal): Promise<void> {
+    const now = new Map(
+      (await inspect(signal)).map((container) => [nameOf(container), imageOf(container, '').identity]),
+    );
+    const other = Object.entries(images).filter(([container, { identity }]) => now.get(container) !== identity);
+    if (other.length === 0) return;
+    const wanted = new Map(other.map(([, image]) => [image.member, image]));
+    const named = imagesIn(await project.config(signal));
+    const override = new Map<string, string>();
+    for (const [service, image] of wanted) {
+      const back = await giveNameBack(engine, image, signal);
+      // a file that was changed names another image by now; Compose names what it built by the service
+      if (!back || (named.get(service) ?? image.reference) !== image.reference)
+        override.set(service, keptName(label, image.identity));
+    }
+    await project.makeAnew([...wanted.keys()], override, signal);
+  }
 }
 
 /** Compose 1 calls `wiki_web_1` what Compose 2 calls `wiki-web-1`, and the one makes anew what the other made. */
