@@ -162,6 +162,10 @@ describe.runIf(available('sqlite3'))('a service on this machine', () => {
     const id = idOf(machine.json(0, 'backup', '--repository', 'disk'));
     expect(machine.json(0, 'copy', id, '--to', 'other')).toMatchObject({ outcome: 'passed', copied: true });
     expect(machine.json(0, 'copy', id, '--from', 'disk', '--to', 'other')).toMatchObject({ copied: false });
+    const copies = machine.json(0, 'verify', id, '--level', 'readable');
+    expect(verdictShape.parse(copies)).toMatchObject({ outcome: 'passed', point: id, service: 'notes' });
+    expect(verdictsShape.parse(copies).points).toHaveLength(2);
+    expect(new Set(copies.checks.map(({ repository }: Json) => repository))).toEqual(new Set(['disk', 'other']));
     machine.passes('hold', id, '--reason', 'before the upgrade');
     tool('rm', '-r', machine.path('state'));
     expect(machine.json(0, 'catalog', 'rebuild')).toMatchObject({ outcome: 'passed' });

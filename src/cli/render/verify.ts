@@ -16,13 +16,19 @@ const verdictAsJson = ({ point, outcome, checks, evidence, evidenceAt }: PointVe
   evidenceAt: evidenceAt.toString(),
 });
 
-/** Of one point its own fields stand at the top, of several in `points` (interface, section 4). */
+/** Of one point its own fields stand at the top, of several in `points` (interface, section 4). Copies of one point in
+ *  several repositories have both: whoever asked for that point finds its checks where they always are. */
 export function verifyAsJson({ outcome, points, level, durationMs, run, warnings }: VerifyReport): object {
   const said = warnings.map(({ subject, text }) => ({ subject, text }));
   const [only, ...others] = points;
   const about = { level, durationMs, run, warnings: said };
   if (only !== undefined && others.length === 0) return { ...verdictAsJson(only), ...about, outcome };
-  return { outcome, points: points.map(verdictAsJson), ...about };
+  const several = { points: points.map(verdictAsJson), ...about };
+  if (only === undefined || points.some(({ point }) => point.id !== only.point.id)) return { outcome, ...several };
+  const checks = points.flatMap((copy) =>
+    copy.checks.map((check) => ({ ...checkFields(check), repository: copy.point.repository })),
+  );
+  return { outcome, checks, point: only.point.id, service: only.point.service, ...several };
 }
 
 function verdictForPeople({ point, outcome, checks }: PointVerdict): string {
