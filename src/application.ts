@@ -1,5 +1,5 @@
 import { homedir, hostname } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { CONTAINERS } from './adapters/registry.ts';
 import { openCatalog } from './catalog/open.ts';
 import { keepReserve } from './catalog/reserve.ts';
@@ -154,7 +154,10 @@ export async function openApplication(
   const source = sourceOpener(definitions, host, secret);
   const snapshotter = snapshotterOpener(definitions, host, zone, face.signal);
   const path = catalogPath(configuration, folder);
-  const catalogAt = once(openCatalog);
+  const catalogAt = once(async (path: string) => {
+    if (configuration?.catalog !== undefined) await makeStateFolder(dirname(path)); // one of its own
+    return openCatalog(path);
+  });
   const openedCatalog = () => catalogAt(path);
   const reached = { host, unit, mounts, source, snapshotter, services, catalog: openedCatalog };
   const journalPath = join(folder, 'journal.db');

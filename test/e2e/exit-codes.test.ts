@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { available } from '../services/available.ts';
 import { aMachine, aServiceOn, type Machine, tool } from './holdfast.ts';
@@ -140,12 +140,23 @@ repositories:
 services:
   files: { sources: { data: { files: [./data] } } }
   rows: { host: away, sources: { data: { files: [/srv] } } }
+plans:
+  instant: { subvolumes: [media] }
+pools: { main: { path: ./pool } }
+catalog: sqlite:./of/its/own/catalog.db
 `);
     machine.passes('repository', 'init', 'disk');
     expect(machine.json(0, 'config', 'check')).toMatchObject({
       outcome: 'passed',
-      diagnostics: [{ severity: 'warning' }, { severity: 'warning' }],
+      diagnostics: [{ severity: 'warning' }, { severity: 'warning' }, { severity: 'warning' }],
     });
+    expect(statSync(machine.path('of/its')).mode & 0o777).toBe(0o700);
+    for (const args of [
+      ['run', 'instant'],
+      ['backup', '--plan', 'instant', '--dry-run'],
+      ['prune', '--plan', 'instant'],
+    ])
+      expect(failure(machine, 78, ...args).message).toContain('instant is a plan over subvolumes');
     machine.passes('backup', 'files', '--repository', 'disk');
     expect(failure(machine, 78, 'backup', 'rows', '--repository', 'disk')).toMatchObject({ code: 'Unsupported' });
     expect(failure(machine, 78, 'list', '--repository', 'far')).toMatchObject({ code: 'Unsupported' });

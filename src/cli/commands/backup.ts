@@ -4,6 +4,7 @@ import { planBackup } from '../../operations/backup-plan.ts';
 import { count, duration, gathered } from '../arguments.ts';
 import { EXIT_OF_BACKUP } from '../exit-code.ts';
 import type { Face } from '../face.ts';
+import { refuseUnbuiltPlan } from '../plan-option.ts';
 import { backupAsJson, backupForPeople, plannedBackupForPeople } from '../render/backup.ts';
 
 interface Options {
@@ -30,6 +31,7 @@ export const backupCommand = (face: Face): Command =>
     .action(async (services: string[], options: Options) => {
       const { dryRun } = face.globals();
       await using application = await face.open({ writes: !dryRun });
+      refuseUnbuiltPlan(options.plan, application);
       const request = {
         services,
         plan: options.plan ?? null,

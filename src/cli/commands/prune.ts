@@ -5,6 +5,7 @@ import { type PrunePlan, planPrune } from '../../operations/prune-plan.ts';
 import { duration, gathered } from '../arguments.ts';
 import { EXIT_OF_BACKUP } from '../exit-code.ts';
 import type { Face } from '../face.ts';
+import { refuseUnbuiltPlan } from '../plan-option.ts';
 import { plannedPruneAsJson, plannedPruneForPeople, pruneAsJson, pruneForPeople } from '../render/prune.ts';
 
 interface Options {
@@ -32,6 +33,7 @@ export const pruneCommand = (face: Face): Command =>
       if ((options.manual ?? false) !== (options.olderThan !== undefined))
         throw new HoldfastError('Usage', '--manual and --older-than go together.', 'prune');
       await using application = await face.open({ writes: !face.globals().dryRun });
+      refuseUnbuiltPlan(options.plan, application);
       const request = {
         plan: options.plan ?? null,
         repositories: options.repository ?? [],

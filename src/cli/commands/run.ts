@@ -4,6 +4,7 @@ import { planRun } from '../../operations/run-plan.ts';
 import { duration } from '../arguments.ts';
 import { EXIT_OF_BACKUP } from '../exit-code.ts';
 import type { Face } from '../face.ts';
+import { refuseUnbuiltPlan } from '../plan-option.ts';
 import { plannedRunAsJson, plannedRunForPeople, runAsJson, runForPeople } from '../render/run.ts';
 
 export const runCommand = (face: Face): Command =>
@@ -18,6 +19,7 @@ export const runCommand = (face: Face): Command =>
     .action(async (plan: string, { lockWait = 0 }: { readonly lockWait?: number }) => {
       const { dryRun } = face.globals();
       await using application = await face.open({ writes: !dryRun });
+      refuseUnbuiltPlan(plan, application);
       const request = { plan, lockWaitMs: lockWait * 1000 };
       if (dryRun) {
         const planned = await planRun(request, application, face.signal);
