@@ -217,10 +217,10 @@ export async function openApplication(
     format: openFormat,
     validators: async ({ name, host: where, units, checks }) => {
       const at = await host(where);
-      const declared = await subvolumeValidators(name, units, checks, at);
+      const declared = await subvolumeValidators(name, units, checks, at, engineEnvironment(process.env));
       return [...declared, ...(await machineValidators(at))];
     },
-    checks: async (service) => serviceChecks(service, await host(service.host), source),
+    checks: async (service) => serviceChecks(service, await host(service.host), engineEnvironment(process.env), source),
     ...drillPorts(() => host('local'), { services, source }),
     journal: journal.open,
     async [Symbol.asyncDispose]() {

@@ -6,13 +6,14 @@ import type { Host } from './ports/host.ts';
 import type { Source } from './ports/source.ts';
 import type { Unit } from './ports/unit.ts';
 import type { Validator } from './ports/validator.ts';
+import type { EngineEnvironment } from './process/container-engine.ts';
 
 /** What is checked around a change, a rollback or a restore. */
 interface CheckedSubject {
   readonly units: readonly Unit[];
   /** Declared checks, as their schemas left them. */
   readonly checks: readonly unknown[];
-  /** What the program of a check is told: HOLDFAST_SERVICE, HOLDFAST_SUBVOLUME. */
+  /** What the program of a check is told: HOLDFAST_SERVICE, HOLDFAST_SUBVOLUME, where the engine of containers is. */
   readonly environment: Readonly<Record<string, string>>;
   /** A source of the service. @throws ConfigurationInvalid where there is none of that name */
   source(name: string): Promise<Source>;
@@ -48,12 +49,13 @@ export const subvolumeValidators = (
   units: readonly Unit[],
   checks: readonly unknown[],
   host: Host,
+  engine: EngineEnvironment,
 ): Promise<readonly Validator[]> =>
   openValidators(
     {
       units,
       checks,
-      environment: { HOLDFAST_SUBVOLUME: subvolume },
+      environment: { ...engine, HOLDFAST_SUBVOLUME: subvolume },
       source: async (name) => {
         const words = `The subvolume ${subvolume} has no sources, so ${name} cannot be asked.`;
         throw new HoldfastError('ConfigurationInvalid', words, name, {
@@ -68,13 +70,14 @@ export const subvolumeValidators = (
 export const serviceChecks = async (
   service: ServiceDefinition,
   host: Host,
+  engine: EngineEnvironment,
   source: (service: ServiceDefinition, source: SourceDefinition) => Promise<Source>,
 ): Promise<readonly Validator[]> =>
   openValidators(
     {
       units: [],
       checks: service.checks,
-      environment: { HOLDFAST_SERVICE: service.name },
+      environment: { ...engine, HOLDFAST_SERVICE: service.name },
       source: async (name) => {
         const definition = service.sources.find((one) => one.name === name);
         if (definition !== undefined) return await source(service, definition);

@@ -10,6 +10,8 @@ import { DEFAULT_OBJECTIVES } from '../src/domain/objectives.ts';
 import { machineValidators, serviceChecks, subvolumeValidators } from '../src/validators.ts';
 import { memoryUnit } from './fakes/unit.ts';
 
+const ENGINE = { DOCKER_HOST: 'unix:///run/engine.sock' };
+
 const never = (): AbortSignal => new AbortController().signal;
 const host = localHost();
 
@@ -32,7 +34,7 @@ test('the checks of a service are opened in their order, are told its name, and 
       { http: 'http://127.0.0.1:9/' },
     ];
     const source = async () => sqliteSource('db', { sqlite: path }, host);
-    const opened = await serviceChecks(wiki(checks), host, source);
+    const opened = await serviceChecks(wiki(checks), host, ENGINE, source);
     expect(opened.map(({ name }) => name)).toEqual([
       'sql db: SELECT count(*) FROM users',
       'command sh -c test "$HOLDFAST_SERVICE" = wiki',
@@ -46,16 +48,18 @@ test('the checks of a service are opened in their order, are told its name, and 
 
 test('a source that the service does not have is refused before anything is looked at', async () => {
   const source = () => Promise.reject(new Error('It was asked for a source.'));
-  const opened = serviceChecks(wiki([{ sql: { source: 'bd', query: 'SELECT 1' } }]), host, source);
+  const opened = serviceChecks(wiki([{ sql: { source: 'bd', query: 'SELECT 1' } }]), host, ENGINE, source);
   await expect(opened).rejects.toMatchObject({ code: 'ConfigurationInvalid', subject: 'bd' });
 });
 
-test('a subvolume has its units before its checks, which are told its name, and no source to be asked', async () => {
-  const command = { command: ['sh', '-c', 'test "$HOLDFAST_SUBVOLUME" = @home'] };
-  const [unit, check] = await subvolumeValidators('@home', [memoryUnit()], [command], host);
+test('a subvolume has its units before its checks, which are told its name and the engine, and no source to be asked', async () => {
+  const command = {
+    command: ['sh', '-c', 'test "$HOLDFAST_SUBVOLUME $DOCKER_HOST" = "@home unix:///run/engine.sock"'],
+  };
+  const [unit, check] = await subvolumeValidators('@home', [memoryUnit()], [command], host, ENGINE);
   expect(unit?.name).toBe('unit mealie.service');
   expect(await check?.baseline(never())).toMatchObject({ good: true });
-  const refused = subvolumeValidators('@home', [], [{ sql: { source: 'db', query: 'SELECT 1' } }], host);
+  const refused = subvolumeValidators('@home', [], [{ sql: { source: 'db', query: 'SELECT 1' } }], host, ENGINE);
   await expect(refused).rejects.toMatchObject({ code: 'ConfigurationInvalid' });
 });
 

@@ -166,7 +166,7 @@ ${SETTLE}`);
     const on = ['guard', '--subvolume', 'media', '--operation', 'x'];
     for (const words of [
       on,
-      [...on, '--no-execute', '--command', 'true'],
+      [...on, '--no-execute', '--command', 'true', '--', 'true'],
       [...on, '--command', 'true', '--', 'true'],
       [...on, '--auto-rollback', '--when', 'auto', '--', 'true'],
       ['guard', '--operation', 'x', '--', 'true'],
@@ -178,9 +178,14 @@ ${SETTLE}`);
 
   test('prints the name alone with --no-execute; its outcome is open until it is marked', () => {
     const { machine, pool } = aPoolMachine();
-    const printed = machine.passes('guard', '--subvolume', 'media', '--operation', 'by-script', '--no-execute');
+    const witness = machine.path('witness');
+    const words = ['guard', '--subvolume', 'media', '--operation', 'by-script', '--no-execute'];
+    const printed = machine.passes(...words, '--', 'touch', witness);
+    expect(existsSync(witness)).toBe(false);
     expect(printed).toBe(`${readdirSync(join(pool.path, 'snapshots'))[0]}\n`);
     expect(outcomes(machine)).toEqual(['pending']);
+    const [{ timestamp }] = machine.json(0, 'history').snapshots;
+    expect(timestamp).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
     machine.passes('snapshot', 'mark', printed.trim(), 'success');
     expect(outcomes(machine)).toEqual(['success']);
   });

@@ -78,9 +78,10 @@ describe.runIf(hasBtrfs() && dockerAvailable())('a deployment of a container', (
     `echo ${to} > ${join(pool.path, name, 'version')}; ${then}`;
 
   test('that works stays; one whose container does not come up is taken back, with the container on the old data', async () => {
-    const made = await deployed('app');
+    const made = await deployed('app', { checks: '{ command: [docker, exec, app, grep, -q, good, /data/version] }' });
     const good = guarded(made, 0, 'app', change('app', 'good 2', 'docker restart app'), '--auto-rollback');
     expect(good).toMatchObject({ outcome: 'success', rolledBack: false, validation: { outcome: 'valid' } });
+    expect(good.validation.checks.map(({ outcome }: { readonly outcome: string }) => outcome)).not.toContain('warning');
     expect([await seenBy('app'), keptVersions('app')]).toEqual(['good 2', []]);
 
     const bad = guarded(made, 2, 'app', change('app', 'bad', 'docker restart app'), '--auto-rollback');

@@ -35,7 +35,7 @@ export const guardCommand = (face: Face): Command =>
     .addOption(
       new Option('--when <when>', 'whether a recovery point is made; auto: see below').choices(['always', 'auto']),
     )
-    .option('--no-execute', 'make the snapshot and print its name alone')
+    .option('--no-execute', 'make the snapshot, print its name alone, and run nothing')
     .option('--command <line>', 'a line for /bin/sh -c, in place of the command behind --')
     .addHelpText(
       'after',
@@ -95,14 +95,12 @@ function subjectOf({ subvolume, service }: Options): { readonly subvolume: strin
   throw new HoldfastError('Usage', 'Say what the command may change: --subvolume NAME or --service NAME.', 'guard');
 }
 
-/** The program and its arguments; empty with --no-execute. @throws Usage for two commands, or none */
+/** The program and its arguments; empty with --no-execute, whatever command is given.
+ *  @throws Usage for two commands, or none */
 function commandOf(argv: readonly string[], { command, execute }: Options): readonly string[] {
-  const given = argv.length > 0 || command !== undefined;
-  if (!execute && given)
-    throw new HoldfastError('Usage', 'With --no-execute nothing is run, so it takes no command.', 'guard');
-  if (!execute) return [];
   if (argv.length > 0 && command !== undefined)
     throw new HoldfastError('Usage', 'Give one command: --command LINE, or words behind --.', 'guard');
+  if (!execute) return [];
   if (command !== undefined) return ['/bin/sh', '-c', command];
   const [program = null] = argv;
   if (program) return argv;

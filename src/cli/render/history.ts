@@ -8,12 +8,12 @@ import type { Kept } from '../../operations/objectives.ts';
 import type { Recovery, Snapshot } from '../../ports/catalog.ts';
 import { coloured, doubtful, strong } from './colour.ts';
 import { timeForPeople } from './point.ts';
-import { snapshotAsJson } from './snapshot.ts';
+import { secondOf, snapshotAsJson } from './snapshot.ts';
 import { printable, table } from './table.ts';
 
 /** A recovery of `history --json` (interface, section 5). */
 export const recoveryAsJson = (recovery: Recovery): object => ({
-  timestamp: recovery.startedAt.toString(),
+  timestamp: secondOf(recovery.startedAt),
   subvolume: recovery.subject.name,
   restored_snapshot: recovery.restored,
   reason: recovery.reason,

@@ -8,9 +8,12 @@ import { printable, table } from './table.ts';
 /** Mebibytes, whole; null where the file system cannot tell. */
 const mebibytes = (bytes: number | null): number | null => (bytes === null ? null : Math.round(bytes / 1024 ** 2));
 
+/** As the times in names and manifests are: whole seconds, which every program reads. */
+export const secondOf = (at: Temporal.Instant): string => at.toString({ smallestUnit: 'second' });
+
 /** A row of `history --json` (interface, section 5) and the pool. */
 export const snapshotAsJson = (snapshot: Snapshot): object => ({
-  timestamp: snapshot.madeAt.toString(),
+  timestamp: secondOf(snapshot.madeAt),
   subvolume: snapshot.subvolume,
   type: snapshot.type,
   operation: snapshot.operation,
@@ -21,7 +24,7 @@ export const snapshotAsJson = (snapshot: Snapshot): object => ({
 });
 
 const listedAsJson = (listed: ListedSnapshot): object => ({
-  timestamp: listed.madeAt.toString(),
+  timestamp: secondOf(listed.madeAt),
   subvolume: listed.subvolume,
   type: listed.type,
   operation: listed.operation,
