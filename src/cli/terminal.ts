@@ -55,38 +55,19 @@ const outputError = (cause: NodeJS.ErrnoException): HoldfastError =>
     { cause },
   );
 
-/** Runs one command line on this process's streams and sets its exit code. Never throws. */
-export async function runOnTerminal(argv: readonly string[], parts: TerminalParts): Promise<void> {
-  let program: Command | undefined;
-  // before commander has read them, only the two that decide how an error is printed matter
-  const globals = (): GlobalOptions =>
-    program
-      ? globalOptionsOf(program)
-      : {
-          json: argv.includes('--json'),
-          quiet: false,
-          verbose: argv.includes('--verbose'),
-          progress: true,
-          dryRun: false,
-          yes: false,
-        };
-  const signal = interruption();
-  // An output that nobody takes ends no work: a run whose log is full or whose reader left proves and prunes all the same.
-  let broken: NodeJS.ErrnoException | undefined;
+interface TerminalState {
+  readonly globals: Face['globals'];
+  readonly signal: AbortSignal;
+  readonly progress: ReturnType<typeof progressOn>;
+  /** Why stdout takes no more bytes; undefined while it does. */
+  broken(): Error | undefined;
+}
+
+/** The streams of this process as what a command is given. */
+function faceOn({ globals, signal, progress, broken }: TerminalState, parts: TerminalParts): Face {
   const throwUnlessBroken = (error: unknown): void => {
-    if (!broken) throw error;
+    if (!broken()) throw error;
   };
-  process.stdout.on('error', (error) => {
-    broken ??= error;
-  });
-  process.stderr.on('error', () => undefined);
-  const progress = progressOn({
-    stream: process.stderr,
-    quiet: () => globals().quiet,
-    verbose: () => globals().verbose,
-    enabled: () => globals().progress,
-    nowMs: parts.monotonicMs,
-  });
   const interactive = process.stdin.isTTY === true && process.stderr.isTTY === true;
   const face: Face = {
     globals,
@@ -114,7 +95,7 @@ export async function runOnTerminal(argv: readonly string[], parts: TerminalPart
     },
     write: async (bytes) => {
       for await (const chunk of bytes) {
-        if (broken) return; // leaving the loop closes what is read, and gives its lock back
+        if (broken()) return; // leaving the loop closes what is read, and gives its lock back
         if (!process.stdout.write(chunk)) await once(process.stdout, 'drain', { signal }).catch(throwUnlessBroken);
       }
     },
@@ -133,6 +114,38 @@ export async function runOnTerminal(argv: readonly string[], parts: TerminalPart
       process.exitCode = code;
     },
   };
+  return face;
+}
+
+/** What is known of the options before commander has read them: only these two decide how an error is printed. */
+const optionsSeenIn = (argv: readonly string[]): GlobalOptions => ({
+  json: argv.includes('--json'),
+  quiet: false,
+  verbose: argv.includes('--verbose'),
+  progress: true,
+  dryRun: false,
+  yes: false,
+});
+
+/** Runs one command line on this process's streams and sets its exit code. Never throws. */
+export async function runOnTerminal(argv: readonly string[], parts: TerminalParts): Promise<void> {
+  let program: Command | undefined;
+  const globals = (): GlobalOptions => (program ? globalOptionsOf(program) : optionsSeenIn(argv));
+  const signal = interruption();
+  // An output that nobody takes ends no work: a run whose log is full or whose reader left proves and prunes all the same.
+  let broken: NodeJS.ErrnoException | undefined;
+  process.stdout.on('error', (error) => {
+    broken ??= error;
+  });
+  process.stderr.on('error', () => undefined);
+  const progress = progressOn({
+    stream: process.stderr,
+    quiet: () => globals().quiet,
+    verbose: () => globals().verbose,
+    enabled: () => globals().progress,
+    nowMs: parts.monotonicMs,
+  });
+  const face = faceOn({ globals, signal, progress, broken: () => broken }, parts);
   try {
     await runCommandLine(argv, face, (made) => {
       program = made;
