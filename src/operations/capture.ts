@@ -15,8 +15,8 @@ import { refresh } from './refresh.ts';
 import { copiesOfGuards } from './service-record.ts';
 import { readFrom, servingOf } from './serving.ts';
 import { NO_SNAPSHOTS, planSourceSnapshots, type SourceSnapshots, sourceSnapshots } from './source-snapshots.ts';
-import { type Stillness, whileStopped } from './units.ts';
 import { vanishedOf } from './vanished.ts';
+import { type Stillness, whileStopped } from './while-stopped.ts';
 
 /** Reads the sources of a service into one new point of a repository. A failed item is a row of its manifest and stops
  *  no other. @throws NothingDone, SecretMissing when no item could be stored: such a point is not made; what the repository

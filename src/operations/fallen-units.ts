@@ -1,6 +1,7 @@
 import { messageOf } from '../domain/errors.ts';
 import type { Context } from './context.ts';
-import { type Stopped, untilHealthy } from './units.ts';
+import { untilHealthy } from './unit-health.ts';
+import type { Stopped } from './units.ts';
 
 /** Compose 1 and Compose 2 write the same name in two ways. */
 const spelled = (member: string): string => member.replaceAll('_', '-');

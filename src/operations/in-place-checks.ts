@@ -2,7 +2,8 @@ import { HoldfastError } from '../domain/errors.ts';
 import type { Context } from './context.ts';
 import type { InPlacePlan } from './in-place-plan.ts';
 import type { Expectation } from './rollback-expectation.ts';
-import { type Stopped, untilHealthy } from './units.ts';
+import { untilHealthy } from './unit-health.ts';
+import type { Stopped } from './units.ts';
 import { demandingGood, type Validation, validate } from './validate.ts';
 
 /** How a service is after a restore in place. */

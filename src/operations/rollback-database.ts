@@ -10,7 +10,7 @@ import { recordReplaced } from './rollback-record.ts';
 import { type ServiceContext, serviceNamed } from './service-context.ts';
 import { waitForService } from './service-wait.ts';
 import type { Serving } from './serving.ts';
-import { removeEndedKeptStates } from './snapshot.ts';
+import { removeEndedKeptStates } from './snapshot-removal.ts';
 
 /** What taking back a kept database would do, found out without touching anything. */
 export interface DatabaseRollbackPlan {

@@ -11,8 +11,9 @@ import { type PoolDetail, refuseOtherRollback, VERBS, waitForCommands } from './
 import { freeName } from './in-place-kept.ts';
 import { refuseOccupied, refuseOwnPaths } from './occupancy.ts';
 import { recordReplaced } from './rollback-record.ts';
-import { removeEndedKeptStates } from './snapshot.ts';
-import { type SeenUnit, startsOf, startUnits, stopUnits, untilHealthy, withState } from './units.ts';
+import { removeEndedKeptStates } from './snapshot-removal.ts';
+import { untilHealthy } from './unit-health.ts';
+import { type SeenUnit, startsOf, startUnits, stopUnits, withState } from './units.ts';
 
 export interface PathRollback {
   readonly subvolume: string;

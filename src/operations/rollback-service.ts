@@ -19,7 +19,7 @@ import { labelOf, type ServicePoint } from './service-record.ts';
 import { heldTrees } from './service-trees.ts';
 import { waitForServiceCommands } from './service-wait.ts';
 import type { Serving } from './serving.ts';
-import { removeEndedKeptStates } from './snapshot.ts';
+import { removeEndedKeptStates } from './snapshot-removal.ts';
 import { downWhenMissing, type SeenUnit, withState } from './units.ts';
 
 /** What a rollback of a whole service would do, found out without touching anything. */

@@ -8,7 +8,7 @@ import { asDeclaredThen, downAgain, goForward, remaining } from './rollback-forw
 import type { Replacement, RollbackPlan } from './rollback-plan.ts';
 import { recordReplaced } from './rollback-record.ts';
 import { writtenInKept } from './rollback-written.ts';
-import { removeEndedKeptStates } from './snapshot.ts';
+import { removeEndedKeptStates } from './snapshot-removal.ts';
 import type { Stopped } from './units.ts';
 import { type Validation, validate } from './validate.ts';
 

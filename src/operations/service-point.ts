@@ -12,7 +12,7 @@ import type { ServiceContext } from './service-context.ts';
 import { labelOf, poolOfService, type RecordedPoint, recordedPoints, type ServicePoint } from './service-record.ts';
 import { nameCopies, planTrees, removeCopies, type TreePlan, takeCopies } from './service-trees.ts';
 import { readFrom, servingOf } from './serving.ts';
-import { whileStopped } from './units.ts';
+import { whileStopped } from './while-stopped.ts';
 
 /** What a point of a service will consist of, found out before anything is made. */
 export interface PlannedPoint {

@@ -3,7 +3,8 @@ import { diff, totalsOf } from '../../src/operations/diff.ts';
 import { history, recordUnguarded } from '../../src/operations/history.ts';
 import { rollback } from '../../src/operations/rollback.ts';
 import { planRollback } from '../../src/operations/rollback-plan.ts';
-import { createSnapshots, listSnapshots, markSnapshot, removeSnapshot } from '../../src/operations/snapshot.ts';
+import { createSnapshots, listSnapshots, markSnapshot } from '../../src/operations/snapshot.ts';
+import { removeSnapshot } from '../../src/operations/snapshot-removal.ts';
 import { guardHouse, signal } from './house.ts';
 
 const create = (made: ReturnType<typeof guardHouse>, ...subvolumes: string[]) =>

@@ -8,7 +8,7 @@ import { planBackup } from '../../src/operations/backup-plan.ts';
 import type { InPlacePlan } from '../../src/operations/in-place-plan.ts';
 import { refuseServersFiles } from '../../src/operations/in-place-servers.ts';
 import { restore } from '../../src/operations/restore.ts';
-import { untilHealthy } from '../../src/operations/units.ts';
+import { untilHealthy } from '../../src/operations/unit-health.ts';
 import type { UnitHealth } from '../../src/ports/unit.ts';
 import { testClock } from '../fakes/clock.ts';
 import { type MemoryUnit, memoryUnit } from '../fakes/unit.ts';

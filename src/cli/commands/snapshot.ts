@@ -1,13 +1,8 @@
 import { Argument, Command } from 'commander';
 import { SNAPSHOT_OUTCOMES, type SnapshotOutcome } from '../../domain/guard.ts';
 import { listKeptStates, nameOfKept } from '../../operations/kept-states.ts';
-import {
-  createSnapshots,
-  listSnapshots,
-  markSnapshot,
-  planSnapshots,
-  removeSnapshot,
-} from '../../operations/snapshot.ts';
+import { createSnapshots, listSnapshots, markSnapshot, planSnapshots } from '../../operations/snapshot.ts';
+import { removeSnapshot } from '../../operations/snapshot-removal.ts';
 import type { Face } from '../face.ts';
 import { keptStateAsJson, keptStatesForPeople } from '../render/kept-states.ts';
 import { snapshotAsJson, snapshotsAsJson, snapshotsForPeople } from '../render/snapshot.ts';
