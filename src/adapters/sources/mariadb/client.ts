@@ -112,10 +112,7 @@ function explained(error: unknown, database: string | null, user: string): unkno
     new HoldfastError(code, `${subject}: ${words}`, subject, { cause: error, hint });
   const number = /(?:ERROR|error:) (\d{4})/i.exec(said)?.[1] ?? words;
   if (NO_DATABASE.test(number) && MISREAD.test(subject))
-    return named(
-      'SourceFailed',
-      `${'`'}mariadb-dump${'`'} cannot dump events or routines of a database of this name: rename it`,
-    );
+    return named('SourceFailed', '`mariadb-dump` cannot dump events or routines of a database of this name: rename it');
   if (NO_DATABASE.test(number))
     return named('SourceMissing', 'Look at its name with SHOW DATABASES. The last good point stays');
   if (REFUSED.test(number))
