@@ -119,7 +119,7 @@ const plan = z
         }),
       ])
       .exactOptional(),
-    drill: planned('drills', 'Restores on scratch instances', () =>
+    drill: planned('drills by a plan', 'Restores on scratch instances', () =>
       z.union([z.literal(false), z.strictObject({ schedule: plannedSchedule('schedules').exactOptional() })]),
     ).exactOptional(),
     anomaly: z
