@@ -51,7 +51,8 @@ async function subvolumeAround(path: string, host: Host, signal: AbortSignal): P
     const status = await host.files.status(folder, signal);
     if (status === null || status.device !== device) return null;
     if (status.type === 'directory' && status.inode === SUBVOLUME_INODE) {
-      const [whole, part] = [await readPlace(host, folder, signal), await readPlace(host, path, signal)];
+      const whole = await readPlace(host, folder, signal);
+      const part = await readPlace(host, path, signal);
       const below = path.slice(folder === '/' ? 1 : folder.length + 1);
       // a mount on the way shows another part of the file system, which the snapshot has elsewhere
       return part.inside === [whole.inside, below].filter((one) => one !== '').join('/') ? folder : null;

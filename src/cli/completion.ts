@@ -43,7 +43,8 @@ export async function complete(words: readonly string[], grammar: Grammar, names
   const typed = words.filter((word) => word !== '='); // bash cuts `--plan=nightly` into three words
   const current = words.at(-1) === '=' ? '' : (typed.pop() ?? '');
   const read = await readWords(typed, grammar);
-  const [option, equals] = [read.waiting, current.startsWith('-') ? current.indexOf('=') : -1];
+  const option = read.waiting;
+  const equals = current.startsWith('-') ? current.indexOf('=') : -1;
   if (option !== null) return fitting(await valuesOf(kindOf(option, read), read, names, option), current);
   if (equals > 0 && !read.ended) {
     const named = optionsOf(read, grammar).find(({ long }) => long === current.slice(0, equals));

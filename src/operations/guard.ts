@@ -92,7 +92,8 @@ async function unprotectedRun(
 ): Promise<Guarded> {
   const { subvolume, operation, execute } = request;
   const ended = execute ? await endOf(run, { HOLDFAST_OPERATION: operation }, signal) : null;
-  const [commandExit, interrupted] = [ended?.exitCode ?? null, ended?.interrupted ?? null];
+  const commandExit = ended?.exitCode ?? null;
+  const interrupted = ended?.interrupted ?? null;
   const end = { outcome: 'unprotected', commandExit, interrupted, inconclusive: false } as const;
   return {
     subvolume,

@@ -38,7 +38,8 @@ export async function history(
   signal: AbortSignal,
 ): Promise<History> {
   const { catalog } = context;
-  const [recorded, recoveries] = [await catalog.snapshots({}), await catalog.recoveries({ limit: ALL })];
+  const recorded = await catalog.snapshots({});
+  const recoveries = await catalog.recoveries({ limit: ALL });
   const snapshots = await withSizes(recorded, context, signal);
   const guards = await catalog.runs({ verb: 'guard', limit: ALL });
   const drills = await catalog.runs({ verb: 'drill', limit: ALL });

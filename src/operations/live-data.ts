@@ -50,7 +50,8 @@ async function isReplaceable(
   { host }: ScratchPlace,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const [live, copy] = [await host.files.status(path, signal), await host.files.status(by, signal)];
+  const live = await host.files.status(path, signal);
+  const copy = await host.files.status(by, signal);
   if (live === null || copy === null) return false;
   if (copy.type !== 'file') return true;
   const args = ['-c', `${SQLITE_HEADER.length}`, '--', by];

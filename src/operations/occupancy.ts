@@ -70,7 +70,8 @@ export async function refuseOwnPaths(
   signal: AbortSignal,
 ): Promise<void> {
   const { files } = await host('local');
-  const [folder, parent] = [await files.status(path, signal), await files.status(path.replace(/\/[^/]+$/, ''), signal)];
+  const folder = await files.status(path, signal);
+  const parent = await files.status(path.replace(/\/[^/]+$/, ''), signal);
   const ownDevice = folder !== null && folder.device !== parent?.device; // a BTRFS subvolume has a device of its own
   for (const wanted of ownPaths) {
     const real = await files.realPath(await nearestExisting(wanted, files, signal), signal);

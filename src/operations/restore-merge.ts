@@ -32,7 +32,8 @@ export async function merge(from: string, to: string, parts: Merge, signal: Abor
   async function join(source: string, destination: string): Promise<void> {
     for (const name of (await host.files.list(source, signal)).toSorted()) {
       const [inner, outer] = [`${source}/${name}`, `${destination}/${name}`];
-      const [staged, present] = [await statusOf(inner), await host.files.status(outer, signal)];
+      const staged = await statusOf(inner);
+      const present = await host.files.status(outer, signal);
       if (present === null) await move(inner, outer);
       else if (staged.type === 'directory' && present.type === 'directory') await join(inner, outer);
       else if (parts.overwrite === undefined) throw appeared(outer);

@@ -67,7 +67,8 @@ export function btrfsSnapshotter(pool: Pool): Snapshotter {
     },
     materialize: async (snapshot, provisional, signal) => {
       checkProvisional(provisional);
-      const [from, to] = [await snapshotAt(snapshot, signal), inPool(pool, provisional)];
+      const from = await snapshotAt(snapshot, signal);
+      const to = inPool(pool, provisional);
       await refuseTaken(pool, to, signal);
       await tell(host, args.writable(from, to), pool.path, signal);
     },

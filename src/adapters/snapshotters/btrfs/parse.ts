@@ -58,7 +58,9 @@ export interface Room {
  *  when it is not told, as to an account that is not root. */
 export function parseUsage(printed: string): Room | null {
   const number = (label: string): number => Number(new RegExp(`^\\s*${label}:\\s+([0-9.]+)`, 'm').exec(printed)?.[1]);
-  const [size, unallocated, reserve] = [number('Device size'), number('Device unallocated'), number('Global reserve')];
+  const size = number('Device size');
+  const unallocated = number('Device unallocated');
+  const reserve = number('Global reserve');
   /** Of all block groups of a type, as while they are converted to another profile. @returns [size, used] */
   const groups = (type: string): readonly [number, number] => {
     const rows = [...printed.matchAll(new RegExp(`^${type},\\w+: Size:(\\d+), Used:(\\d+)`, 'gm'))];

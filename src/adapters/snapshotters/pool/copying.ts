@@ -165,7 +165,8 @@ export function copyingSnapshotter(pool: Pool, { kind, reflink }: Copying): Snap
     },
     materialize: async (snapshot, provisional, signal) => {
       checkProvisional(provisional);
-      const [from, to] = [await snapshotAt(snapshot, signal), inPool(pool, provisional)];
+      const from = await snapshotAt(snapshot, signal);
+      const to = inPool(pool, provisional);
       await refuseTaken(pool, to, signal);
       await copy(from, to, true, signal);
     },

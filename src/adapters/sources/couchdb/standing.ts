@@ -23,7 +23,8 @@ export async function standingOf({ database, staged, kept }: Names, client: Clie
   const mark = await markIn(database, client);
   if (mark?.role === 'present' || mark?.role === 'coming' || mark?.role === 'returning')
     if (mark.staged === staged) return mark;
-  const [aside, next] = [await markIn(kept, client), await markIn(staged, client)];
+  const aside = await markIn(kept, client);
+  const next = await markIn(staged, client);
   const deleted = aside?.role === 'kept' && aside.whole && aside.staged === staged;
   const absent = next?.role === 'staged' && next.into === database && next.kept === kept && !next.replaces;
   if ((deleted || absent) && (await isEmpty(database, client))) return { role: 'gone' };

@@ -127,7 +127,8 @@ export function scanArchive(header: Header): DataScan {
     table = null;
   }
   function numberAt(buffer: Buffer, at: number): number {
-    const [low, high] = [(buffer[at + 1] as number) | ((buffer[at + 2] as number) << 8), buffer[at + 4] as number];
+    const low = (buffer[at + 1] as number) | ((buffer[at + 2] as number) << 8);
+    const high = buffer[at + 4] as number;
     if (buffer[at] !== 0 || high > 0x7f) throw new Broken();
     return low | ((buffer[at + 3] as number) << 16) | (high << 24);
   }

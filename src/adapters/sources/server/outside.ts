@@ -38,7 +38,8 @@ export async function outsideOf(
   const [mount] = mounts.toSorted((one, other) => other.Destination.length - one.Destination.length);
   if (mount === undefined) throw refused('lies in no volume, so that it goes with the container');
   const path = `${mount.Source}${folder.slice(mount.Destination.length)}`;
-  const [here, there] = [await outer.files.status(path, signal), await container.host.files.status(folder, signal)];
+  const here = await outer.files.status(path, signal);
+  const there = await container.host.files.status(folder, signal);
   if (here === null || there === null || here.inode !== there.inode || here.device !== there.device)
     throw refused(`is not ${path} of host ${outer.name}`);
   const root = await outer.files.realPath(mount.Source, signal);

@@ -127,7 +127,8 @@ export function parseTarLine(line: string): Said {
 export function parseFindLine(line: string): Said {
   const matched = /^find: '(.*)': (.*)$/s.exec(line);
   if (matched === null) return { what: 'failure', name: '', why: line.replace(/^find: /, '') };
-  const [name, why] = [printName(unquote(matched[1] ?? '')), matched[2] ?? ''];
+  const name = printName(unquote(matched[1] ?? ''));
+  const why = matched[2] ?? '';
   return GONE.test(why)
     ? { what: 'gone', name, why: 'it vanished while the tree was read' }
     : { what: 'unreadable', name, why };
