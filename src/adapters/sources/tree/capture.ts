@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { counted } from '../../../domain/counted.ts';
 import { HoldfastError } from '../../../domain/errors.ts';
 import type { Tool } from '../../../domain/manifest.ts';
 import { printName } from '../../../domain/tree-name.ts';
@@ -146,7 +147,8 @@ async function* read(ready: Ready, naming: TreeNaming, signal: AbortSignal): Asy
 function refuseChanged(changed: readonly Buffer[]): void {
   const [first] = changed;
   if (first === undefined) return;
-  const more = changed.length > 1 ? ` and ${changed.length - 1} more files of databases` : '';
+  const others = changed.length - 1;
+  const more = others > 0 ? ` and ${counted(others, 'more file of a database', 'more files of databases')}` : '';
   const message = `${printName(first)}${more} changed while the tree was read: such a copy of a database is corrupt.`;
   throw new HoldfastError('SourceChanged', message, printName(first));
 }
