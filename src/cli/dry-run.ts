@@ -10,6 +10,7 @@ const WITH_DRY_RUN = [
   'hold',
   'release',
   'restore',
+  'guard',
   'rollback',
   'prune',
   'init',

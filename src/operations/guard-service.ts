@@ -1,23 +1,25 @@
 import { HoldfastError } from '../domain/errors.ts';
-import { type Decision, decide, guardExitCode, type SnapshotOutcome } from '../domain/guard.ts';
+import { type Decision, guardExitCode, type SnapshotOutcome } from '../domain/guard.ts';
 import type { Outcome } from '../domain/recovery-point.ts';
 import type { Unit } from '../ports/unit.ts';
 import { sourcesOf } from './backup.ts';
 import { runOutcome, UNTOUCHED, whyNotBack } from './guard.ts';
 import { asCommand, endOf, guardsOf, type RunCommand } from './guard-command.ts';
 import { judge } from './guard-judgement.ts';
-import type { GuardRequest } from './guard-request.ts';
+import {
+  decisionOnService,
+  type GuardServiceRequest,
+  type LookedService,
+  lookBeforeService,
+} from './guard-service-plan.ts';
 import { VERBS } from './guards.ts';
 import type { Expectation } from './rollback-expectation.ts';
-import { planWayBack, refuseTreesInUse, rollbackService, type ServiceRollback } from './rollback-service.ts';
-import { baselineOfService } from './rollback-service-expectation.ts';
-import { type ServiceContext, serviceNamed, unitsOfService } from './service-context.ts';
-import { makePoint, namePoint, type PlannedPoint, planPoint, removePoint, retainPoints } from './service-point.ts';
-import { poolOfService, rowOf, type ServicePoint, type ServiceRunDetail } from './service-record.ts';
-import { runningOf, type Stopped } from './units.ts';
+import { planWayBack, rollbackService, type ServiceRollback } from './rollback-service.ts';
+import { type ServiceContext, serviceNamed } from './service-context.ts';
+import { makePoint, namePoint, type PlannedPoint, removePoint, retainPoints } from './service-point.ts';
+import { rowOf, type ServicePoint, type ServiceRunDetail } from './service-record.ts';
+import type { Stopped } from './units.ts';
 import type { Validation } from './validate.ts';
-
-export type GuardServiceRequest = Omit<GuardRequest, 'subvolume'> & { readonly service: string };
 
 export interface GuardServiceReport {
   readonly service: string;
@@ -51,7 +53,7 @@ export async function guardService(
   const fromMs = context.clock.monotonicMs();
   const elapsed = (): number => Math.round(context.clock.monotonicMs() - fromMs);
   const service = serviceNamed(request.service, context);
-  const decision = await decisionOn(request, context);
+  const decision = await decisionOnService(request, context);
   const record = async (outcome: Outcome, detail: object): Promise<void> =>
     context.catalog.recordRun({
       id: runId,
@@ -84,17 +86,14 @@ export async function guardService(
       durationMs: elapsed(),
     };
   }
-  const planned = await planPoint(service, context, signal);
-  const units = await unitsOfService(service, context);
-  if (request.autoRollback) await refuseTreesInUse(planned.tree.trees, units, context, signal);
-  const guarded = { request, planned, units, id: runId, startedAt, record, run };
+  const looked = await lookBeforeService(request, service, context, signal);
+  const guarded = { request, looked, id: runId, startedAt, record, run };
   return { ...common, ...(await protectedRun(guarded, context, signal)), durationMs: elapsed() };
 }
 
 interface Guarded {
   readonly request: GuardServiceRequest;
-  readonly planned: PlannedPoint;
-  readonly units: readonly Unit[];
+  readonly looked: LookedService;
   readonly id: string;
   readonly startedAt: Temporal.Instant;
   readonly run: RunCommand;
@@ -102,14 +101,12 @@ interface Guarded {
 }
 
 async function protectedRun(
-  { request, planned, units, id, startedAt, run, record }: Guarded,
+  { request, looked: { planned, units, expected, before }, id, startedAt, run, record }: Guarded,
   context: ServiceContext,
   signal: AbortSignal,
 ): Promise<Omit<GuardServiceReport, 'service' | 'operation' | 'decision' | 'durationMs'>> {
   const { operation, autoRollback, execute } = request;
   const { service } = planned;
-  const expected = await baselineOfService(service.name, execute ? units : null, context, signal);
-  const before = await runningOf(units, signal);
   const point = await namePoint(planned, { operation, id, at: startedAt }, units, context, signal);
   const journalled = { service: service.name, operation, point: point.id };
   await using entry = await (await context.journal()).begin({
@@ -193,21 +190,6 @@ async function make(
     }
     throw error;
   }
-}
-
-async function decisionOn(
-  { when, autoRollback, operation, service }: GuardServiceRequest,
-  { guard: settings, clock, catalog }: ServiceContext,
-): Promise<Decision> {
-  const wanted = autoRollback ? 'always' : (when ?? settings.when); // there must be something to take back
-  const archived = (await catalog.points({ service })).filter(
-    ({ outcome, held, foreign, type }) => outcome === 'passed' && held === null && !foreign && type === 'regular',
-  );
-  const rows = (await catalog.snapshots({ subvolume: service })).filter(({ pool }) => pool === poolOfService(service));
-  const newest = [...archived.map(({ timestamp }) => timestamp), ...rows.map(({ madeAt }) => madeAt)]
-    .toSorted(Temporal.Instant.compare)
-    .at(-1);
-  return decide(operation, wanted, settings, newest ?? null, clock.now());
 }
 
 async function takeBack(

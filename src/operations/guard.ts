@@ -4,20 +4,19 @@ import type { Outcome } from '../domain/recovery-point.ts';
 import type { Recovery, Snapshot } from '../ports/catalog.ts';
 import { wordsOfAll } from './failure.ts';
 import { asCommand, endOf, guardsOf, type RunCommand } from './guard-command.ts';
-import { checkedOf, findSubvolume, type GuardContext, type Subject } from './guard-context.ts';
+import { findSubvolume, type GuardContext, type Subject } from './guard-context.ts';
 import { decisionOn } from './guard-decision.ts';
 import { judge } from './guard-judgement.ts';
+import { lookBefore } from './guard-plan.ts';
 import type { GuardRequest } from './guard-request.ts';
 import { takeSnapshot } from './guard-snapshot.ts';
 import { inTurn, type PoolDetail } from './guards.ts';
-import { refuseOccupied, refuseOwnPaths } from './occupancy.ts';
 import { type RollbackReport, rollback } from './rollback.ts';
 import type { Expectation } from './rollback-expectation.ts';
 import { planRollback } from './rollback-plan.ts';
-import { refuseUnsafe } from './snapshot.ts';
 import { retainSnapshots } from './snapshot-retention.ts';
-import { runningOf, type Stopped } from './units.ts';
-import { takeBaseline, type Validation } from './validate.ts';
+import type { Stopped } from './units.ts';
+import type { Validation } from './validate.ts';
 
 export interface GuardReport {
   readonly subvolume: string;
@@ -117,14 +116,7 @@ async function protectedRun(
   signal: AbortSignal,
 ): Promise<Guarded> {
   const { subvolume, operation, autoRollback, execute } = request;
-  const { nested } = await refuseUnsafe(subject, context, signal);
-  const checked = await checkedOf([subject], context);
-  const path = `${subject.snapshotter.path}/${subvolume}`;
-  const own = autoRollback ? (await refuseOccupied(path, checked.units, context, signal)).own : [];
-  await refuseOwnPaths(path, own, context, signal);
-  const validators = execute ? await context.validators(checked) : [];
-  const expected = { validators, baselines: await takeBaseline(validators, signal) };
-  const before = await runningOf(checked.units, signal);
+  const { path, nested, expected, before } = await lookBefore(request, subject, context, signal);
 
   await using taken = await takeSnapshot(operation, subject, context, signal);
   const { snapshot, entry } = taken;

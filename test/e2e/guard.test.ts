@@ -115,6 +115,15 @@ describe.runIf(hasBtrfs())('guard', () => {
     path: ${pool.path}
     subvolumes: { media: { checks: [{ command: [grep, before, ${pool.path}/media/state.txt] }] } }
 ${SETTLE}`);
+    const planned = machine.json(0, '--dry-run', ...guarded(changing(made, 'true'), '--auto-rollback'));
+    expect(planned).toMatchObject({
+      dryRun: true,
+      snapshots: [expect.stringMatching(/^media-pre-deploy-it-/)],
+      checks: expect.arrayContaining([
+        { name: expect.stringContaining('grep'), good: true, detail: expect.any(String) },
+      ]),
+    });
+    expect([state(made), readdirSync(join(pool.path, 'snapshots')), outcomes(machine)]).toEqual(['before\n', [], []]);
     expect(machine.json(2, ...guarded(changing(made, 'true')))).toMatchObject({
       ...{ outcome: 'validation_failed', rolledBack: false, validation: { outcome: 'invalid' } },
     });

@@ -136,6 +136,11 @@ services:
     const contents = await contentsOf(server, name);
     const line = `echo broken > data/pages/broken.md; sqlite3 notes.db "insert into notes values ('now')";
       ${asAdmin(name, 'drop table parts cascade; create table newer (x) as values (1)')}; exit 7`;
+    expect(guarded(machine, 0, line, '--auto-rollback', '--dry-run')).toMatchObject({
+      dryRun: true,
+      archive: { sources: expect.arrayContaining(['db']) },
+    });
+    expect([existsSync(machine.path('data/pages/broken.md')), notes(machine)]).toEqual([false, 'then']);
     const report = guarded(machine, 2, line, '--auto-rollback');
     expect(report).toMatchObject({ outcome: 'rolled_back', commandExit: 7, rolledBack: true, rollbackError: null });
     await expectThen(machine, name, contents);

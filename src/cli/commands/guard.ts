@@ -2,10 +2,13 @@ import { Command, Option } from 'commander';
 import { HoldfastError } from '../../domain/errors.ts';
 import { guard } from '../../operations/guard.ts';
 import type { RunCommand } from '../../operations/guard-command.ts';
+import { planGuard } from '../../operations/guard-plan.ts';
 import { guardService } from '../../operations/guard-service.ts';
+import { planGuardService } from '../../operations/guard-service-plan.ts';
 import { EndsWith, firstCause } from '../exit-code.ts';
 import type { Face } from '../face.ts';
 import { guardAsJson, guardForPeople } from '../render/guard.ts';
+import { guardPlanAsJson, guardPlanForPeople } from '../render/guard-plan.ts';
 import { guardedServiceAsJson, guardedServiceForPeople } from '../render/guarded-service.ts';
 import { refuseReplaced } from '../typed-words.ts';
 
@@ -55,13 +58,22 @@ export const guardCommand = (face: Face): Command =>
         );
       let started = false;
       try {
-        await using application = await face.open({ writes: true });
+        const { dryRun } = face.globals();
+        await using application = await face.open({ writes: !dryRun });
+        const request = { operation, autoRollback, when, execute };
+        if (dryRun) {
+          const plan =
+            'service' in subject
+              ? await planGuardService({ ...request, ...subject }, application, face.signal)
+              : await planGuard({ ...request, ...subject }, application, face.signal);
+          face.print(guardPlanForPeople(plan));
+          return face.printJson(guardPlanAsJson(plan));
+        }
         const run: RunCommand = (environment) => {
           started = true;
           const { json: stdoutToStderr } = face.globals();
           return application.runInForeground({ program, args, environment, stdoutToStderr, signal: face.signal });
         };
-        const request = { operation, autoRollback, when, execute };
         if ('service' in subject) {
           const report = await guardService({ ...request, ...subject }, run, application, face.signal);
           tell(report.point?.id ?? null, guardedServiceForPeople(report), execute, face);
