@@ -11,6 +11,8 @@ const NAMED = 8;
 /** How long somebody must stay to be in the way. A container that starts holds, for a moment, a copy of every mount of
  *  the machine; backups and health checks pass through. In milliseconds. */
 const PASSING_MS = 2000;
+/** How long a moment is waited for at which nobody passes, in milliseconds. */
+const CROWDED_MS = 15_000;
 const LOOK_AGAIN_MS = 250;
 
 type Looks = Pick<GuardContext, 'mounts' | 'clock'>;
@@ -46,16 +48,19 @@ async function reasonsIn(found: Occupancy, units: readonly Unit[], signal: Abort
   return [...strangers, ...foreign, ...inner];
 }
 
-/** Looks again until nothing is found, or it has stayed long enough. */
+/** Looks again until nothing is found, or something has stayed long enough. */
 async function whatStays(
   { clock }: Looks,
   signal: AbortSignal,
   look: () => Promise<readonly string[]>,
 ): Promise<readonly string[]> {
-  const end = clock.monotonicMs() + PASSING_MS;
+  const end = clock.monotonicMs() + CROWDED_MS;
+  let since: ReadonlyMap<string, number> = new Map();
   for (;;) {
     const found = await look();
-    if (found.length === 0 || clock.monotonicMs() >= end) return found;
+    const now = clock.monotonicMs();
+    since = new Map(found.map((one) => [one, since.get(one) ?? now]));
+    if (found.length === 0 || now >= end || Math.min(...since.values()) <= now - PASSING_MS) return found;
     await clock.sleep(LOOK_AGAIN_MS, signal);
   }
 }
