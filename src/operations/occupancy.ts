@@ -10,7 +10,7 @@ const NAMED = 8;
 
 /** How long somebody must stay to be in the way. A container that starts holds, for a moment, a copy of every mount of
  *  the machine; backups and health checks pass through. In milliseconds. */
-const PASSING_MS = 2000;
+const PASSING_MS = 4000;
 /** How long a moment is waited for at which nobody passes, in milliseconds. */
 const CROWDED_MS = 15_000;
 const LOOK_AGAIN_MS = 250;
