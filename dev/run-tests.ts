@@ -1,6 +1,6 @@
-// Runs vitest and prints what $CHECKS says, and `N passed, N failed` as its last line; ends with 1 when something failed or nothing passed.
-// Files with a failure run once more, alone, when they are few: docs/decisions/018-second-try.md. Arguments go to vitest,
-// and with them nothing is tried twice.
+// Runs vitest and prints what $CHECKS says, and `N passed, N failed` as its last line; ends with 1 when something failed
+// or nothing passed. Files with a failure run once more, alone, when they are few: docs/decisions/018-second-try.md.
+// Arguments go to vitest, and with them nothing is tried twice.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

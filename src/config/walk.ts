@@ -25,7 +25,6 @@ export function bare(schema: z.core.$ZodType): z.core.$ZodType {
 const passes = (schema: z.core.$ZodType, value: unknown): boolean =>
   (schema as z.ZodType).safeParse(value, { jitless: true }).success;
 
-/** Whether a key may be left out. */
 /** What a mapping or a list takes at this part of a path. */
 function innerOf(def: ReturnType<typeof defOf>, part: Path[number]): z.core.$ZodType | undefined {
   if (def.type === 'object') return def.shape[String(part)];
@@ -33,6 +32,7 @@ function innerOf(def: ReturnType<typeof defOf>, part: Path[number]): z.core.$Zod
   return def.type === 'array' ? def.element : undefined;
 }
 
+/** Whether a key may be left out. */
 const optional = (schema: z.core.$ZodType): boolean => defOf(schema).type === 'optional';
 
 /** A mapping's own schemas by key; null when the schema is of something else. */

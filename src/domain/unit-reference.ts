@@ -1,3 +1,5 @@
+import { isBelow } from './tree-path.ts';
+
 /** Names a unit as plain data: it is stored in the journal, from which the unit is opened again after a crash. */
 export type UnitReference =
   /** `user`: null for the system's manager, true for that of the account that Holdfast has on the host, else the account
@@ -14,6 +16,10 @@ export function unitNameOf(reference: UnitReference): string {
   if (reference.kind === 'container') return `container ${reference.container}`;
   return `compose ${reference.file}`;
 }
+
+/** Whether a unit is declared by a file that is this path, or lies in it: a compose file is part of the data then. */
+export const isDeclaredIn = (path: string, reference: UnitReference): boolean =>
+  reference.kind === 'compose' && isBelow(reference.file, path);
 
 /** The command by which a person has a unit's own systemd do something: `systemctl --user start wiki.service`. */
 export function systemctlCommand(verb: string, { unit, user }: Extract<UnitReference, { kind: 'systemd' }>): string {

@@ -1,6 +1,5 @@
 import type { Decision } from '../domain/guard.ts';
 import { guardSnapshotName } from '../domain/snapshot-name.ts';
-import type { Unit } from '../ports/unit.ts';
 import { checkedOf, findSubvolume, type GuardContext, type Subject } from './guard-context.ts';
 import { decisionOn } from './guard-decision.ts';
 import type { GuardRequest } from './guard-request.ts';
@@ -16,7 +15,6 @@ export interface Looked {
   readonly path: string;
   /** Subvolumes inside it. */
   readonly nested: readonly string[];
-  readonly units: readonly Unit[];
   readonly expected: Expectation;
   /** The units that run. */
   readonly before: readonly Stopped[];
@@ -36,7 +34,7 @@ export async function lookBefore(
   await refuseOwnPaths(path, own, context, signal);
   const validators = execute ? await context.validators(checked) : [];
   const expected = { validators, baselines: await takeBaseline(validators, signal) };
-  return { path, nested, units: checked.units, expected, before: await runningOf(checked.units, signal) };
+  return { path, nested, expected, before: await runningOf(checked.units, signal) };
 }
 
 /** What a guard would do, and how all is before it. */

@@ -10,3 +10,5 @@ export interface GuardRequest {
   /** False: the snapshot is made and nothing is run. */
   readonly execute: boolean;
 }
+
+export type GuardServiceRequest = Omit<GuardRequest, 'subvolume'> & { readonly service: string };

@@ -1,34 +1,15 @@
 import type { ServiceDefinition } from '../domain/definitions.ts';
-import { type Decision, decide } from '../domain/guard.ts';
 import type { Unit } from '../ports/unit.ts';
+import { decisionOnService } from './guard-decision.ts';
 import { type GuardPlan, NOTHING_LOOKED_AT, seenIn } from './guard-plan.ts';
-import type { GuardRequest } from './guard-request.ts';
+import type { GuardServiceRequest } from './guard-request.ts';
 import type { Expectation } from './rollback-expectation.ts';
 import { refuseTreesInUse } from './rollback-service.ts';
 import { baselineOfService } from './rollback-service-expectation.ts';
 import { type ServiceContext, serviceNamed, unitsOfService } from './service-context.ts';
 import { type PlannedPoint, planPoint } from './service-point.ts';
-import { poolOfService } from './service-record.ts';
 import { nameCopies } from './service-trees.ts';
 import { runningOf, type Stopped } from './units.ts';
-
-export type GuardServiceRequest = Omit<GuardRequest, 'subvolume'> & { readonly service: string };
-
-/** Whether a point is made, and why. A whole backup of the service counts as one. */
-export async function decisionOnService(
-  { when, autoRollback, operation, service }: GuardServiceRequest,
-  { guard: settings, clock, catalog }: ServiceContext,
-): Promise<Decision> {
-  const wanted = autoRollback ? 'always' : (when ?? settings.when); // there must be something to take back
-  const archived = (await catalog.points({ service })).filter(
-    ({ outcome, held, foreign, type }) => outcome === 'passed' && held === null && !foreign && type === 'regular',
-  );
-  const rows = (await catalog.snapshots({ subvolume: service })).filter(({ pool }) => pool === poolOfService(service));
-  const newest = [...archived.map(({ timestamp }) => timestamp), ...rows.map(({ madeAt }) => madeAt)]
-    .toSorted(Temporal.Instant.compare)
-    .at(-1);
-  return decide(operation, wanted, settings, newest ?? null, clock.now());
-}
 
 /** All that a guard of a service looks at before it makes anything. */
 export interface LookedService {

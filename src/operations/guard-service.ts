@@ -5,13 +5,10 @@ import type { Unit } from '../ports/unit.ts';
 import { sourcesOf } from './backup.ts';
 import { runOutcome, UNTOUCHED, whyNotBack } from './guard.ts';
 import { asCommand, endOf, guardsOf, type RunCommand } from './guard-command.ts';
+import { decisionOnService } from './guard-decision.ts';
 import { judge } from './guard-judgement.ts';
-import {
-  decisionOnService,
-  type GuardServiceRequest,
-  type LookedService,
-  lookBeforeService,
-} from './guard-service-plan.ts';
+import type { GuardServiceRequest } from './guard-request.ts';
+import { type LookedService, lookBeforeService } from './guard-service-plan.ts';
 import { VERBS } from './guards.ts';
 import type { Expectation } from './rollback-expectation.ts';
 import { planWayBack, rollbackService, type ServiceRollback } from './rollback-service.ts';

@@ -2,8 +2,7 @@ import { placesOf } from '../domain/containers.ts';
 import type { ServiceDefinition } from '../domain/definitions.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import type { Item } from '../domain/manifest.ts';
-import { isBelow } from '../domain/tree-path.ts';
-import { unitReferencesOf } from '../domain/unit-reference.ts';
+import { isDeclaredIn, unitReferencesOf } from '../domain/unit-reference.ts';
 import type { Host } from '../ports/host.ts';
 import type { Source } from '../ports/source.ts';
 import type { Unit } from '../ports/unit.ts';
@@ -142,8 +141,7 @@ async function unitsOf(
 }
 
 const holdsFileOf = (service: ServiceDefinition, { reference }: Unit): boolean =>
-  reference.kind === 'compose' &&
-  placesOf(service).some(({ kind, at }) => kind === 'bind' && isBelow(reference.file, at));
+  placesOf(service).some(({ kind, at }) => kind === 'bind' && isDeclaredIn(at, reference));
 
 /** The item of a choice, and the source that it goes back into.
  *  @throws Refused when the configuration no longer has it; Unsupported for one that nothing goes back into */

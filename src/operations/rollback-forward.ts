@@ -1,5 +1,5 @@
 import { HoldfastError, messageOf } from '../domain/errors.ts';
-import { systemctlCommand } from '../domain/unit-reference.ts';
+import { isDeclaredIn, systemctlCommand } from '../domain/unit-reference.ts';
 import { type ForwardStep, recoveryRecorded } from '../journal/step.ts';
 import type { Recovery } from '../ports/catalog.ts';
 import type { Unit } from '../ports/unit.ts';
@@ -27,10 +27,7 @@ export function remaining(
  *  the change that failed would run on the old data. */
 export const asDeclaredThen = (plan: RollbackPlan, units: readonly Stopped[]): readonly Stopped[] =>
   units.map((one) => {
-    const { reference } = one.unit;
-    const within = ({ state }: Replacement): boolean =>
-      reference.kind === 'compose' && reference.file.startsWith(`${state.path}/`);
-    const replaced = plan.replacements.find(within);
+    const replaced = plan.replacements.find(({ state }) => isDeclaredIn(state.path, one.unit.reference));
     return replaced === undefined ? one : { ...one, madeAfter: replaced.snapshot.madeAt };
   });
 

@@ -1,6 +1,7 @@
 import { HoldfastError } from '../domain/errors.ts';
 import { lastName } from '../domain/tree-path.ts';
 import { timeOfUlid } from '../domain/ulid.ts';
+import { isDeclaredIn } from '../domain/unit-reference.ts';
 import type { Recovery } from '../ports/catalog.ts';
 import type { Unit } from '../ports/unit.ts';
 import { type DiffTotals, totalsOf } from './diff.ts';
@@ -125,9 +126,8 @@ async function writtenSince(
 }
 
 /** Whether the compose file of a unit goes back, too. */
-const isDeclaredIn = ({ exchanges }: ServiceRollbackPlan['plan'], { reference }: Unit): boolean =>
-  reference.kind === 'compose' &&
-  exchanges.some(({ path }) => reference.file === path || reference.file.startsWith(`${path}/`));
+const goesBack = ({ exchanges }: ServiceRollbackPlan['plan'], { reference }: Unit): boolean =>
+  exchanges.some(({ path }) => isDeclaredIn(path, reference));
 
 const imagesIn = ({ images }: ServicePoint, { reference }: Unit): ServicePoint['images'][number]['images'] =>
   images.find(({ unit }) => JSON.stringify(unit) === JSON.stringify(reference))?.images ?? {};
@@ -159,8 +159,10 @@ export async function performServiceRollback(
   await refuseTreesInUse(paths, plan.units, context, signal);
   const images: ImagesTaken[] = plan.units
     .map((unit) => ({
-      ...{ unit, label: labelOf(point), images: imagesIn(point, unit) },
-      ...(isDeclaredIn(plan, unit) ? { madeAfter: timeOfUlid(point.id) } : {}),
+      unit,
+      label: labelOf(point),
+      images: imagesIn(point, unit),
+      ...(goesBack(plan, unit) ? { madeAfter: timeOfUlid(point.id) } : {}),
     }))
     .filter((one) => Object.keys(one.images).length > 0);
   const wanted = {

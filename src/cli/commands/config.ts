@@ -34,7 +34,9 @@ export const configCommand = (face: Face): Command => {
       const outcome = loaded === null ? 'failed' : 'passed';
       face.print(`${coloured(outcome)}: ${files.join(', ')}`);
       face.printJson({
-        ...{ outcome, files, diagnostics },
+        outcome,
+        files,
+        diagnostics,
         ...(loaded === null ? errorAsJson(invalid(files, diagnostics)) : {}),
       });
       face.exit(loaded === null ? 78 : 0);

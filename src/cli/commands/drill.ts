@@ -6,10 +6,9 @@ import { drill, planDrill } from '../../operations/drill.ts';
 import { duration, gathered, size } from '../arguments.ts';
 import { EXIT_OF_PROOF } from '../exit-code.ts';
 import type { Face } from '../face.ts';
+import { tellPlanned } from '../planned.ts';
 import { drillAsJson, drillForPeople } from '../render/drill.ts';
 import { drillAsHtml } from '../render/drill-html.ts';
-import { plannedAsJson, plannedForPeople } from '../render/planned.ts';
-import { printable } from '../render/table.ts';
 import { openedFor, type RepositoryChoice, withRepositoryOptions } from '../repository-option.ts';
 
 interface Options extends RepositoryChoice {
@@ -61,10 +60,7 @@ export const drillCommand = (face: Face): Command =>
       if (dryRun) {
         const planned = await planDrill(request, application, face.signal);
         const points = planned.points.map(({ point }) => point);
-        for (const { subject, text } of planned.warnings)
-          face.note(`warning: ${printable(subject)}: ${printable(text)}`);
-        face.print(plannedForPeople('drill', points));
-        return face.printJson({ ...plannedAsJson(points), warnings: planned.warnings });
+        return tellPlanned('drill', { points, warnings: planned.warnings }, face);
       }
       const report = await drill(request, application, face.signal);
       if (options.html !== undefined) await writeHtml(options.html, drillAsHtml(report));

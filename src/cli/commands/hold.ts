@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { hold, planHold, planRelease, release } from '../../operations/hold.ts';
 import type { Face } from '../face.ts';
-import { plannedAsJson, plannedForPeople } from '../render/planned.ts';
+import { tellPlanned } from '../planned.ts';
 import { pointAsJson } from '../render/point.ts';
 import { printable } from '../render/table.ts';
 
@@ -23,8 +23,7 @@ export const holdCommand = (face: Face): Command =>
       const request = { what, repository: repository ?? null, reason: reason ?? null };
       if (dryRun) {
         const points = await planHold(request, application, face.signal);
-        face.print(plannedForPeople('hold', points));
-        return face.printJson(plannedAsJson(points));
+        return tellPlanned('hold', { points }, face);
       }
       const report = await hold(request, application, face.signal);
       for (const point of report.points)
@@ -44,8 +43,7 @@ export const releaseCommand = (face: Face): Command =>
       const request = { what, repository: repository ?? null };
       if (dryRun) {
         const points = await planRelease(request, application, face.signal);
-        face.print(plannedForPeople('release', points));
-        return face.printJson(plannedAsJson(points));
+        return tellPlanned('release', { points }, face);
       }
       const report = await release(request, application, face.signal);
       for (const point of report.points) {

@@ -71,10 +71,10 @@ export const repositoryCommand = (face: Face): Command => {
 };
 
 /** Where nothing is wrong but the key, the code says so, as it does for every verb that opens something with it. */
-const exitCodeOfCheck = ({ problems }: RepositoryCheckReport): number =>
-  problems.every(({ code }) => code === 'WrongPassword') && problems.length > 0
-    ? ERRORS.WrongPassword.exit
-    : Math.sign(problems.length);
+function exitCodeOfCheck({ problems }: RepositoryCheckReport): number {
+  if (problems.length === 0) return 0;
+  return problems.every(({ code }) => code === 'WrongPassword') ? ERRORS.WrongPassword.exit : 1;
+}
 
 const notBuilt = (name: string, summary: string): Command =>
   new Command(name)

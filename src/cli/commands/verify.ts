@@ -4,8 +4,7 @@ import { planVerify, verify } from '../../operations/verify.ts';
 import { count, duration } from '../arguments.ts';
 import { EXIT_OF_PROOF } from '../exit-code.ts';
 import type { Face } from '../face.ts';
-import { plannedAsJson, plannedForPeople } from '../render/planned.ts';
-import { printable } from '../render/table.ts';
+import { tellPlanned } from '../planned.ts';
 import { verifyAsJson, verifyForPeople } from '../render/verify.ts';
 import { openedFor, type RepositoryChoice, withRepositoryOptions } from '../repository-option.ts';
 
@@ -41,10 +40,8 @@ export const verifyCommand = (face: Face): Command =>
         sample: options.sample ?? null,
       };
       if (dryRun) {
-        const { points, warnings } = await planVerify(request, application, face.signal);
-        for (const { subject, text } of warnings) face.note(`warning: ${printable(subject)}: ${printable(text)}`);
-        face.print(plannedForPeople('verify', points));
-        return face.printJson({ ...plannedAsJson(points), level: options.level, warnings });
+        const planned = await planVerify(request, application, face.signal);
+        return tellPlanned('verify', planned, face, { level: options.level });
       }
       const report = await verify(request, application, face.signal);
       face.print(verifyForPeople(report));

@@ -9,13 +9,13 @@ const LETTER: Readonly<Record<LsEntry['type'], string>> = {
   other: '?',
 };
 
-/** As ls(1): `s` and `t` stand for set-user-id, set-group-id and the sticky bit, in capitals where nobody may execute. */
 const CLASSES = [
   { shift: 6, special: 0o4000, letter: 's' },
   { shift: 3, special: 0o2000, letter: 's' },
   { shift: 0, special: 0o1000, letter: 't' },
 ] as const;
 
+/** As ls(1): `s` and `t` stand for set-user-id, set-group-id and the sticky bit, in capitals where nobody may execute. */
 const modeWords = (mode: number): string =>
   CLASSES.map(({ shift, special, letter }) => {
     const bits = (mode >> shift) & 7;
